@@ -1,0 +1,1 @@
+"""irminpy: a content-addressed, versioned, branchable tree store."""
