@@ -1,0 +1,236 @@
+"""The hot functions of the native format: pure functions over bytes and ints (docs/formats/native.md).
+
+Nothing here knows trees, backends or schemas, and nothing is imported from the rest of the package, so that a
+compiled twin can replace this module function by function. It must then give the same bytes: the vectors in
+`tests/vectors/native/` say which.
+
+All functions are total: bytes that `encode_*` would not give make `decode_*` raise ValueError with the reason;
+the caller turns it into a typed error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+
+__all__ = [
+    "decode_commit",
+    "decode_inode",
+    "decode_node",
+    "digit",
+    "encode_commit",
+    "encode_inode",
+    "encode_node",
+    "patch_column",
+]
+
+_pack = msgpack.packb
+_unpack = msgpack.unpackb
+
+MAX_STEP = 4096
+MAX_COMMIT = 16 << 20
+_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+
+
+def encode_node(steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes]) -> bytes:
+    """The canonical bytes of a node: columns of strictly ascending `steps`, one kind byte and one hash each.
+
+    `metadata` holds one item per entry of kind 2, in order; the fourth column is there iff it is not empty.
+    """
+    if metadata:
+        packed: bytes = _pack([steps, kinds, hashes, metadata])
+    else:
+        packed = _pack([steps, kinds, hashes])
+    return b"N" + packed
+
+
+def encode_inode(
+    fanout: int, leaf: int, depth: int, buckets: bytes, counts: list[int], hashes: bytes
+) -> bytes:
+    """The canonical bytes of an inner node of a large directory."""
+    packed: bytes = _pack([fanout, leaf, depth, buckets, counts, hashes])
+    return b"I" + packed
+
+
+def encode_commit(
+    node: bytes, parents: bytes, date: int, author: str, message: str, extra: list[str | bytes]
+) -> bytes:
+    """The canonical bytes of a commit; `parents` are joined, `extra` alternates key and value."""
+    row: list[Any] = [node, parents, date, author, message]
+    if extra:
+        row.append(extra)
+    packed: bytes = _pack(row)
+    return b"C" + packed
+
+
+def _rows(data: bytes, domain: bytes) -> list[Any]:
+    if data[:1] != domain:
+        raise ValueError(f"the domain byte is {data[:1].hex() or 'missing'}, not {domain.hex()}")
+    try:
+        # strict_map_key and the limits keep a short input from claiming a large one.
+        row = _unpack(data[1:], raw=False, strict_map_key=True)
+    except ValueError as e:
+        raise ValueError(f"no msgpack: {e}") from None
+    except Exception as e:  # msgpack raises several unrelated types for broken input
+        raise ValueError(f"no msgpack: {type(e).__name__}: {e}") from None
+    if type(row) is not list:
+        raise ValueError("not an array")
+    return row
+
+
+def decode_node(
+    data: bytes, hash_size: int, leaf: int, empty: bytes
+) -> tuple[dict[str, int], bytes, bytes, dict[int, bytes]]:
+    """(step to position, kinds, joined hashes, position to metadata) of the node with the bytes `data`.
+
+    Raises ValueError unless `data` is exactly what `encode_node` gives for a legal node of at most `leaf` entries,
+    no entry being a directory with the hash `empty`.
+    """
+    row = _rows(data, b"N")
+    if len(row) not in (3, 4):
+        raise ValueError(f"an array of {len(row)} items, not 3 or 4")
+    steps, kinds, hashes = row[0], row[1], row[2]
+    if type(steps) is not list or type(kinds) is not bytes or type(hashes) is not bytes:
+        raise ValueError("a column has the wrong type")
+    n = len(steps)
+    if n > leaf:
+        raise ValueError(f"{n} entries, the limit is {leaf}")
+    if len(kinds) != n or len(hashes) != n * hash_size:
+        raise ValueError("columns of different lengths")
+    previous = ""
+    for step in steps:
+        if type(step) is not str:
+            raise ValueError("a step is no str")
+        # Ascending from "" also refuses the empty step. Code points order as UTF-8 bytes do.
+        if step <= previous:
+            raise ValueError(f"the steps are not strictly ascending at {step!r}")
+        if "/" in step or "\0" in step:
+            raise ValueError(f"illegal step {step!r}")
+        if len(step) > 1024 and len(step.encode()) > MAX_STEP:
+            raise ValueError(f"a step of more than {MAX_STEP} bytes")
+        previous = step
+    metadata: dict[int, bytes] = {}
+    columns: list[bytes] = []
+    twos = kinds.count(2)
+    if kinds.count(0) + kinds.count(1) + twos != n:
+        raise ValueError("an unknown kind of entry")
+    if twos:
+        if len(row) != 4 or type(row[3]) is not list or len(row[3]) != twos:
+            raise ValueError("the metadata column does not fit the kinds")
+        columns = row[3]
+        for i, kind in enumerate(kinds):
+            if kind == 2:
+                item = columns[len(metadata)]
+                if type(item) is not bytes:
+                    raise ValueError("metadata that is no bin")
+                metadata[i] = item
+    elif len(row) == 4:
+        raise ValueError("a metadata column without an entry that needs it")
+    if empty in hashes:
+        for i, kind in enumerate(kinds):
+            if kind == 0 and hashes[i * hash_size : (i + 1) * hash_size] == empty:
+                raise ValueError(f"the empty directory under {steps[i]!r}")
+    if encode_node(steps, kinds, hashes, columns) != data:
+        raise ValueError("not the shortest encoding")
+    return dict(zip(steps, range(n), strict=True)), kinds, hashes, metadata
+
+
+def decode_inode(
+    data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes
+) -> tuple[int, bytes, list[int], bytes]:
+    """(depth, buckets, counts, joined hashes) of the inode with the bytes `data`; ValueError as `decode_node`."""
+    row = _rows(data, b"I")
+    if len(row) != 6:
+        raise ValueError(f"an array of {len(row)} items, not 6")
+    if type(row[0]) is not int or row[0] != fanout or type(row[1]) is not int or row[1] != leaf:
+        raise ValueError(f"fan-out {row[0]!r} and leaf limit {row[1]!r}, the schema has {fanout} and {leaf}")
+    depth, buckets, counts, hashes = row[2:]
+    if type(depth) is not int or not 0 <= depth < digits:
+        raise ValueError(f"depth {depth!r} out of range")
+    if type(buckets) is not bytes or type(counts) is not list or type(hashes) is not bytes:
+        raise ValueError("a column has the wrong type")
+    k = len(buckets)
+    if k < 1 or len(counts) != k or len(hashes) != k * hash_size:
+        raise ValueError("columns of different lengths")
+    previous = -1
+    for digit_ in buckets:
+        if not previous < digit_ < fanout:
+            raise ValueError("the buckets are not strictly ascending digits")
+        previous = digit_
+    total = 0
+    for count in counts:
+        if type(count) is not int or count < 1:
+            raise ValueError(f"a bucket with {count!r} entries")
+        total += count
+    if not leaf < total <= _INT64_MAX:
+        raise ValueError(f"{total} entries, which is no inode's number")
+    if empty in hashes and empty in [hashes[i : i + hash_size] for i in range(0, len(hashes), hash_size)]:
+        raise ValueError("an empty bucket")
+    if encode_inode(fanout, leaf, depth, buckets, counts, hashes) != data:
+        raise ValueError("not the shortest encoding")
+    return depth, buckets, counts, hashes
+
+
+def decode_commit(
+    data: bytes, hash_size: int
+) -> tuple[bytes, list[bytes], int, str, str, list[tuple[str, bytes]]]:
+    """(root, parents, date, author, message, extra) of the commit `data`; ValueError as `decode_node`."""
+    if len(data) > MAX_COMMIT:
+        raise ValueError(f"{len(data)} bytes, the limit is {MAX_COMMIT}")
+    row = _rows(data, b"C")
+    if len(row) not in (5, 6):
+        raise ValueError(f"an array of {len(row)} items, not 5 or 6")
+    node, joined, date, author, message = row[:5]
+    if type(node) is not bytes or len(node) != hash_size:
+        raise ValueError("the root is no hash")
+    if type(joined) is not bytes or len(joined) % hash_size:
+        raise ValueError("the parents are no hashes")
+    parents = [joined[i : i + hash_size] for i in range(0, len(joined), hash_size)]
+    if len(parents) > 65535 or len(set(parents)) != len(parents):
+        raise ValueError("a parent twice, or more than 65,535 parents")
+    if type(date) is not int or not _INT64_MIN <= date <= _INT64_MAX:
+        raise ValueError("the date is no signed 64-bit number")
+    if type(author) is not str or type(message) is not str:
+        raise ValueError("author or message is no str")
+    extra: list[tuple[str, bytes]] = []
+    columns: list[str | bytes] = []
+    if len(row) == 6:
+        columns = row[5]
+        if type(columns) is not list or not columns or len(columns) % 2:
+            raise ValueError("extra is not a list of keys and values")
+        previous = ""
+        for key, value in zip(columns[::2], columns[1::2], strict=True):
+            if type(key) is not str or type(value) is not bytes:
+                raise ValueError("extra with a key that is no str or a value that is no bin")
+            if key <= previous:
+                raise ValueError("the keys of extra are not strictly ascending")
+            previous = key
+            extra.append((key, value))
+    if encode_commit(node, joined, date, author, message, columns) != data:
+        raise ValueError("not the shortest encoding")
+    return node, parents, date, author, message, extra
+
+
+def digit(key: bytes, depth: int, width: int) -> int:
+    """Bits [depth·width, (depth+1)·width) of `key`, most significant bit first."""
+    if width == 4:
+        byte = key[depth >> 1]
+        return byte & 15 if depth & 1 else byte >> 4
+    if width == 8:
+        return key[depth]
+    start = depth * width
+    at = start >> 3
+    window = int.from_bytes(key[at : at + 2].ljust(2, b"\0"), "big")
+    return window >> (16 - width - (start & 7)) & ((1 << width) - 1)
+
+
+def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]]) -> bytes:
+    """`column`, of items of `size` bytes, with item `i` replaced by `item` for each (i, item) in `changes`."""
+    if len(changes) == 1:
+        i, item = changes[0]
+        return column[: i * size] + item + column[(i + 1) * size :]
+    out = bytearray(column)
+    for i, item in changes:
+        out[i * size : (i + 1) * size] = item
+    return bytes(out)

@@ -1,0 +1,145 @@
+"""The contract of a backend: small enough to read standing up.
+
+A backend holds encoded objects under (kind, hash) and refs, which map branch names to commit hashes. It knows no
+paths, no trees and no merges. What no type can say is checked by the suites in `irminpy.testing`; how to write one
+is told in docs/writing-a-backend.md.
+
+Threads: every method may be called from any thread at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, runtime_checkable
+
+from .hash import Hash
+from .key import Key
+from .objects import Kind, Objects
+from .schema import Schema
+
+__all__ = ["ANY", "Backend", "Maker", "Options", "Reader", "RefChange", "RefListener", "RefUpdate"]
+
+
+class _Any:
+    """The condition that always holds."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ANY"
+
+
+ANY: Final = _Any()
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """Set the ref `name` to `set` (None deletes it), if it is `test` now (None: absent; ANY: whatever it is)."""
+
+    name: str
+    set: Hash | None
+    test: Hash | None | _Any = ANY
+
+
+@dataclass(frozen=True, slots=True)
+class RefChange:
+    """The ref `name` moved from `before` to `after`; None where it did not exist."""
+
+    name: str
+    before: Hash | None
+    after: Hash | None
+
+
+RefListener = Callable[[RefChange], None]
+
+
+class Reader(Protocol):
+    """The reading side: all that a tree needs."""
+
+    def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
+        """The canonical bytes of the object, or None if it is not here.
+
+        Must raise Corrupted rather than give bytes that do not hash to the key's hash. The kind is the reader's
+        claim: an object written under another kind is not found, even if its hash is the same.
+        """
+        ...
+
+    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
+        """`read` for many keys, in order; one round trip where that matters."""
+        ...
+
+
+class Backend(Reader, Protocol):
+    """An open store of objects and refs. Every method but `close` raises Closed after `close`."""
+
+    def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
+        """For each hash the key of an object with that kind and hash, or None if none is known.
+
+        Best effort where the backend says so: None does not prove absence there.
+        """
+        ...
+
+    def find_commits(self, prefix: str, /) -> list[Hash]:
+        """The hashes of commits whose hex begins with `prefix` (lower case), in order; at most 20 of them."""
+        ...
+
+    def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
+        """Write `objects` and move refs, all or nothing; whether it happened.
+
+        False if the condition of an update does not hold: then no ref has moved. Objects come children first, and
+        no reader may see a ref before the objects that it leads to. Writing an object again is harmless. Objects of
+        a batch that did not happen may stay, unreferenced. When it returns True, later reads see all of it, and
+        what the backend promises about durability holds. Listeners hear of each ref that changed, in order,
+        after the batch. Raises ReadOnly on a read-only handle, before anything is written.
+        """
+        ...
+
+    def ref(self, name: str, /) -> Hash | None:
+        """The commit that the ref `name` names now, or None."""
+        ...
+
+    def refs(self) -> dict[str, Hash]:
+        """All refs, from one moment, ordered by name."""
+        ...
+
+    def watch(self, listener: RefListener, /) -> Callable[[], None]:
+        """Call `listener` with every change of a ref from now on; gives the function that stops it.
+
+        The listener is called after the change is visible, in the order of the changes, never concurrently with
+        itself, and must return quickly: `irminpy.watch` hands the work to a thread of its own. No call comes
+        after stopping has returned, unless stopping is done from inside the listener.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release everything. A second call does nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a store is opened, for every backend.
+
+    `readonly`: writes raise ReadOnly. `create`: make the store if it does not exist; else NotAStore. `exclusive`:
+    no other process may write meanwhile. `timeout`: seconds to wait for a lock.
+    """
+
+    readonly: bool = False
+    create: bool = True
+    exclusive: bool = False
+    timeout: float = 5.0
+
+
+@runtime_checkable
+class Maker(Protocol):
+    """Knows where a store is and how to open it: `Memory()`, `Pack(path)`, … A value, equal by its options."""
+
+    def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
+        """The open backend, and the schema it holds.
+
+        `schema` None means: the recorded one, or the default schema for a new store. Raises SchemaMismatch if the
+        store records another schema than the one given, NotAStore if there is none and `create` is false,
+        Locked if somebody else holds it.
+        """
+        ...

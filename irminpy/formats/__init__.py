@@ -1,0 +1,6 @@
+"""The formats: what the bytes of a store look like. `Native` is the default."""
+
+from .format import Codec, Format
+from .native import FlatNative, Native
+
+__all__ = ["Codec", "FlatNative", "Format", "Native"]

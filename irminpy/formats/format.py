@@ -1,0 +1,113 @@
+"""What a format owes: the bytes of every object, and the shape of directories.
+
+A format is a value (name, version, parameters). `bind` joins it with a hash function and gives a `Codec`, the thing
+that encodes and decodes. Both are pure: no I/O, no state but a cache of hashed steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..hash import HashFunction
+from ..objects import Commit, Inode, Node
+from ..path import PathLike
+
+__all__ = ["Codec", "Format"]
+
+
+class Codec(Protocol):
+    """A format joined with a hash function. All methods are pure and total over their documented input."""
+
+    @property
+    def hash_size(self) -> int:
+        """Bytes of a hash."""
+        ...
+
+    @property
+    def empty(self) -> bytes:
+        """The hash of the empty directory."""
+        ...
+
+    @property
+    def leaf(self) -> int:
+        """The most entries that one flat object may hold."""
+        ...
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The hash of the canonical bytes of an object."""
+        ...
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The hashes of many objects, in order."""
+        ...
+
+    def steps(self, path: PathLike, /) -> Sequence[str]:
+        """The steps of `path`, each legal in this format; InvalidStep otherwise, TypeError for no path."""
+        ...
+
+    @property
+    def order(self) -> Callable[[str], bytes] | None:
+        """The sort key of a step, since order is that of its bytes; None where code points order alike."""
+        ...
+
+    def digit(self, step: str, depth: int, /) -> int:
+        """The bucket of `step` in an inode of `depth`; DepthExceeded below the last level."""
+        ...
+
+    def digits(self, steps: list[str], depth: int, /) -> list[int]:
+        """`digit` for many steps."""
+        ...
+
+    def encode_contents(self, values: list[bytes], /) -> list[bytes]:
+        """The canonical bytes of contents objects, from the bytes of the contents type."""
+        ...
+
+    def decode_contents(self, data: bytes, /) -> bytes:
+        """The bytes of the contents type; DecodeError unless `data` is what `encode_contents` gives."""
+        ...
+
+    def encode_node(self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], /) -> bytes:
+        """The canonical bytes of a flat directory; `steps` ascending, columns as in `Node`."""
+        ...
+
+    def encode_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /) -> bytes:
+        """The canonical bytes of an inner node."""
+        ...
+
+    def decode_node(self, data: bytes, /) -> Node | Inode:
+        """The directory or inner node with the canonical bytes `data`; DecodeError for any other bytes."""
+        ...
+
+    def encode_commit(self, commit: Commit, /) -> bytes:
+        """The canonical bytes of `commit`."""
+        ...
+
+    def decode_commit(self, data: bytes, /) -> Commit:
+        """The commit with the canonical bytes `data`; DecodeError for any other bytes."""
+        ...
+
+
+class Format(Protocol):
+    """A format with its parameters, before a hash function is chosen."""
+
+    @property
+    def name(self) -> str:
+        """Short name, as in the schema identity: "native", "git", …"""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Version of the bytes."""
+        ...
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        """What else the bytes depend on, in the order of the schema identity."""
+        ...
+
+    def bind(self, hash: HashFunction, /) -> Codec:
+        """This format with `hash`; SchemaMismatch if the two do not go together."""
+        ...
+
+

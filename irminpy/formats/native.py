@@ -1,0 +1,219 @@
+"""The native format, version 1: canonical msgpack behind a domain byte (docs/formats/native.md).
+
+The bytes themselves are made in `irminpy._core`; here they are joined with a hash function, its typed errors and
+the cache of hashed steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .. import _core
+from ..errors import DecodeError, DepthExceeded, SchemaMismatch
+from ..hash import Hash, HashFunction
+from ..info import Info
+from ..objects import Commit, Inode, Node
+from ..path import PathLike, as_path, check_native_step
+from .format import Codec
+
+__all__ = ["FlatNative", "Native", "NativeCodec"]
+
+_HASHED_STEPS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """The default format. `fanout` (a power of two, 2 to 256) and `leaf` (2 to 256) shape large directories.
+
+    A directory of more than `leaf` entries becomes a tree of inner nodes with at most `fanout` buckets each.
+    Raises ValueError for other parameters.
+    """
+
+    fanout: int = 16
+    leaf: int = 32
+
+    def __post_init__(self) -> None:
+        if self.fanout not in (2, 4, 8, 16, 32, 64, 128, 256):
+            raise ValueError(f"fanout {self.fanout!r}: use a power of two from 2 to 256")
+        if type(self.leaf) is not int or not 2 <= self.leaf <= 256:
+            raise ValueError(f"leaf {self.leaf!r}: use a number from 2 to 256")
+
+    @property
+    def name(self) -> str:
+        """The name in the schema identity."""
+        return "native"
+
+    @property
+    def version(self) -> int:
+        """The version of the bytes."""
+        return 1
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        """(fanout, leaf)."""
+        return (self.fanout, self.leaf)
+
+    def bind(self, hash: HashFunction, /) -> Codec:
+        """This format with `hash`, whose digests must have exactly 32 bytes; SchemaMismatch otherwise."""
+        if hash.size != 32:
+            raise SchemaMismatch("a hash of 32 bytes for the native format", f"{hash.name} ({hash.size} bytes)")
+        return NativeCodec(hash, self.fanout, self.leaf)
+
+
+@dataclass(frozen=True, slots=True)
+class FlatNative:
+    """The native bytes with one object per directory, however large: the shape of formats without inner nodes.
+
+    Simple to read for other programs, slow for large directories: each change writes the whole directory.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name in the schema identity."""
+        return "native-flat"
+
+    @property
+    def version(self) -> int:
+        """The version of the bytes."""
+        return 1
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        """None."""
+        return ()
+
+    def bind(self, hash: HashFunction, /) -> Codec:
+        """This format with `hash`, whose digests must have exactly 32 bytes; SchemaMismatch otherwise."""
+        if hash.size != 32:
+            raise SchemaMismatch("a hash of 32 bytes for the native format", f"{hash.name} ({hash.size} bytes)")
+        return NativeCodec(hash, 2, 1 << 62)
+
+
+class NativeCodec:
+    """The native format bound to a hash function; see `Codec` for the methods."""
+
+    __slots__ = ("_hashed", "_width", "digest", "digest_many", "empty", "fanout", "hash_size", "leaf", "levels", "order")
+
+    def __init__(self, hash: HashFunction, fanout: int, leaf: int) -> None:
+        self.digest = hash.digest
+        self.digest_many = hash.digest_many
+        self.hash_size = hash.size
+        self.fanout = fanout
+        self.leaf = leaf
+        self._width = fanout.bit_length() - 1
+        self.levels = 256 // self._width
+        self.empty = hash.digest(_core.encode_node([], b"", b"", []))
+        self._hashed: dict[str, bytes] = {}
+        self.order = None
+
+    def steps(self, path: PathLike, /) -> Sequence[str]:
+        """The legal steps of `path`."""
+        if type(path) is str:
+            steps = path.split("/")
+            if "" in steps:
+                steps = [step for step in steps if step]
+            # ASCII has no surrogates, and a short path has no long step: one look at the whole is enough.
+            if path.isascii() and "\0" not in path and len(path) <= _core.MAX_STEP:
+                return steps
+        else:
+            steps = list(as_path(path))
+        for step in steps:
+            check_native_step(step)
+        return steps
+
+    def _key(self, step: str) -> bytes:
+        key = self._hashed.get(step)
+        if key is None:
+            if len(self._hashed) >= _HASHED_STEPS:
+                self._hashed.clear()
+            key = self._hashed[step] = self.digest(step.encode())
+        return key
+
+    def _too_deep(self, step: str) -> DepthExceeded:
+        return DepthExceeded(step, f"more than {self.leaf} steps agree in all {self.levels} digits of their hash")
+
+    def digit(self, step: str, depth: int, /) -> int:
+        """Digit `depth` of the hash of `step`."""
+        if depth >= self.levels:
+            raise self._too_deep(step)
+        return _core.digit(self._key(step), depth, self._width)
+
+    def digits(self, steps: list[str], depth: int, /) -> list[int]:
+        """Digit `depth` of the hash of each of `steps`."""
+        if depth >= self.levels:
+            raise self._too_deep(steps[0])
+        hashed = self._hashed
+        missing = [step for step in steps if step not in hashed]
+        if missing:
+            if len(hashed) + len(missing) > _HASHED_STEPS:
+                hashed.clear()
+                missing = steps
+            fresh = dict(zip(missing, self.digest_many([step.encode() for step in missing]), strict=True))
+            if len(fresh) <= _HASHED_STEPS:
+                hashed.update(fresh)
+            else:
+                hashed = fresh
+        keys = [hashed.get(step) or self._key(step) for step in steps]
+        width = self._width
+        if width == 4:
+            at = depth >> 1
+            return [key[at] & 15 for key in keys] if depth & 1 else [key[at] >> 4 for key in keys]
+        return [_core.digit(key, depth, width) for key in keys]
+
+    def encode_contents(self, values: list[bytes], /) -> list[bytes]:
+        """A domain byte, then the bytes of the contents type."""
+        return [b"B" + value for value in values]
+
+    def decode_contents(self, data: bytes, /) -> bytes:
+        """What follows the domain byte."""
+        if data[:1] != b"B":
+            raise DecodeError("contents", f"the domain byte is {data[:1].hex() or 'missing'}, not 42", 0)
+        return data[1:]
+
+    def encode_node(self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], /) -> bytes:
+        """The bytes of an `N` object."""
+        return _core.encode_node(steps, kinds, hashes, metadata)
+
+    def encode_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /) -> bytes:
+        """The bytes of an `I` object."""
+        return _core.encode_inode(self.fanout, self.leaf, depth, buckets, counts, hashes)
+
+    def decode_node(self, data: bytes, /) -> Node | Inode:
+        """The `N` or `I` object with the bytes `data`."""
+        try:
+            if data[:1] == b"I":
+                return Inode(
+                    *_core.decode_inode(data, self.hash_size, self.fanout, self.leaf, self.levels, self.empty)
+                )
+            return Node(*_core.decode_node(data, self.hash_size, self.leaf, self.empty))
+        except ValueError as e:
+            raise DecodeError("directory", str(e), None) from None
+
+    def encode_commit(self, commit: Commit, /) -> bytes:
+        """The bytes of a `C` object; DecodeError for a commit that the format cannot hold."""
+        info = commit.info
+        if len(commit.parents) > 65535:
+            raise DecodeError("commit", f"{len(commit.parents)} parents, the limit is 65,535", None)
+        for hash_ in (commit.node, *commit.parents):
+            if len(hash_) != self.hash_size:
+                raise DecodeError("commit", f"a hash of {len(hash_)} bytes, not {self.hash_size}", None)
+        extra: list[str | bytes] = []
+        for key, value in info.extra:
+            extra += [key, value]
+        data = _core.encode_commit(
+            bytes(commit.node), b"".join(commit.parents), info.date, info.author, info.message, extra
+        )
+        if len(data) > _core.MAX_COMMIT:
+            raise DecodeError("commit", f"{len(data)} bytes, the limit is {_core.MAX_COMMIT}", None)
+        return data
+
+    def decode_commit(self, data: bytes, /) -> Commit:
+        """The commit with the bytes `data`."""
+        try:
+            node, parents, date, author, message, extra = _core.decode_commit(data, self.hash_size)
+        except ValueError as e:
+            raise DecodeError("commit", str(e), None) from None
+        return Commit(Hash(node), tuple(map(Hash, parents)), Info(date, author, message, tuple(extra)))
+
+

@@ -1,0 +1,148 @@
+"""The stored objects as plain values: directories, their inner nodes, commits, and a bag of encoded objects.
+
+A decoded directory is columnar: one dict from step to position, one `bytes` of kinds and one `bytes` of hashes.
+There is no object per entry. An *entry* that has to travel alone is one `bytes`: kind, hash, encoded metadata,
+so that two entries are equal exactly when their bytes are.
+
+This module knows no bytes of any format; `irminpy.formats` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from .hash import Hash
+from .info import Info
+
+__all__ = ["CONTENTS", "CONTENTS_META", "DIRECTORY", "Commit", "Inode", "Kind", "Node", "Objects"]
+
+
+class Kind(IntEnum):
+    """What an object is. The kind comes from the reference to an object, never from its bytes."""
+
+    NODE = 1
+    CONTENTS = 2
+    COMMIT = 3
+
+
+# The kind byte of an entry: what a step of a directory is bound to.
+DIRECTORY = 0
+CONTENTS = 1
+CONTENTS_META = 2  # contents whose metadata is not the default; the encoded metadata follows the hash
+
+
+class Node(NamedTuple):
+    """A flat directory, or one leaf bucket of a large one, as columns."""
+
+    index: dict[str, int]
+    """Step to position. INVARIANT: in stored order, positions 0, 1, 2, …"""
+    kinds: bytes
+    """One kind byte per entry."""
+    hashes: bytes
+    """The hashes of the entries, joined."""
+    metadata: dict[int, bytes]
+    """Position to encoded metadata, for the entries of kind `CONTENTS_META` only."""
+
+    @property
+    def count(self) -> int:
+        """Number of entries."""
+        return len(self.index)
+
+    def entry(self, step: str) -> bytes | None:
+        """The entry bound to `step` as bytes (kind, hash, metadata), or None."""
+        i = self.index.get(step)
+        return None if i is None else self.entry_at(i)
+
+    def entry_at(self, i: int) -> bytes:
+        """The entry at position `i` as bytes."""
+        size = len(self.hashes) // len(self.kinds)
+        kind = self.kinds[i]
+        entry = self.kinds[i : i + 1] + self.hashes[i * size : (i + 1) * size]
+        return entry + self.metadata[i] if kind == CONTENTS_META else entry
+
+    def entries(self) -> Iterator[tuple[str, bytes]]:
+        """(step, entry) pairs in stored order."""
+        kinds, hashes, metadata = self.kinds, self.hashes, self.metadata
+        if not kinds:
+            return
+        size = len(hashes) // len(kinds)
+        at = 0
+        for i, step in enumerate(self.index):
+            entry = kinds[i : i + 1] + hashes[at : at + size]
+            at += size
+            yield step, (entry + metadata[i] if i in metadata else entry)
+
+
+class Inode(NamedTuple):
+    """An inner node of a large directory: buckets chosen by a digit of the hash of the step."""
+
+    depth: int
+    buckets: bytes
+    """The digits that occur, ascending."""
+    counts: list[int]
+    """Entries below each bucket."""
+    hashes: bytes
+    """The hashes of the buckets, joined."""
+
+    @property
+    def count(self) -> int:
+        """Number of entries below."""
+        return sum(self.counts)
+
+    def child(self, i: int) -> bytes:
+        """The hash of bucket number `i` (a position, not a digit)."""
+        size = len(self.hashes) // len(self.buckets)
+        return self.hashes[i * size : (i + 1) * size]
+
+    def children(self) -> list[bytes]:
+        """The hashes of all buckets, in order."""
+        size = len(self.hashes) // len(self.buckets)
+        return [self.hashes[at : at + size] for at in range(0, len(self.hashes), size)]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit as a value: the hash of its root directory, the hashes of its parents, and its info.
+
+    INVARIANT: no parent occurs twice; the first one given stays.
+    """
+
+    node: Hash
+    parents: tuple[Hash, ...] = ()
+    info: Info = field(default_factory=Info)
+
+    def __post_init__(self) -> None:
+        unique = tuple(dict.fromkeys(self.parents))
+        if len(unique) != len(self.parents):
+            object.__setattr__(self, "parents", unique)
+
+
+@dataclass(slots=True)
+class Objects:
+    """Encoded objects on their way to a backend: hash to canonical bytes, one dict per kind.
+
+    INVARIANT: `nodes` holds children before the nodes that point at them, so that a backend which writes contents,
+    nodes and commits in this order never holds an object whose children it does not hold.
+    """
+
+    contents: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    nodes: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    commits: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+
+    def __len__(self) -> int:
+        return len(self.contents) + len(self.nodes) + len(self.commits)
+
+    def of_kind(self, kind: Kind) -> dict[bytes, bytes]:
+        """The dict that holds the objects of `kind`."""
+        if kind is Kind.NODE:
+            return self.nodes
+        return self.contents if kind is Kind.CONTENTS else self.commits
+
+    def update(self, other: Objects) -> None:
+        """Add all of `other`, after what is here."""
+        self.contents.update(other.contents)
+        self.nodes.update(other.nodes)
+        self.commits.update(other.commits)

@@ -1,0 +1,305 @@
+"""The shape of directories: when one is flat, when it is a tree of inner nodes, and how an edit keeps it so.
+
+The shape is a function of the entries alone (docs/formats/native.md, rule 4): at most `codec.leaf` entries make one
+flat object, more make an inner node with a bucket per digit that occurs, and each bucket follows the same rule one
+level deeper. All functions here are pure but for the nodes they load through `Load` and hand to `nodes`.
+
+No function recurses deeper than the number of digits of a step's hash, and that is bounded by the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from ._core import patch_column
+from .errors import Corrupted
+from .formats.format import Codec
+from .hash import Hash
+from .objects import CONTENTS_META, Inode, Node
+
+__all__ = ["EMPTY", "Load", "Record", "apply", "bucket", "build", "differences", "entries", "entry_of", "page"]
+
+Record = Node | Inode
+EMPTY = Node({}, b"", b"", {})
+
+
+class Load(Protocol):
+    """Gives the decoded node with a hash; raises DanglingHash, PrunedHash or Corrupted."""
+
+    def __call__(self, hash: bytes, /) -> Record:
+        """The node with `hash`."""
+        ...
+
+
+def bucket(load: Load, parent: Inode, i: int) -> Record:
+    """Bucket number `i` of `parent`, checked against the depth and the count that `parent` states.
+
+    Cost: one read. Raises Corrupted when they do not fit: then `parent` lies about what it points at.
+    """
+    hash_ = parent.child(i)
+    child = load(hash_)
+    fits = type(child) is Node or (type(child) is Inode and child.depth == parent.depth + 1)
+    if not fits or child.count != parent.counts[i]:
+        raise Corrupted(None, None, Hash(hash_), "a bucket whose depth or count is not what its parent states")
+    return child
+
+
+def entry_of(codec: Codec, load: Load, record: Record, step: str) -> bytes | None:
+    """The entry of `step` below `record`, or None. Cost: at most one read per level."""
+    while type(record) is Inode:
+        i = record.buckets.find(codec.digit(step, record.depth))
+        if i < 0:
+            return None
+        record = bucket(load, record, i)
+    return record.entry(step)
+
+
+def entries(load: Load, record: Record) -> Iterator[tuple[str, bytes]]:
+    """All (step, entry) pairs below `record` in the format's order. Cost: each node once, when it is reached."""
+    stack: list[tuple[Inode, int]] = []
+    current: Record | None = record
+    while current is not None:
+        if type(current) is Inode:
+            stack.append((current, 0))
+        else:
+            yield from current.entries()
+        current = None
+        while stack:
+            parent, i = stack.pop()
+            if i < len(parent.counts):
+                stack.append((parent, i + 1))
+                current = bucket(load, parent, i)
+                break
+
+
+def page(load: Load, record: Record, offset: int, length: int | None) -> Iterator[tuple[str, bytes]]:
+    """`length` entries from number `offset` on (all the rest for None), in the format's order.
+
+    Buckets before the page are skipped by their counts. Cost: the nodes on the page and those above them.
+    """
+    left = record.count - offset if length is None else min(length, record.count - offset)
+    stack: list[tuple[Inode, int]] = []
+    current: Record | None = record
+    while current is not None and left > 0:
+        if type(current) is Inode:
+            stack.append((current, 0))
+        else:
+            for i, pair in enumerate(current.entries()):
+                if i >= offset:
+                    yield pair
+                    left -= 1
+                    if not left:
+                        return
+            offset = max(0, offset - current.count)
+        current = None
+        while stack and current is None:
+            parent, i = stack.pop()
+            while i < len(parent.counts) and offset >= parent.counts[i]:
+                offset -= parent.counts[i]
+                i += 1
+            if i < len(parent.counts):
+                stack.append((parent, i + 1))
+                current = bucket(load, parent, i)
+
+
+def build(
+    codec: Codec,
+    nodes: dict[bytes, bytes],
+    steps: list[str],
+    kinds: bytes,
+    hashes: list[bytes],
+    metadata: Mapping[str, bytes],
+    depth: int = 0,
+) -> bytes:
+    """The hash of the directory with the given columns (in any order), its objects added to `nodes`.
+
+    `metadata` holds the encoded metadata of the entries of kind `CONTENTS_META`.
+    """
+    n = len(steps)
+    if n <= codec.leaf:
+        if n > 1:
+            keys: Sequence[str | bytes] = steps if codec.order is None else [codec.order(step) for step in steps]
+            order = sorted(range(n), key=keys.__getitem__)
+            steps = [steps[i] for i in order]
+            hashes = [hashes[i] for i in order]
+            if kinds.count(kinds[0]) != n:
+                kinds = bytes([kinds[i] for i in order])
+        columns = [metadata[s] for s, k in zip(steps, kinds, strict=True) if k == CONTENTS_META] if metadata else []
+        return _put(codec, nodes, codec.encode_node(steps, kinds, b"".join(hashes), columns))
+    groups: dict[int, list[int]] = {}
+    for i, digit in enumerate(codec.digits(steps, depth)):
+        group = groups.get(digit)
+        if group is None:
+            groups[digit] = [i]
+        else:
+            group.append(i)
+    buckets = bytes(sorted(groups))
+    counts: list[int] = []
+    children: list[bytes] = []
+    for digit in buckets:
+        group = groups[digit]
+        counts.append(len(group))
+        children.append(
+            build(
+                codec,
+                nodes,
+                [steps[i] for i in group],
+                bytes([kinds[i] for i in group]),
+                [hashes[i] for i in group],
+                metadata,
+                depth + 1,
+            )
+        )
+    return _put(codec, nodes, codec.encode_inode(depth, buckets, counts, b"".join(children)))
+
+
+def _put(codec: Codec, nodes: dict[bytes, bytes], data: bytes) -> bytes:
+    hash_ = codec.digest(data)
+    nodes[hash_] = data
+    return hash_
+
+
+def _build_entries(codec: Codec, nodes: dict[bytes, bytes], items: Mapping[str, bytes], depth: int) -> bytes:
+    """`build` from entries as bytes."""
+    end = 1 + codec.hash_size
+    metadata = {step: entry[end:] for step, entry in items.items() if entry[0] == CONTENTS_META}
+    values = items.values()
+    kinds = bytes([entry[0] for entry in values])
+    return build(codec, nodes, list(items), kinds, [entry[1:end] for entry in values], metadata, depth)
+
+
+def apply(
+    codec: Codec,
+    load: Load,
+    nodes: dict[bytes, bytes],
+    record: Record,
+    changes: Mapping[str, bytes | None],
+    depth: int = 0,
+) -> tuple[bytes, int]:
+    """(hash, count) of `record` with `changes` applied: an entry binds its step, None unbinds it.
+
+    Only nodes on the way to a change are read and written, and those of a subtree that shrinks to a flat object.
+    New objects are added to `nodes`, children first.
+    """
+    if type(record) is Node:
+        return _apply_flat(codec, nodes, record, changes, depth)
+    groups: dict[int, dict[str, bytes | None]] = {}
+    steps = list(changes)
+    for step, digit in zip(steps, codec.digits(steps, record.depth), strict=True):
+        group = groups.get(digit)
+        if group is None:
+            groups[digit] = {step: changes[step]}
+        else:
+            group[step] = changes[step]
+    counts = dict(zip(record.buckets, record.counts, strict=True))
+    patches: dict[int, bytes] = {}
+    before = len(nodes)
+    for digit, group in groups.items():
+        i = record.buckets.find(digit)
+        child = bucket(load, record, i) if i >= 0 else EMPTY
+        hash_, count = apply(codec, load, nodes, child, group, record.depth + 1)
+        if count:
+            counts[digit] = count
+            patches[digit] = hash_
+        else:
+            counts.pop(digit, None)
+    total = sum(counts.values())
+    if total <= codec.leaf:
+        # What the buckets wrote is not part of the result. A dict pops its newest keys first.
+        while len(nodes) > before:
+            nodes.popitem()
+        return _collapse(codec, load, nodes, record, changes, depth), total
+    if counts.keys() == set(record.buckets):
+        buckets = record.buckets
+        find = buckets.find
+        column = patch_column(record.hashes, codec.hash_size, [(find(d), h) for d, h in patches.items()])
+    else:
+        buckets = bytes(sorted(counts))
+        old = dict(zip(record.buckets, record.children(), strict=True))
+        column = b"".join([patches.get(digit) or old[digit] for digit in buckets])
+    data = codec.encode_inode(record.depth, buckets, [counts[digit] for digit in buckets], column)
+    return _put(codec, nodes, data), total
+
+
+def _apply_flat(
+    codec: Codec, nodes: dict[bytes, bytes], record: Node, changes: Mapping[str, bytes | None], depth: int
+) -> tuple[bytes, int]:
+    index, kinds, size = record.index, record.kinds, codec.hash_size
+    if not record.metadata:
+        # The usual edit: bindings that exist get other hashes of the same kind. Then one column is patched.
+        patches: list[tuple[int, bytes]] = []
+        for step, entry in changes.items():
+            i = index.get(step)
+            if i is None or entry is None or entry[0] != kinds[i] or entry[0] == CONTENTS_META:
+                break
+            patches.append((i, entry[1:]))
+        else:
+            column = patch_column(record.hashes, size, patches)
+            return _put(codec, nodes, codec.encode_node(list(index), kinds, column, [])), len(index)
+    items = dict(record.entries())
+    for step, entry in changes.items():
+        if entry is None:
+            items.pop(step, None)
+        else:
+            items[step] = entry
+    return _build_entries(codec, nodes, items, depth), len(items)
+
+
+def _collapse(
+    codec: Codec,
+    load: Load,
+    nodes: dict[bytes, bytes],
+    record: Inode,
+    changes: Mapping[str, bytes | None],
+    depth: int,
+) -> bytes:
+    """The hash of a subtree that shrank to a flat object: what is left of all its buckets, in one node."""
+    items = dict(entries(load, record))
+    for step, entry in changes.items():
+        if entry is None:
+            items.pop(step, None)
+        else:
+            items[step] = entry
+    return _build_entries(codec, nodes, items, depth)
+
+
+def differences(
+    codec: Codec, load_a: Load, a: Record, load_b: Load, b: Record
+) -> Iterator[tuple[str, bytes | None, bytes | None]]:
+    """(step, entry in `a`, entry in `b`) for each step whose entries differ; None where a side has none.
+
+    Subtrees with equal hashes are skipped unread. Cost: the nodes on the way to a difference, on both sides.
+    """
+    stack: list[tuple[Record, Record]] = [(a, b)]
+    while stack:
+        x, y = stack.pop()
+        if type(x) is Inode and type(y) is Inode:
+            left = dict(zip(x.buckets, range(len(x.buckets)), strict=True))
+            right = dict(zip(y.buckets, range(len(y.buckets)), strict=True))
+            pairs: list[tuple[Record, Record]] = []
+            for digit in sorted(left.keys() | right.keys()):
+                i, j = left.get(digit), right.get(digit)
+                if i is not None and j is not None and x.child(i) == y.child(j):
+                    continue
+                pairs.append(
+                    (
+                        EMPTY if i is None else bucket(load_a, x, i),
+                        EMPTY if j is None else bucket(load_b, y, j),
+                    )
+                )
+            stack.extend(reversed(pairs))
+            continue
+        if type(x) is Node and type(y) is Node and x.hashes == y.hashes and x == y:
+            continue
+        # At least one side is flat, hence small (or the format is): its entries decide the rest.
+        ours, theirs = dict(entries(load_a, x)), dict(entries(load_b, y))
+        for step, entry in ours.items():
+            other = theirs.get(step)
+            if entry != other:
+                yield step, entry, other
+        for step, entry in theirs.items():
+            if step not in ours:
+                yield step, None, entry
+
+

@@ -1,0 +1,1 @@
+"""Trees: immutable values with lazy reads and delayed writes."""

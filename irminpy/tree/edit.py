@@ -1,0 +1,217 @@
+"""Edits as pure functions on the root of a tree: bind a path to something, or to nothing.
+
+An edit either continues the line of its tree (then it is one write into one directory) or starts a new line. The
+answer is a new root and version, or None if the edit would change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .lazy import ABSENT, Child, Leaf, Source, Stored
+from .settle import settle
+from .stage import Base, Frozen, Line, Staged, View
+
+__all__ = ["bind", "fork", "same"]
+
+# A new line reads through the older ones below it. After this many it is cheaper to hash what they hold.
+_MAX_DEPTH = 8
+# Superseded children that a line may keep alive, beyond twice its entries, before it is left behind.
+_MAX_REPEATS = 4096
+
+
+def view_of(root: Stored | Staged, version: int) -> View:
+    """`root` at `version` as a value that cannot change."""
+    return Frozen(root, version) if type(root) is Staged else root  # type: ignore[return-value]
+
+
+def base_of(view: View | None) -> Base:
+    """`view` as the base of edits: nothing for an empty directory, and never too deep."""
+    if type(view) is Stored:
+        return None if view.hash == view.source.codec.empty else view
+    if type(view) is Frozen and view.depth >= _MAX_DEPTH:
+        return base_of(settle(view))
+    return view
+
+
+def fork(view: View, void: Source) -> Staged:
+    """The root of a new line on top of `view`; `void` is the source of a tree without any store."""
+    base = base_of(view)
+    return Staged(Line(void), base, {}, 0 if base is None else base.length())
+
+
+def bind(
+    root: Stored | Staged, version: int, steps: Sequence[str], child: Child, void: Source, *, alone: bool = False
+) -> tuple[Staged, int] | None:
+    """The root and version at which the path `steps` (not empty) leads to `child`, or to nothing for ABSENT.
+
+    None if that is so already. Directories are made and replaced contents vanish as needed; directories that become
+    empty vanish too. `alone` edits in place a line that only the caller has seen. Cost: one read per directory and
+    level on the way that is not in memory.
+    """
+    if type(root) is Staged:
+        line = root.line
+        with line.lock:
+            if line.version == version and line.repeats <= _MAX_REPEATS + 2 * root.size:
+                return _bind(line, root, steps, child, alone=alone)
+        view: View = Frozen(root, version)
+        if line.repeats > _MAX_REPEATS + 2 * root.size:
+            view = settle(view)
+    else:
+        assert type(root) is Stored
+        view = root
+    fresh = fork(view, void)
+    return _bind(fresh.line, fresh, steps, child, alone=alone)
+
+
+def _bind(
+    line: Line, root: Staged, steps: Sequence[str], child: Child, *, alone: bool
+) -> tuple[Staged, int] | None:
+    version = line.version
+    last = len(steps) - 1
+    # The directories of this line on the way, then what lies below the last of them.
+    chain: list[Staged] = [root]
+    node = root
+    i = 0
+    while i < last:
+        kid = node.now.get(steps[i])
+        if type(kid) is not Staged:
+            break
+        node = kid
+        chain.append(node)
+        i += 1
+    current = _child(node, steps[i])
+    below: list[View | None] = []
+    for step in steps[i + 1 :]:
+        view = current if type(current) is Stored or type(current) is Frozen else None
+        below.append(view)  # type: ignore[arg-type]
+        current = None if view is None else view.child(step)  # type: ignore[union-attr]
+    if child is ABSENT:
+        if current is None:
+            return None
+        return _unbind(line, chain, below, steps, alone=alone)
+    if current is not None and same(current, child):
+        return None
+    after = 0 if alone else version + 1
+    top = _wrap(line, below, steps[i + 1 :], child, known=current is not None, version=after)
+    grows = 0 if (_child(node, steps[i]) is not None) else 1
+    if not alone:
+        line.version = after
+    node.put(steps[i], top, after, grows)
+    return root, after
+
+
+def _child(node: Staged, step: str) -> Child | None:
+    """The newest child of `step`."""
+    child = node.now.get(step)
+    if child is None:
+        return None if node.base is None else node.base.child(step)
+    return None if child is ABSENT else child
+
+
+def _wrap(
+    line: Line, views: Sequence[View | None], steps: Sequence[str], child: Child, *, known: bool, version: int
+) -> Child:
+    """`child` at the end of `steps` below the first of `views`, in staged directories on top of the views."""
+    for view, step in zip(reversed(views), reversed(steps), strict=True):
+        base = base_of(view)
+        if base is None:
+            node = Staged(line, None, {step: child}, 1)
+        else:
+            node = Staged(line, base, {}, base.length())
+            assert node.first is not None
+            node.first[step] = version
+            node.now[step] = child
+            if not known:
+                node.size += 1
+            elif child is ABSENT:
+                node.size -= 1
+        child = node
+        known = True  # whatever stood here, contents or directory, is replaced
+    return child
+
+
+def _unbind(
+    line: Line, chain: list[Staged], below: list[View | None], steps: Sequence[str], *, alone: bool
+) -> tuple[Staged, int]:
+    """Remove the existing binding of `steps`, and the directories that become empty with it."""
+    version = line.version
+    containers: list[Staged | View] = [*chain, *(view for view in below if view is not None)]
+    sizes = [c.size if type(c) is Staged else c.length() for c in containers]  # type: ignore[union-attr]
+    cut = len(steps) - 1
+    while cut and sizes[cut] == 1:
+        cut -= 1
+    after = 0 if alone else version + 1
+    deepest = min(cut, len(chain) - 1)
+    top: Child = _wrap(
+        line,
+        below[: cut - deepest],
+        steps[deepest + 1 : cut + 1],
+        ABSENT,
+        known=True,
+        version=after,
+    )
+    if not alone:
+        line.version = after
+    chain[deepest].put(steps[deepest], top, after, -1 if cut == deepest else 0)
+    return chain[0], after
+
+
+def same(a: Child, b: Child) -> bool:
+    """True if both are the same binding. Reads nothing; hashes what is not yet hashed.
+
+    Directories of different lengths differ without being hashed.
+    """
+    if a is b:
+        return True
+    if type(a) is bytes and type(b) is bytes:
+        return a == b
+    if type(a) is bytes or type(a) is Leaf:
+        if type(b) is not bytes and type(b) is not Leaf:
+            return False
+        if _metadata(a) != _metadata(b):
+            return False
+        x, y = _in_hand(a), _in_hand(b)
+        if x is not None and y is not None:
+            return x == y
+        return _hash(a, b) == _hash(b, a)
+    if type(b) is bytes or type(b) is Leaf:
+        return False
+    if type(a) is Stored and type(b) is Stored:
+        return a.hash == b.hash
+    if type(a) is Frozen and type(b) is Frozen and a.staged is b.staged and a.version == b.version:
+        return True
+    if _known_length(a) not in (_known_length(b), None) and _known_length(b) is not None:
+        return False
+    return _settled(a).hash == _settled(b).hash
+
+
+def _known_length(a: Child) -> int | None:
+    if type(a) is Stored:
+        return a.length() if a.loaded else None
+    assert type(a) is Frozen
+    return a.length()
+
+
+def _settled(a: Child) -> Stored:
+    if type(a) is Stored:
+        return a
+    assert type(a) is Frozen
+    return settle(a)
+
+
+def _metadata(a: Child) -> bytes | None:
+    return a.metadata if type(a) is Leaf else None
+
+
+def _in_hand(a: Child) -> bytes | None:
+    return a.in_hand if type(a) is Leaf else a  # type: ignore[return-value]
+
+
+def _hash(a: Child, other: Child) -> bytes:
+    if type(a) is Leaf:
+        return a.hash
+    assert type(a) is bytes
+    assert type(other) is Leaf
+    codec = other.source.codec
+    return codec.digest(codec.encode_contents([a])[0])

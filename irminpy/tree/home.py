@@ -1,0 +1,81 @@
+"""What all trees of one schema and repository share: the schema, its codec, and where to read."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Protocol
+
+from ..contents import Bytes
+from ..errors import DecodeError
+from ..hash import Hash
+from ..objects import Objects
+from ..schema import Schema
+from ..types import C, M
+from .lazy import Counters, Leaf, Pool, Pruned, RepoSource, Source, Stored
+
+__all__ = ["HasHome", "Home"]
+
+
+class Home(Generic[C, M]):
+    """The surroundings of a tree. `repo` is None for trees that were made in memory, without a store."""
+
+    __slots__ = ("codec", "counters", "plain", "pruned", "repo", "schema", "void")
+
+    def __init__(self, schema: Schema[C, M], repo: RepoSource | None = None) -> None:
+        self.schema = schema
+        self.codec = schema.codec
+        self.repo = repo
+        self.counters = Counters() if repo is None else repo.counters
+        self.void: Source = Pool(self.codec, self.counters, Objects(), None)
+        self.pruned: Source = Pruned(self.codec, self.counters)
+        self.plain = type(schema.contents) is Bytes
+        """True if contents and their bytes are the same Python object."""
+
+    def encode_metadata(self, metadata: M | None) -> bytes | None:
+        """The bytes of `metadata`; None for the default and for None."""
+        if metadata is None:
+            return None
+        schema = self.schema.metadata
+        data = schema.encode(metadata)
+        return None if data == schema.encode(schema.default) else data
+
+    def decode_metadata(self, data: bytes | None) -> M:
+        """The metadata with the bytes `data`, None meaning the default; DecodeError if they are not canonical."""
+        schema = self.schema.metadata
+        return schema.default if data is None else schema.decode(data)
+
+    def empty(self) -> Stored:
+        """The root of an empty tree in memory: a fresh object each time."""
+        return Stored(self.codec.empty, self.void)
+
+    def leaf(self, value: C, metadata: M | None) -> bytes | Leaf:
+        """`value` as it stands in a directory in memory; TypeError or a typed error if it is no contents."""
+        data = self.schema.contents.encode(value)
+        encoded = self.encode_metadata(metadata)
+        return data if encoded is None else Leaf(self.void, None, data, encoded)
+
+    def check_hash(self, hash: Any) -> Hash:
+        """`hash` as a hash of this schema; InvalidHash for another length, TypeError for no bytes."""
+        if not isinstance(hash, bytes):
+            raise TypeError(f"a hash is bytes, not {type(hash).__name__}")
+        if len(hash) != self.codec.hash_size:
+            return Hash.of_hex(hash.hex(), self.codec.hash_size)
+        return Hash(hash)
+
+    def stored(self, hash: bytes, source: Source | None = None) -> Stored:
+        """The directory `hash`, unread, in the repository of this home."""
+        return Stored(hash, source or self.source())
+
+    def source(self) -> Source:
+        """The repository to read from; raises DecodeError when there is none."""
+        if self.repo is None:
+            raise DecodeError("tree", "this tree has no repository to read from", None)
+        return self.repo
+
+
+class HasHome(Protocol[C, M]):
+    """Something that trees can be read from: a repository."""
+
+    @property
+    def home(self) -> Home[C, M]:
+        """What its trees share."""
+        ...

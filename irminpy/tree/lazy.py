@@ -1,0 +1,388 @@
+"""What a tree is made of once it has hashes: stored directories and lazy contents, and where they read from.
+
+`Stored` is a directory whose hash is known; `Leaf` is contents of which only the hash may be known. Both read
+through a `Source`: a repository, or a pool of objects that were hashed but not yet written, or nothing at all.
+This module knows neither handles nor edits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..backend import Reader
+from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
+from ..formats.format import Codec
+from ..hash import Hash
+from ..lru import Lru
+from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
+from ..shape import EMPTY, Record, entry_of
+
+__all__ = ["ABSENT", "Child", "Counters", "Leaf", "Part", "Pool", "Pruned", "RepoSource", "Source", "Stored"]
+
+
+class Part:
+    """What a step of a directory in memory may lead to, other than plain bytes."""
+
+    __slots__ = ()
+
+    line: Any = None
+    """The line of edits that a staged directory belongs to; None for anything else."""
+
+
+Child = bytes | Part
+"""Contents with default metadata whose value is in memory are plain `bytes`: no object per binding."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """How often a repository was read and written, in objects, since it was opened or `reset`."""
+
+    contents_find: int = 0
+    """Contents objects read."""
+    contents_add: int = 0
+    """Contents objects written."""
+    contents_hash: int = 0
+    """Contents objects hashed."""
+    contents_mem: int = 0
+    """Look-ups of a contents key by hash."""
+    node_find: int = 0
+    """Directory objects and inner nodes read."""
+    node_add: int = 0
+    """Directory objects and inner nodes written."""
+    node_hash: int = 0
+    """Directories hashed."""
+    node_mem: int = 0
+    """Look-ups of a directory key by hash."""
+
+    def reset(self) -> None:
+        """Set all to zero."""
+        for field in fields(self):
+            setattr(self, field.name, 0)
+
+    def to_json(self) -> dict[str, int]:
+        """Name to number."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(value: Any) -> Counters:
+        """The inverse of `to_json`; DecodeError for anything else."""
+        try:
+            counters = Counters(**value)
+        except TypeError:
+            raise DecodeError("counters", f"{value!r:.80}", None) from None
+        if any(type(n) is not int or n < 0 for n in asdict(counters).values()):
+            raise DecodeError("counters", f"{value!r:.80}", None)
+        return counters
+
+    def dump(self) -> str:
+        """One line per counter that is not zero, for people."""
+        return "\n".join(f"{name:>16} {n}" for name, n in asdict(self).items() if n)
+
+
+class Source:
+    """Where stored parts of a tree are read from. Subclasses say how to fetch bytes."""
+
+    __slots__ = ("codec", "counters")
+
+    def __init__(self, codec: Codec, counters: Counters) -> None:
+        self.codec = codec
+        self.counters = counters
+
+    def node(self, hash: bytes) -> Record:
+        """The decoded node `hash`; raises DanglingHash, PrunedHash, Corrupted."""
+        raise NotImplementedError
+
+    def contents(self, hash: bytes) -> bytes:
+        """The bytes of the contents type under `hash`; raises as `node`."""
+        raise NotImplementedError
+
+    def in_memory(self, hash: bytes, kind: Kind) -> bool:
+        """True if reading the object costs no I/O because it was not yet written anywhere."""
+        return False
+
+    @property
+    def saved(self) -> bool:
+        """True if what is read from here is stored in a repository."""
+        return True
+
+    def decode_node(self, hash: bytes, data: bytes) -> Record:
+        """The node with bytes `data`; Corrupted if they are not canonical, since their hash was right."""
+        if hash == self.codec.empty:
+            return EMPTY
+        try:
+            return self.codec.decode_node(data)
+        except DecodeError as e:
+            raise Corrupted(None, None, Hash(hash), str(e)) from e
+
+    def decode_contents(self, hash: bytes, data: bytes) -> bytes:
+        """As `decode_node`, for contents."""
+        try:
+            return self.codec.decode_contents(data)
+        except DecodeError as e:
+            raise Corrupted(None, None, Hash(hash), str(e)) from e
+
+
+class RepoSource(Source):
+    """The objects of an open repository, with a bounded cache of decoded nodes."""
+
+    __slots__ = ("_cache", "reader")
+
+    def __init__(self, codec: Codec, reader: Reader, counters: Counters, cache: int = 1 << 16) -> None:
+        super().__init__(codec, counters)
+        self.reader = reader
+        # Weighed by entries: a decoded node costs memory in proportion to them.
+        self._cache: Lru[bytes, Record] = Lru(cache * 16, weigh=_weight)
+
+    def node(self, hash: bytes) -> Record:
+        """The decoded node; at most one read."""
+        record = self._cache.find(hash)
+        if record is None:
+            self.counters.node_find += 1
+            data = self.reader.read(Kind.NODE, Hash(hash))
+            if data is None:
+                raise DanglingHash("a directory", Hash(hash))
+            record = self.decode_node(hash, data)
+            self._cache.add(hash, record)
+        return record
+
+    def contents(self, hash: bytes) -> bytes:
+        """The contents; one read."""
+        self.counters.contents_find += 1
+        data = self.reader.read(Kind.CONTENTS, Hash(hash))
+        if data is None:
+            raise DanglingHash("contents", Hash(hash))
+        return self.decode_contents(hash, data)
+
+    def clear(self) -> None:
+        """Forget all decoded nodes."""
+        self._cache.clear()
+
+
+def _weight(record: Record) -> int:
+    return 8 + len(record.index) if type(record) is Node else 8 + len(record.counts)
+
+
+class Pruned(Source):
+    """Nothing at all: every read raises PrunedHash."""
+
+    __slots__ = ()
+
+    def node(self, hash: bytes) -> Record:
+        """Raises PrunedHash."""
+        raise PrunedHash("a directory", Hash(hash))
+
+    def contents(self, hash: bytes) -> bytes:
+        """Raises PrunedHash."""
+        raise PrunedHash("contents", Hash(hash))
+
+
+class Pool(Source):
+    """Objects that were hashed but not yet written, in front of the source they were made from.
+
+    INVARIANT: an object of the pool points only at objects of this pool, of `parent`, or of children that the
+    directories in memory hold themselves.
+    """
+
+    __slots__ = ("_records", "_saved", "objects", "parent", "whole")
+
+    def __init__(self, codec: Codec, counters: Counters, objects: Objects, parent: Source | None) -> None:
+        super().__init__(codec, counters)
+        self.objects = objects
+        self.parent = parent
+        self.whole: tuple[bytes, list[Stored | Leaf]] | None = None
+        """The directory whose objects are all of `objects`, and the parts of it that are elsewhere.
+
+        None if the pool may hold objects that were superseded."""
+        self._records: Lru[bytes, Record] = Lru(1 << 20, weigh=_weight)
+        self._saved = False
+
+    def node(self, hash: bytes) -> Record:
+        """The decoded node, from the pool or from behind it."""
+        record = self._records.find(hash)
+        if record is None:
+            data = self.objects.nodes.get(hash)
+            if data is None:
+                if hash == self.codec.empty:
+                    return EMPTY
+                if self.parent is None:
+                    raise DanglingHash("a directory in memory", Hash(hash))
+                return self.parent.node(hash)
+            record = self.decode_node(hash, data)
+            self._records.add(hash, record)
+        return record
+
+    def contents(self, hash: bytes) -> bytes:
+        """The contents, from the pool or from behind it."""
+        data = self.objects.contents.get(hash)
+        if data is not None:
+            return self.codec.decode_contents(data)
+        if self.parent is None:
+            raise DanglingHash("contents in memory", Hash(hash))
+        return self.parent.contents(hash)
+
+    def in_memory(self, hash: bytes, kind: Kind) -> bool:
+        """True for what the pool, or a pool behind it, holds."""
+        if hash in self.objects.of_kind(kind):
+            return True
+        return self.parent is not None and self.parent.in_memory(hash, kind)
+
+    @property
+    def saved(self) -> bool:
+        """True once all of the pool was written."""
+        return self._saved
+
+    def mark_saved(self, repo: RepoSource) -> None:
+        """All objects are in `repo` now; the pool goes on as a cache of it."""
+        self.parent = repo
+        self._saved = True
+
+    def base(self) -> Source | None:
+        """The first source behind this one that is no unsaved pool."""
+        source: Source | None = self
+        while isinstance(source, Pool) and not source._saved:
+            source = source.parent
+        return source
+
+
+class Absent(Part):
+    """A step that was removed, where a directory with that step lies below."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = Absent()
+
+
+class Leaf(Part):
+    """Contents that may not have been read yet. `hash` is None as long as they were only given as a value."""
+
+    __slots__ = ("_data", "_hash", "metadata", "source")
+
+    def __init__(
+        self, source: Source, hash: bytes | None, data: bytes | None, metadata: bytes | None
+    ) -> None:
+        # INVARIANT: a hash or the data is there.
+        self.source = source
+        self._hash = hash
+        self._data = data
+        self.metadata = metadata
+        """Canonical bytes of the metadata type; None for the default."""
+
+    @property
+    def hash(self) -> bytes:
+        """The hash of the contents object; never reads."""
+        if self._hash is None:
+            assert self._data is not None
+            codec = self.source.codec
+            self.source.counters.contents_hash += 1
+            self._hash = codec.digest(codec.encode_contents([self._data])[0])
+        return self._hash
+
+    @property
+    def loaded(self) -> bool:
+        """True if the value is in memory."""
+        return self._data is not None or self.source.in_memory(self.hash, Kind.CONTENTS)
+
+    def data(self, *, cache: bool = True) -> bytes:
+        """The bytes of the contents type; at most one read. Raises DanglingHash, PrunedHash, Corrupted."""
+        data = self._data
+        if data is None:
+            assert self._hash is not None
+            data = self.source.contents(self._hash)
+            if cache:
+                self._data = data
+        return data
+
+    def clear(self) -> None:
+        """Forget a value that can be read again."""
+        if self._hash is not None and self.source.saved and not isinstance(self.source, Pruned):
+            self._data = None
+
+    @property
+    def in_hand(self) -> bytes | None:
+        """The bytes if they were given or cached, else None; never reads."""
+        return self._data
+
+
+class Stored(Part):
+    """A directory whose hash is known, with a cache of the children that were asked for.
+
+    Children that come from another source than this directory's own are in `now` and stay there.
+    """
+
+    __slots__ = ("_record", "hash", "now", "source")
+
+    def __init__(self, hash: bytes, source: Source, now: dict[str, Child] | None = None) -> None:
+        self.hash = hash
+        self.source = source
+        self.now: dict[str, Child] = {} if now is None else now
+        self._record: Record | None = None
+
+    def record(self, *, cache: bool = True) -> Record:
+        """The decoded root node of this directory; at most one read."""
+        record = self._record
+        if record is None:
+            record = EMPTY if self.hash == self.source.codec.empty else self.source.node(self.hash)
+            if type(record) is Inode and record.depth:
+                raise Corrupted(None, None, Hash(self.hash), "an inner node in the place of a directory")
+            if cache:
+                self._record = record
+        return record
+
+    @property
+    def loaded(self) -> bool:
+        """True if the root node is in memory, so that looking costs no I/O."""
+        return (
+            self._record is not None
+            or self.source.in_memory(self.hash, Kind.NODE)
+            or self.hash == self.source.codec.empty
+        )
+
+    def length(self) -> int:
+        """Number of entries. Cost: one read."""
+        return self.record().count
+
+    def entry(self, step: str, *, cache: bool = True) -> bytes | None:
+        """The entry of `step` as bytes, or None. Cost: at most one read per level."""
+        source = self.source
+        return entry_of(source.codec, source.node, self.record(cache=cache), step)
+
+    def child(self, step: str, *, cache: bool = True) -> Child | None:
+        """What `step` is bound to, unread, or None."""
+        child = self.now.get(step)
+        if child is None:
+            entry = self.entry(step, cache=cache)
+            if entry is None:
+                return None
+            child = self.open(entry)
+            if cache and type(child) is Stored:
+                # Two threads must end up with one object.
+                child = self.now.setdefault(step, child)
+        return child
+
+    def open(self, entry: bytes) -> Stored | Leaf:
+        """The child that `entry` of this directory binds, unread."""
+        end = 1 + self.source.codec.hash_size
+        if entry[0] == DIRECTORY:
+            return Stored(entry[1:end], self.source)
+        return Leaf(self.source, entry[1:end], None, None if entry[0] == CONTENTS else entry[end:])
+
+    def clear(self) -> None:
+        """Forget what can be read again; what is only in memory stays."""
+        if self.source.saved and not isinstance(self.source, Pruned):
+            self._record = None
+            self.now = {s: c for s, c in self.now.items() if _foreign(c, self.source)}
+
+    def cached(self) -> Iterator[tuple[str, Child]]:
+        """The children in memory, from one moment."""
+        return iter(list(self.now.items()))
+
+
+def _foreign(child: Child, source: Source) -> bool:
+    return type(child) is not bytes and getattr(child, "source", None) is not source
+

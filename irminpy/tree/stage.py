@@ -1,0 +1,211 @@
+"""Edits in memory: every version of a tree stays readable, and none of them is copied.
+
+A `Line` is one linear history of edits. All handles made one from the other by `add`, `remove`, … share its
+directories; a handle is the root plus a version number. A `Staged` directory holds, on top of its base, the newest
+child of every step that was edited, the version at which each step was first edited, and, only for steps that were
+edited more than once, their earlier children. So
+
+- the newest version is read from one dict per directory,
+- any older version is read by asking the same dict whether the step is younger than the version,
+- an edit of the newest version is one dict write, whatever the directory holds,
+- an edit of an older version starts a new line on top of it.
+
+Only the holder of `line.lock` writes. Readers take no lock; the order of writes makes that safe:
+
+INVARIANT (writer): `line.version` is raised first, then `first`/`over` record the edit, then `now` changes.
+INVARIANT (reader of an old version): `now` is read before `over` and `first`. If it read the new child, it sees the
+record; if it read the old child, that is the right one.
+INVARIANT (reader of the newest version): after reading `now` it looks whether the version is still the newest; if
+not, it reads again as an old version.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+
+from .lazy import ABSENT, Child, Part, Source, Stored
+
+__all__ = ["Base", "Frozen", "Line", "Staged", "View"]
+
+
+class Line:
+    """One linear history of edits; `version` is that of its newest handle."""
+
+    __slots__ = ("lock", "repeats", "version", "void")
+
+    def __init__(self, void: Source) -> None:
+        self.void = void
+        """A source that holds nothing: what the codec and the counters of the line are taken from."""
+        self.lock = threading.Lock()
+        self.version = 0
+        self.repeats = 0
+        """Superseded children that `over` keeps alive in all directories of the line."""
+
+
+class Staged(Part):
+    """A directory with edits on top of `base`. Belongs to one line; read it at a version of that line.
+
+    INVARIANT: `now` may also hold unedited children of `base`: for those `first` has no entry, and they are right
+    at every version. INVARIANT: without a base, a step of `now` that `first` lacks was there from the beginning.
+    INVARIANT: a step never leaves `now`; a removed one is ABSENT.
+    """
+
+    __slots__ = ("_marks", "_sizes", "base", "depth", "first", "line", "now", "over", "size")
+
+    line: Line
+
+    def __init__(self, line: Line, base: Base, now: dict[str, Child], size: int) -> None:
+        self.line = line
+        self.base = base
+        self.now = now
+        self.size = size
+        """Entries at the newest version."""
+        self.first: dict[str, int] | None = None if base is None else {}
+        # Step to (versions, children): child i holds from version i on.
+        self.over: dict[str, tuple[list[int], list[Child]]] | None = None
+        self._marks: list[int] | None = None  # versions at which the size changed …
+        self._sizes: list[int] | None = None  # … and what it was before
+        self.depth: int = base.depth + 1 if type(base) is Frozen else 0
+        """How many older lines a read may have to ask."""
+
+    def at(self, step: str, version: int) -> Child | None:
+        """The child of `step` at `version`, or None."""
+        child = self.now.get(step)  # must come first, see the module's invariants
+        over = self.over
+        if over is not None:
+            history = over.get(step)
+            if history is not None:
+                i = bisect_right(history[0], version) - 1
+                if i >= 0:
+                    child = history[1][i]
+                    return None if child is ABSENT else child
+                return None if self.base is None else self.base.child(step)
+        first = self.first
+        if first is not None and first.get(step, 0) > version:
+            child = None
+        if child is None:
+            if self.base is None:
+                return None
+            return self.base.child(step)
+        return None if child is ABSENT else child
+
+    def size_at(self, version: int) -> int:
+        """Number of entries at `version`."""
+        size = self.size
+        marks, sizes = self._marks, self._sizes
+        if marks is None or sizes is None:
+            return size
+        i = bisect_right(marks, version)
+        return sizes[i] if i < len(sizes) else size
+
+    def put(self, step: str, child: Child, version: int, growth: int) -> None:
+        """Bind `step` to `child` from `version` on; `growth` is the change in the number of entries.
+
+        Only under `line.lock`, with `line.version` already raised to `version`. Version 0 keeps no history: it is
+        for a line that nobody but its editor has seen.
+        """
+        now = self.now
+        first = self.first
+        if not version:
+            if first is not None:
+                first.setdefault(step, 0)
+            now[step] = child
+            self.size += growth
+            return
+        if first is None:
+            first = self.first = {}
+        since = first.get(step)
+        if since is None and (self.base is not None or step not in now):
+            first[step] = version
+        else:
+            over = self.over
+            if over is None:
+                over = self.over = {}
+            history = over.get(step)
+            if history is None:
+                over[step] = ([since or 0, version], [now[step], child])
+            else:
+                # The child goes in first: a reader that finds the version must find the child.
+                history[1].append(child)
+                history[0].append(version)
+            self.line.repeats += 1
+        if growth:
+            if self._marks is None or self._sizes is None:
+                self._sizes = [self.size]
+                self._marks = [version]
+            else:
+                self._sizes.append(self.size)
+                self._marks.append(version)
+            self.size += growth
+        now[step] = child
+
+    def overlay(self, version: int) -> dict[str, Child]:
+        """The edits on top of the base at `version`: step to child or ABSENT. The caller may keep the dict.
+
+        Costs the entries staged up to `version`, later ones are not looked at.
+        """
+        first = self.first
+        if version == self.line.version:
+            with self.line.lock:
+                if version == self.line.version:
+                    now = self.now
+                    if self.base is None:
+                        return now.copy()
+                    return {step: now[step] for step in first or ()}
+        out: dict[str, Child] = {}
+        steps = self.now if self.base is None else first
+        while True:
+            try:
+                for step in steps or ():
+                    if first is not None and first.get(step, 0) > version:
+                        break  # both dicts keep the order of the edits
+                    child = self._edited(step, version)
+                    if child is not None:
+                        out[step] = child
+                return out
+            except RuntimeError:  # a writer added a step meanwhile
+                out.clear()
+                first = self.first
+                steps = dict.fromkeys(list(self.now)) if self.base is None else dict(first or {})
+
+    def _edited(self, step: str, version: int) -> Child | None:
+        child = self.now.get(step)
+        history = self.over.get(step) if self.over is not None else None
+        if history is not None:
+            i = bisect_right(history[0], version) - 1
+            return history[1][i] if i >= 0 else None
+        return child
+
+
+class Frozen(Part):
+    """A staged directory at one version: a value that never changes."""
+
+    __slots__ = ("settled", "staged", "version")
+
+    def __init__(self, staged: Staged, version: int) -> None:
+        self.staged = staged
+        self.version = version
+        self.settled: Stored | None = None
+        """The same directory with its hash, once somebody asked."""
+
+    @property
+    def depth(self) -> int:
+        """How many older lines a read may have to ask."""
+        return self.staged.depth
+
+    def child(self, step: str) -> Child | None:
+        """What `step` is bound to, or None; a staged child comes frozen at the same version."""
+        if self.settled is not None:
+            return self.settled.child(step)
+        child = self.staged.at(step, self.version)
+        return Frozen(child, self.version) if type(child) is Staged else child
+
+    def length(self) -> int:
+        """Number of entries."""
+        return self.staged.size_at(self.version)
+
+
+Base = Stored | Frozen | None
+View = Stored | Frozen
+"""A directory that cannot change."""
