@@ -1,0 +1,319 @@
+"""Hashes, and the functions that make them.
+
+A `Hash` is bytes that print as hexadecimal digits. A `HashFunction` is a value, equal to another of the same
+name, that a schema holds; `by_name` finds the built-in ones, `Own` wraps any other. Which bytes are hashed
+is the business of the formats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from blake3 import blake3
+
+from irminpy.errors import InvalidHash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Hash(bytes):
+    """The bytes of a hash: equal to plain bytes, printed as hexadecimal digits."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def of_bytes(data: bytes, size: int | None = None) -> Hash:
+        """The hash whose bytes are `data`; InvalidHash if they are not `size` bytes."""
+        if not isinstance(data, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a hash is made of bytes, not {type(data).__name__}")
+        if size is not None and len(data) != size:
+            raise InvalidHash(data, f"it has {len(data)} bytes, {size} are expected")
+        return Hash(data)
+
+    @staticmethod
+    def of_hex(text: str, size: int | None = None) -> Hash:
+        """The hash that prints as `text`; InvalidHash if that is not hexadecimal digits of `size` bytes."""
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"hexadecimal digits are a str, not {type(text).__name__}")
+        try:
+            data = bytes.fromhex(text)
+        except ValueError as cause:
+            raise InvalidHash(text, "it is not an even number of hexadecimal digits") from cause
+        if 2 * len(data) != len(text):
+            raise InvalidHash(text, "there is white space between its digits")
+        return Hash.of_bytes(data, size)
+
+    @staticmethod
+    def from_json(obj: object, size: int | None = None) -> Hash:
+        """The hash that `to_json` turned into `obj`; InvalidHash if it is not the JSON form of one."""
+        if not isinstance(obj, str):
+            raise InvalidHash(repr(obj), "its JSON form is a string")
+        return Hash.of_hex(obj, size)
+
+    def to_json(self) -> str:
+        """The hexadecimal digits of this hash."""
+        return self.hex()
+
+    def short(self, n: int = 10) -> str:
+        """The first `n` hexadecimal digits."""
+        return self.hex()[:n]
+
+    def __str__(self) -> str:
+        return self.hex()
+
+    def __repr__(self) -> str:
+        return f"Hash({self.short()})"
+
+
+@runtime_checkable
+class HashFunction(Protocol):
+    """What a schema asks of a hash function: that it is pure, and that no other has its `name`."""
+
+    @property
+    def name(self) -> str:
+        """The name that stores and proofs record, such as "blake3-256"."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes a digest has."""
+        ...
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The `size` bytes that `data` hashes to."""
+        ...
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BLAKE3:
+    """BLAKE3 with 32 bytes, the default of the native format."""
+
+    name: str = field(default="blake3-256", init=False)
+    size: int = field(default=32, init=False)
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The 32 bytes that `data` hashes to."""
+        return blake3(data).digest()
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        return [blake3(data).digest() for data in items]
+
+
+@dataclass(frozen=True, slots=True)
+class BLAKE2B:
+    """BLAKE2b with `size` bytes, 1 to 64; the default of Irmin. InvalidHash for another size."""
+
+    size: int = 64
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", _blake2_name("blake2b", self.size, 64))
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The `size` bytes that `data` hashes to."""
+        return hashlib.blake2b(data, digest_size=self.size).digest()
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        size = self.size
+        return [hashlib.blake2b(data, digest_size=size).digest() for data in items]
+
+
+@dataclass(frozen=True, slots=True)
+class BLAKE2S:
+    """BLAKE2s with `size` bytes, 1 to 32. InvalidHash for another size."""
+
+    size: int = 32
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", _blake2_name("blake2s", self.size, 32))
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The `size` bytes that `data` hashes to."""
+        return hashlib.blake2s(data, digest_size=self.size).digest()
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        size = self.size
+        return [hashlib.blake2s(data, digest_size=size).digest() for data in items]
+
+
+def _blake2_name(family: str, size: int, most: int) -> str:
+    if type(size) is not int:
+        raise TypeError(f"a digest size is an int, not {type(size).__name__}")
+    if not 1 <= size <= most:
+        raise InvalidHash(f"{family}-{8 * size}", f"a digest of {family} has 1 to {most} bytes")
+    return f"{family}-{8 * size}"
+
+
+@dataclass(frozen=True, slots=True)
+class SHA1:
+    """SHA-1, 20 bytes: what Git uses. Collisions can be made; do not trust it against an attacker."""
+
+    name: str = field(default="sha1", init=False)
+    size: int = field(default=20, init=False)
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The 20 bytes that `data` hashes to."""
+        return hashlib.sha1(data, usedforsecurity=False).digest()
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        return [hashlib.sha1(data, usedforsecurity=False).digest() for data in items]
+
+
+@dataclass(frozen=True, slots=True)
+class SHA224:
+    """SHA-224, 28 bytes."""
+
+    name: str = field(default="sha224", init=False)
+    size: int = field(default=28, init=False)
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The 28 bytes that `data` hashes to."""
+        return hashlib.sha224(data).digest()
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        return [hashlib.sha224(data).digest() for data in items]
+
+
+@dataclass(frozen=True, slots=True)
+class SHA256:
+    """SHA-256, 32 bytes."""
+
+    name: str = field(default="sha256", init=False)
+    size: int = field(default=32, init=False)
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The 32 bytes that `data` hashes to."""
+        return hashlib.sha256(data).digest()
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        return [hashlib.sha256(data).digest() for data in items]
+
+
+@dataclass(frozen=True, slots=True)
+class SHA384:
+    """SHA-384, 48 bytes."""
+
+    name: str = field(default="sha384", init=False)
+    size: int = field(default=48, init=False)
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The 48 bytes that `data` hashes to."""
+        return hashlib.sha384(data).digest()
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        return [hashlib.sha384(data).digest() for data in items]
+
+
+@dataclass(frozen=True, slots=True)
+class SHA512:
+    """SHA-512, 64 bytes."""
+
+    name: str = field(default="sha512", init=False)
+    size: int = field(default=64, init=False)
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The 64 bytes that `data` hashes to."""
+        return hashlib.sha512(data).digest()
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        return [hashlib.sha512(data).digest() for data in items]
+
+
+@dataclass(frozen=True, slots=True)
+class RIPEMD160:
+    """RIPEMD-160, 20 bytes. InvalidHash where the OpenSSL of this Python does not have it."""
+
+    name: str = field(default="ripemd160", init=False)
+    size: int = field(default=20, init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            hashlib.new("ripemd160", usedforsecurity=False)
+        except ValueError as cause:
+            reason = "OpenSSL has no RIPEMD-160 here; enable its legacy provider or choose another hash"
+            raise InvalidHash("ripemd160", reason) from cause
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The 20 bytes that `data` hashes to."""
+        return hashlib.new("ripemd160", data, usedforsecurity=False).digest()
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        return [hashlib.new("ripemd160", data, usedforsecurity=False).digest() for data in items]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A hash function of the caller's: `function` gives exactly `size` bytes, and no other has its `name`.
+
+    A digest of another length raises InvalidHash. It pickles if `function` does.
+    """
+
+    name: str
+    size: int
+    function: Callable[[bytes], bytes]
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise InvalidHash(self.name, "a hash function needs a name")
+        if self.size < 1:
+            raise InvalidHash(self.name, "a digest has at least one byte")
+
+    def digest(self, data: bytes, /) -> bytes:
+        """The `size` bytes that `data` hashes to; InvalidHash if the function gives more or fewer."""
+        result = self.function(data)
+        if not isinstance(result, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"the hash function {self.name} gave {type(result).__name__}, not bytes")
+        if len(result) != self.size:
+            raise InvalidHash(
+                result, f"the hash function {self.name} gave {len(result)} bytes, not {self.size}"
+            )
+        return result
+
+    def digest_many(self, items: list[bytes], /) -> list[bytes]:
+        """The digest of each of `items`, in order."""
+        return [self.digest(data) for data in items]
+
+
+_NAMED: dict[str, Callable[[], HashFunction]] = {
+    "blake3-256": BLAKE3,
+    "sha1": SHA1,
+    "sha224": SHA224,
+    "sha256": SHA256,
+    "sha384": SHA384,
+    "sha512": SHA512,
+    "ripemd160": RIPEMD160,
+}
+_NAMED.update({f"blake2b-{8 * size}": partial(BLAKE2B, size) for size in range(1, 65)})
+_NAMED.update({f"blake2s-{8 * size}": partial(BLAKE2S, size) for size in range(1, 33)})
+
+
+def by_name(name: str) -> HashFunction:
+    """The built-in hash function called `name`, such as "blake2b-512"; InvalidHash if there is none."""
+    make = _NAMED.get(name)
+    if make is None:
+        raise InvalidHash(name, "there is no built-in hash function of this name; wrap your own in `Own`")
+    return make()
+
+
+def short_hash(hash: bytes) -> int:
+    """The first eight bytes of `hash`, little-endian, as a native OCaml integer: the low 63 bits, signed."""
+    low = int.from_bytes(hash[:8], "little") & 0x7FFF_FFFF_FFFF_FFFF
+    return low - (1 << 63) if low >> 62 else low
