@@ -41,7 +41,7 @@ def bucket(load: Load, parent: Inode, i: int) -> Record:
     child = load(hash_)
     fits = type(child) is Node or (type(child) is Inode and child.depth == parent.depth + 1)
     if not fits or child.count != parent.counts[i]:
-        raise Corrupted(None, None, Hash(hash_), "a bucket whose depth or count is not what its parent states")
+        raise Corrupted("", None, Hash(hash_), "a bucket whose depth or count is not what its parent states")
     return child
 
 

@@ -81,20 +81,21 @@ def _bind(
         chain.append(node)
         i += 1
     current = _child(node, steps[i])
-    below: list[View | None] = []
+    below: list[_Level] = []
+    grows = 0 if current is not None else 1
     for step in steps[i + 1 :]:
         view = current if type(current) is Stored or type(current) is Frozen else None
-        below.append(view)  # type: ignore[arg-type]
         current = None if view is None else view.child(step)  # type: ignore[union-attr]
+        below.append((view, step, 0 if current is not None else 1))  # type: ignore[arg-type]
     if child is ABSENT:
         if current is None:
             return None
         return _unbind(line, chain, below, steps, alone=alone)
-    if current is not None and same(current, child):
-        return None
+    if current is not None:
+        if same(Frozen(current, version) if type(current) is Staged else current, child):
+            return None
     after = 0 if alone else version + 1
-    top = _wrap(line, below, steps[i + 1 :], child, known=current is not None, version=after)
-    grows = 0 if (_child(node, steps[i]) is not None) else 1
+    top = _wrap(line, below, child, after)
     if not alone:
         line.version = after
     node.put(steps[i], top, after, grows)
@@ -109,48 +110,36 @@ def _child(node: Staged, step: str) -> Child | None:
     return None if child is ABSENT else child
 
 
-def _wrap(
-    line: Line, views: Sequence[View | None], steps: Sequence[str], child: Child, *, known: bool, version: int
-) -> Child:
-    """`child` at the end of `steps` below the first of `views`, in staged directories on top of the views."""
-    for view, step in zip(reversed(views), reversed(steps), strict=True):
+# A directory below those of the line, the step that leads on from it, and by how much binding that step makes it grow.
+_Level = tuple[View | None, str, int]
+
+
+def _wrap(line: Line, levels: Sequence[_Level], child: Child, version: int) -> Child:
+    """`child` at the end of `levels`, in new staged directories on top of what was there."""
+    for view, step, growth in reversed(levels):
         base = base_of(view)
         if base is None:
             node = Staged(line, None, {step: child}, 1)
         else:
-            node = Staged(line, base, {}, base.length())
-            assert node.first is not None
-            node.first[step] = version
-            node.now[step] = child
-            if not known:
-                node.size += 1
-            elif child is ABSENT:
-                node.size -= 1
+            node = Staged(line, base, {step: child}, base.length() + (-1 if child is ABSENT else growth))
+            node.first = {step: version}
         child = node
-        known = True  # whatever stood here, contents or directory, is replaced
     return child
 
 
 def _unbind(
-    line: Line, chain: list[Staged], below: list[View | None], steps: Sequence[str], *, alone: bool
+    line: Line, chain: list[Staged], below: list[_Level], steps: Sequence[str], *, alone: bool
 ) -> tuple[Staged, int]:
     """Remove the existing binding of `steps`, and the directories that become empty with it."""
     version = line.version
-    containers: list[Staged | View] = [*chain, *(view for view in below if view is not None)]
-    sizes = [c.size if type(c) is Staged else c.length() for c in containers]  # type: ignore[union-attr]
+    sizes = [staged.size for staged in chain]
+    sizes += [view.length() for view, _, _ in below if view is not None]
     cut = len(steps) - 1
     while cut and sizes[cut] == 1:
         cut -= 1
     after = 0 if alone else version + 1
     deepest = min(cut, len(chain) - 1)
-    top: Child = _wrap(
-        line,
-        below[: cut - deepest],
-        steps[deepest + 1 : cut + 1],
-        ABSENT,
-        known=True,
-        version=after,
-    )
+    top = _wrap(line, below[: cut - deepest], ABSENT, after)
     if not alone:
         line.version = after
     chain[deepest].put(steps[deepest], top, after, -1 if cut == deepest else 0)

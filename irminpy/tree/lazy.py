@@ -114,14 +114,14 @@ class Source:
         try:
             return self.codec.decode_node(data)
         except DecodeError as e:
-            raise Corrupted(None, None, Hash(hash), str(e)) from e
+            raise Corrupted("", None, Hash(hash), str(e)) from e
 
     def decode_contents(self, hash: bytes, data: bytes) -> bytes:
         """As `decode_node`, for contents."""
         try:
             return self.codec.decode_contents(data)
         except DecodeError as e:
-            raise Corrupted(None, None, Hash(hash), str(e)) from e
+            raise Corrupted("", None, Hash(hash), str(e)) from e
 
 
 class RepoSource(Source):
@@ -310,17 +310,24 @@ class Leaf(Part):
 
 
 class Stored(Part):
-    """A directory whose hash is known, with a cache of the children that were asked for.
+    """A directory whose hash is known, with a cache of the children that were asked for."""
 
-    Children that come from another source than this directory's own are in `now` and stay there.
-    """
+    __slots__ = ("_record", "hash", "now", "pins", "source")
 
-    __slots__ = ("_record", "hash", "now", "source")
-
-    def __init__(self, hash: bytes, source: Source, now: dict[str, Child] | None = None) -> None:
+    def __init__(
+        self,
+        hash: bytes,
+        source: Source,
+        now: dict[str, Child] | None = None,
+        pins: dict[str, Stored | Leaf] | None = None,
+    ) -> None:
         self.hash = hash
         self.source = source
         self.now: dict[str, Child] = {} if now is None else now
+        self.pins = pins
+        """Children that `source` does not lead to, or below which there are such; they never leave this directory."""
+        if pins is not None:
+            self.now.update(pins)
         self._record: Record | None = None
 
     def record(self, *, cache: bool = True) -> Record:
@@ -329,7 +336,7 @@ class Stored(Part):
         if record is None:
             record = EMPTY if self.hash == self.source.codec.empty else self.source.node(self.hash)
             if type(record) is Inode and record.depth:
-                raise Corrupted(None, None, Hash(self.hash), "an inner node in the place of a directory")
+                raise Corrupted("", None, Hash(self.hash), "an inner node in the place of a directory")
             if cache:
                 self._record = record
         return record
@@ -373,16 +380,11 @@ class Stored(Part):
         return Leaf(self.source, entry[1:end], None, None if entry[0] == CONTENTS else entry[end:])
 
     def clear(self) -> None:
-        """Forget what can be read again; what is only in memory stays."""
-        if self.source.saved and not isinstance(self.source, Pruned):
-            self._record = None
-            self.now = {s: c for s, c in self.now.items() if _foreign(c, self.source)}
+        """Forget what can be read again."""
+        self._record = None
+        self.now = {} if self.pins is None else dict(self.pins)
 
     def cached(self) -> Iterator[tuple[str, Child]]:
         """The children in memory, from one moment."""
         return iter(list(self.now.items()))
-
-
-def _foreign(child: Child, source: Source) -> bool:
-    return type(child) is not bytes and getattr(child, "source", None) is not source
 

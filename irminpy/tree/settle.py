@@ -73,11 +73,15 @@ class _Settling:
         self.objects.contents.update(zip(hashes, data, strict=True))
         self.counters.contents_hash += len(hashes)
         self.counters.node_hash += len(self.jobs)
+        # A new directory reads from the pool of the root; the objects are the same in all.
+        root = self.jobs[0].base
+        first = None if root is None else root.source
         # A directory was collected before the directories below it.
         for job in reversed(self.jobs):
             hash_ = self._plain(job, hashes) if job.plain else self._mixed(job, hashes)
-            now = {s: c for s, c in job.changes.items() if c is not ABSENT}
-            stored = Stored(hash_, self._pool(None if job.base is None else job.base.source), now)
+            now = job.changes if job.plain else {s: c for s, c in job.changes.items() if c is not ABSENT}
+            pool = self._pool(first if job.base is None else job.base.source)
+            stored = Stored(hash_, pool, now, None if job.plain else _pins(job, pool))
             if job.parent is not None:
                 job.parent.changes[job.step] = stored
             if job.frozen is not None:
@@ -144,8 +148,12 @@ class _Settling:
             elif type(child) is Stored:
                 entries[step] = None if child.hash == empty else _DIRECTORY + child.hash
             elif type(child) is Leaf:
-                kind = _CONTENTS if child.metadata is None else _CONTENTS_META + child.hash + child.metadata
-                entries[step] = kind + child.hash if child.metadata is None else kind
+                if child.in_hand is not None:
+                    self.objects.contents[child.hash] = self.codec.encode_contents([child.in_hand])[0]
+                if child.metadata is None:
+                    entries[step] = _CONTENTS + child.hash
+                else:
+                    entries[step] = _CONTENTS_META + child.hash + child.metadata
             else:
                 assert child is ABSENT
                 entries[step] = None
@@ -160,6 +168,20 @@ class _Settling:
         if pool is None:
             pool = self.pools[id(parent)] = Pool(self.codec, self.counters, self.objects, parent)
         return pool
+
+
+def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:
+    """The children of a settled directory that cannot be read through its own pool."""
+    pins: dict[str, Stored | Leaf] = {}
+    if job.base is not None and job.base.pins:
+        pins = {step: part for step, part in job.base.pins.items() if step not in job.changes}
+    for step, child in job.changes.items():
+        if type(child) is Stored:
+            if child.source is not pool or child.pins is not None:
+                pins[step] = child
+        elif type(child) is Leaf and child.in_hand is None and child.source is not pool:
+            pins[step] = child
+    return pins or None
 
 
 def _nothing(hash: bytes, /) -> Record:

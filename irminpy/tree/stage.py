@@ -37,7 +37,8 @@ class Line:
     def __init__(self, void: Source) -> None:
         self.void = void
         """A source that holds nothing: what the codec and the counters of the line are taken from."""
-        self.lock = threading.Lock()
+        # Re-entrant: an edit may have to hash what it replaces, to know whether anything changes.
+        self.lock = threading.RLock()
         self.version = 0
         self.repeats = 0
         """Superseded children that `over` keeps alive in all directories of the line."""

@@ -7,27 +7,25 @@ gives a new handle. The work is done by the modules beside this one: `lazy` (wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, Literal, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, cast
 
-from ..errors import DecodeError, NotFound
+from ..errors import DanglingHash, NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
-from ..path import PathLike, join
+from ..path import PathLike
 from ..schema import Schema
 from ..types import C, M
-from .edit import bind, same, view_of
+from .edit import bind, fork, same
 from .home import HasHome, Home
-from .lazy import ABSENT, Child, Leaf, Pool, Pruned, Stored
-from .settle import settle
+from .lazy import ABSENT, Child, Leaf, Pruned, Stored
+from .read import ReadableTree, leaf_root, shown
 from .stage import Frozen, Staged
 
-__all__ = ["Tree"]
-
-Root = Stored | Staged | Leaf
+__all__ = ["Editor", "Tree"]
 
 
-class Tree(Generic[C, M]):
+class Tree(ReadableTree[C, M]):
     """An immutable tree of values under paths: lazy reads, delayed writes.
 
     A path is a `str` split on "/" (empty segments dropped) or a sequence of steps; the root is `()` or `""`. Every
@@ -35,12 +33,7 @@ class Tree(Generic[C, M]):
     Nothing is written until a commit. Handles may be shared between threads. Trees are equal when their hashes are.
     """
 
-    __slots__ = ("__weakref__", "_home", "_root", "_version")
-
-    def __init__(self, home: Home[C, M], root: Root, version: int = 0) -> None:
-        self._home = home
-        self._root = root
-        self._version = version
+    __slots__ = ()
 
     # -- constructors ------------------------------------------------------------------------------------------
 
@@ -54,7 +47,7 @@ class Tree(Generic[C, M]):
     def of_contents(value: C, schema: Schema[C, M] | None = None, *, metadata: M | None = None) -> Tree[C, M]:
         """The tree whose root is the contents `value`."""
         home = _home(schema)
-        return Tree(home, _leaf_root(home, home.leaf(value, metadata)))
+        return Tree(home, leaf_root(home, home.leaf(value, metadata)))
 
     @staticmethod
     def singleton(
@@ -91,158 +84,11 @@ class Tree(Generic[C, M]):
                 root.record()
             elif type(root) is Leaf:
                 root.data()
-        except _dangling() as e:
+        except DanglingHash as e:
             if e.hash == hash.hash:
                 return None
             raise
         return from_repo
-
-    # -- reading -----------------------------------------------------------------------------------------------
-
-    @property
-    def schema(self) -> Schema[C, M]:
-        """What the hash of this tree depends on."""
-        return self._home.schema
-
-    def find(self, path: PathLike = (), *, cache: bool = True) -> C | None:
-        """The contents bound to `path`, or None if there is nothing or a directory.
-
-        Cost: one read per directory, level and value that is not in memory. Raises DanglingHash, PrunedHash.
-        """
-        home = self._home
-        node: Any = self._root
-        line = node.line
-        steps = home.codec.steps(path)
-        try:
-            for step in steps:
-                node = node.now[step]
-        except (KeyError, AttributeError):
-            node = None
-        if type(node) is not bytes or (line is not None and line.version != self._version):
-            node = self._data(self._lookup(steps, cache=cache), cache=cache)
-            if node is None:
-                return None
-        return cast("C", node) if home.plain else home.schema.contents.decode(node)
-
-    def get(self, path: PathLike = (), *, cache: bool = True) -> C:
-        """The contents bound to `path`; NotFound where `find` gives None."""
-        value = self.find(path, cache=cache)
-        if value is None:
-            child = self._lookup(self._home.codec.steps(path), cache=cache)
-            if type(child) is bytes or type(child) is Leaf:
-                return cast("C", value)  # contents whose Python value is None
-            raise NotFound("path", _shown(path))
-        return value
-
-    def find_all(self, path: PathLike = (), *, cache: bool = True) -> tuple[C, M] | None:
-        """The contents and the metadata bound to `path`, or None."""
-        child = self._lookup(self._home.codec.steps(path), cache=cache)
-        data = self._data(child, cache=cache)
-        if data is None:
-            return None
-        metadata = child.metadata if type(child) is Leaf else None
-        home = self._home
-        return home.schema.contents.decode(data), home.decode_metadata(metadata)
-
-    def get_all(self, path: PathLike = (), *, cache: bool = True) -> tuple[C, M]:
-        """The contents and the metadata bound to `path`; NotFound where `find_all` gives None."""
-        found = self.find_all(path, cache=cache)
-        if found is None:
-            raise NotFound("path", _shown(path))
-        return found
-
-    def find_tree(self, path: PathLike = (), *, cache: bool = True) -> Tree[C, M] | None:
-        """The subtree at `path`, unread, or None if there is nothing."""
-        steps = self._home.codec.steps(path)
-        if not steps:
-            return self
-        child = self._lookup(steps, cache=cache)
-        if child is None:
-            return None
-        if type(child) is bytes or type(child) is Leaf:
-            return Tree(self._home, _leaf_root(self._home, child))
-        if type(child) is Frozen:
-            return Tree(self._home, child.settled or child.staged, child.version)
-        return Tree(self._home, cast("Root", child), self._version)
-
-    def get_tree(self, path: PathLike = (), *, cache: bool = True) -> Tree[C, M]:
-        """The subtree at `path`, unread; NotFound if there is nothing."""
-        tree = self.find_tree(path, cache=cache)
-        if tree is None:
-            raise NotFound("path", _shown(path))
-        return tree
-
-    def kind(self, path: PathLike = (), *, cache: bool = True) -> Literal["contents", "node"] | None:
-        """"contents", "node" (a directory) or None (nothing there). Never reads a value."""
-        child = self._lookup(self._home.codec.steps(path), cache=cache)
-        if child is None:
-            return None
-        return "contents" if type(child) is bytes or type(child) is Leaf else "node"
-
-    def mem(self, path: PathLike = (), *, cache: bool = True) -> bool:
-        """True if `path` is bound to contents."""
-        return self.kind(path, cache=cache) == "contents"
-
-    def mem_tree(self, path: PathLike = (), *, cache: bool = True) -> bool:
-        """True if `path` is bound to contents or to a directory; always true for the root."""
-        return self.kind(path, cache=cache) is not None
-
-    def is_empty(self) -> bool:
-        """True for a directory without entries. A stored one is told by its hash, without reading."""
-        root = self._root
-        if type(root) is Stored:
-            return root.hash == self._home.codec.empty
-        return type(root) is Staged and root.size_at(self._version) == 0
-
-    def length(self, path: PathLike = (), *, cache: bool = True) -> int:
-        """Number of direct entries at `path`; 0 for contents or nothing. Cost: one read of that directory."""
-        child = self._lookup(self._home.codec.steps(path), cache=cache)
-        if type(child) is Stored:
-            return child.record(cache=cache).count
-        if type(child) is Staged:
-            return child.size_at(self._version)
-        return child.length() if type(child) is Frozen else 0
-
-    def list(
-        self,
-        path: PathLike = (),
-        *,
-        offset: int = 0,
-        length: int | None = None,
-        sorted: bool = False,
-        cache: bool = True,
-    ) -> list[tuple[str, Tree[C, M]]]:
-        """(step, subtree) for the entries at `path`, in the format's order, or by step with `sorted`.
-
-        `offset` and `length` select a page after ordering; beyond the end there is nothing. Contents and absent paths
-        have no entries. Negative numbers raise DecodeError. Cost: the nodes of the page and those above them; with
-        `sorted` the whole directory.
-        """
-        return list(self.seq(path, offset=offset, length=length, sorted=sorted, cache=cache))
-
-    def seq(
-        self,
-        path: PathLike = (),
-        *,
-        offset: int = 0,
-        length: int | None = None,
-        sorted: bool = False,
-        cache: bool = True,
-    ) -> Iterator[tuple[str, Tree[C, M]]]:
-        """As `list`, one entry at a time: nodes are read when the iterator reaches them."""
-        return listing.seq(self, path, offset, length, sorted, cache)
-
-    def __iter__(self) -> Iterator[str]:
-        """The steps of the root directory, in the format's order."""
-        return (step for step, _ in self.seq())
-
-    def __contains__(self, path: object) -> bool:
-        """`mem_tree`."""
-        return self.mem_tree(cast("PathLike", path))
-
-    def __getitem__(self, path: PathLike) -> C:
-        """`get`."""
-        return self.get(path)
 
     # -- edits -------------------------------------------------------------------------------------------------
 
@@ -347,22 +193,19 @@ class Tree(Generic[C, M]):
 
         What was edited is hashed once; the tree goes on from there.
         """
-        root = self._root
-        return Hash(root.hash if type(root) is Leaf else self._settled().hash)
+        return Hash(self._settled().hash)
 
     def kinded_hash(self) -> KindedHash:
         """The root hash with its kind and metadata."""
-        root = self._root
+        root = self._settled()
         if type(root) is Leaf:
             return KindedHash("contents", Hash(root.hash), root.metadata)
-        return KindedHash("node", self.hash())
+        return KindedHash("node", Hash(root.hash))
 
     def key(self) -> KindedKey | None:
         """The key of this tree in its repository, or None if it was not stored from here."""
         root = self._root
-        if type(root) is Staged or (type(root) is Stored and (not root.source.saved or _pruned(root))):
-            return None
-        if type(root) is Leaf and (not root.source.saved or root.source is self._home.void or _pruned(root)):
+        if type(root) is Staged or not root.source.saved or isinstance(root.source, Pruned):
             return None
         kinded = self.kinded_hash()
         return KindedKey(kinded.kind, kinded.hash, kinded.metadata)
@@ -381,29 +224,12 @@ class Tree(Generic[C, M]):
     def __lt__(self, other: Tree[C, M]) -> bool:
         return self.hash() < other.hash()
 
-    # -- for the modules beside this one -----------------------------------------------------------------------
-
-    def _child(self) -> Child:
-        """The root as something that a directory can bind."""
-        root = self._root
-        return Frozen(root, self._version) if type(root) is Staged else root
-
-    def _settled(self) -> Stored:
-        """The root directory with its hash; this handle reads from there on."""
-        root = self._root
-        if type(root) is Staged:
-            stored = settle(Frozen(root, self._version))
-            self._root = stored
-            return stored
-        assert type(root) is Stored
-        return root
-
-    def _bound(self, steps: Any, child: Child) -> Tree[C, M]:
+    def _bound(self, steps: Sequence[str], child: Child) -> Tree[C, M]:
         """This tree with `steps` bound to `child`, or without them for ABSENT; itself if nothing changes."""
         home = self._home
         root = self._root
         if not steps:
-            leaf = _leaf_root(home, cast("bytes | Leaf", child))
+            leaf = leaf_root(home, cast("bytes | Leaf", child))
             return self if same(self._child(), leaf) else Tree(home, leaf)
         if type(root) is Leaf:
             if child is ABSENT:
@@ -412,47 +238,111 @@ class Tree(Generic[C, M]):
         done = bind(cast("Stored | Staged", root), self._version, steps, child, home.void)
         return self if done is None else Tree(home, done[0], done[1])
 
-    def _lookup(self, steps: Any, *, cache: bool = True) -> Child | None:
-        """What `steps` lead to at this version, or None."""
-        node: Any = self._root
-        version = self._version
-        for step in steps:
-            kind = type(node)
-            if kind is Stored:
-                node = node.child(step, cache=cache)
-            elif kind is Staged:
-                child = node.at(step, version)
-                # A step that was never edited leads to the same child at every version.
-                if cache and type(child) is Stored and type(node.base) is Stored:
-                    node.now.setdefault(step, child)
-                node = child
-            elif kind is Frozen:
-                node = node.child(step)
+
+class Editor(Generic[C, M]):
+    """A tree under construction: what `tree.edit()` gives.
+
+    `ed[path] = value` or a tree, `del ed[path]`, `ed[path]`, `path in ed`; `tree()` is the result. Belongs to one
+    thread. Much faster than the same edits one by one, since no version in between is kept.
+    """
+
+    __slots__ = ("_alone", "_tree")
+
+    def __init__(self, tree: Tree[C, M]) -> None:
+        self._tree = tree
+        # True while nobody but this editor has seen the line of edits of `_tree`.
+        self._alone = False
+
+    def tree(self) -> Tree[C, M]:
+        """The tree as it is now. The editor may go on; the tree stays as it is."""
+        self._alone = False
+        return self._tree
+
+    def add(self, path: PathLike, value: C, *, metadata: M | None = None) -> None:
+        """Bind `path` to the contents `value`, as `Tree.add`."""
+        tree = self._tree
+        home = tree._home
+        steps = home.codec.steps(path)
+        if metadata is None and self._alone and steps:
+            data = home.schema.contents.encode(value)
+            node: Any = tree._root
+            line = node.line
+            for step in steps[:-1]:
+                node = node.now.get(step)
+                if type(node) is not Staged:
+                    break
             else:
-                return None
-        return cast("Child | None", node)
+                if node.base is None and line is not None:
+                    now = node.now
+                    step = steps[-1]
+                    if now.get(step, ABSENT) is ABSENT:
+                        node.size += 1
+                    now[step] = data
+                    return
+            self._bind(steps, data)
+        else:
+            self._bind(steps, home.leaf(value, metadata))
 
-    def _data(self, child: Child | None, *, cache: bool) -> bytes | None:
-        """The bytes of the contents `child`, or None if it is none."""
-        if type(child) is bytes:
-            return child
-        return child.data(cache=cache) if type(child) is Leaf else None
+    def remove(self, path: PathLike) -> bool:
+        """Unbind `path`, as `Tree.remove`; whether anything was there."""
+        steps = self._tree._home.codec.steps(path)
+        if steps:
+            return self._bind(steps, ABSENT)
+        before = self._tree
+        self._tree, self._alone = before.remove(()), False
+        return self._tree is not before
 
+    def add_tree(self, path: PathLike, tree: Tree[C, M]) -> None:
+        """Bind `path` to `tree`, as `Tree.add_tree`."""
+        steps = self._tree._home.codec.steps(path)
+        if steps:
+            self._tree.schema.require(tree.schema)
+            self._bind(steps, ABSENT if tree.is_empty() else tree._child())
+        else:
+            self._tree, self._alone = self._tree.add_tree((), tree), False
 
-def _pruned(part: Stored | Leaf) -> bool:
-    return isinstance(part.source, Pruned)
+    def find(self, path: PathLike) -> C | None:
+        """As `Tree.find`, of the tree as it is now."""
+        return self._tree.find(path)
 
+    def __setitem__(self, path: PathLike, value: C | Tree[C, M]) -> None:
+        """Bind `path` to contents, or to a tree."""
+        if isinstance(value, Tree):
+            self.add_tree(path, cast("Tree[C, M]", value))
+        else:
+            self.add(path, value)
 
-def _shown(path: PathLike) -> str:
-    return path if isinstance(path, str) else join(tuple(path))
+    def __delitem__(self, path: PathLike) -> None:
+        """Unbind `path`; NotFound if there is nothing."""
+        if not self.remove(path):
+            raise NotFound("path", shown(path))
+
+    def __getitem__(self, path: PathLike) -> C:
+        """As `Tree.get`, of the tree as it is now."""
+        return self._tree.get(path)
+
+    def __contains__(self, path: object) -> bool:
+        """As `Tree.mem_tree`, of the tree as it is now."""
+        return path in self._tree
+
+    def _bind(self, steps: Sequence[str], child: Child) -> bool:
+        tree = self._tree
+        root = tree._root
+        if not steps or type(root) is Leaf:
+            self._tree, self._alone = tree._bound(steps, child), False
+            return self._tree is not tree
+        if not self._alone and type(root) is Staged:
+            # The line of this root has other handles: start one of our own.
+            root = fork(Frozen(root, tree._version), tree._home.void)
+        done = bind(cast("Stored | Staged", root), 0 if not self._alone else tree._version, steps, child, tree._home.void, alone=True)
+        if done is None:
+            return False
+        self._tree, self._alone = Tree(tree._home, done[0], done[1]), True
+        return True
 
 
 def _home(schema: Schema[Any, Any] | None) -> Home[Any, Any]:
     return Home(Schema() if schema is None else schema)
-
-
-def _leaf_root(home: Home[Any, Any], child: bytes | Leaf) -> Leaf:
-    return Leaf(home.void, None, child, None) if type(child) is bytes else cast("Leaf", child)
 
 
 def _kinded(key: KindedKey | KindedHash) -> KindedHash:
