@@ -10,6 +10,7 @@ the caller turns it into a typed error.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import msgpack
@@ -25,8 +26,17 @@ __all__ = [
     "patch_column",
 ]
 
-_pack = msgpack.packb
 _unpack = msgpack.unpackb
+
+
+class _Packer(threading.local):
+    """One packer per thread: making one costs more than packing a node does."""
+
+    def __init__(self) -> None:
+        self.pack = msgpack.Packer().pack
+
+
+_local = _Packer()
 
 MAX_STEP = 4096
 MAX_COMMIT = 16 << 20
@@ -39,9 +49,9 @@ def encode_node(steps: list[str], kinds: bytes, hashes: bytes, metadata: list[by
     `metadata` holds one item per entry of kind 2, in order; the fourth column is there iff it is not empty.
     """
     if metadata:
-        packed: bytes = _pack([steps, kinds, hashes, metadata])
+        packed: bytes = _local.pack([steps, kinds, hashes, metadata])
     else:
-        packed = _pack([steps, kinds, hashes])
+        packed = _local.pack([steps, kinds, hashes])
     return b"N" + packed
 
 
@@ -49,7 +59,7 @@ def encode_inode(
     fanout: int, leaf: int, depth: int, buckets: bytes, counts: list[int], hashes: bytes
 ) -> bytes:
     """The canonical bytes of an inner node of a large directory."""
-    packed: bytes = _pack([fanout, leaf, depth, buckets, counts, hashes])
+    packed: bytes = _local.pack([fanout, leaf, depth, buckets, counts, hashes])
     return b"I" + packed
 
 
@@ -60,7 +70,7 @@ def encode_commit(
     row: list[Any] = [node, parents, date, author, message]
     if extra:
         row.append(extra)
-    packed: bytes = _pack(row)
+    packed: bytes = _local.pack(row)
     return b"C" + packed
 
 

@@ -116,42 +116,55 @@ def build(
 
     `metadata` holds the encoded metadata of the entries of kind `CONTENTS_META`.
     """
-    n = len(steps)
-    if n <= codec.leaf:
-        if n > 1:
-            keys: Sequence[str | bytes] = steps if codec.order is None else [codec.order(step) for step in steps]
-            order = sorted(range(n), key=keys.__getitem__)
-            steps = [steps[i] for i in order]
-            hashes = [hashes[i] for i in order]
-            if kinds.count(kinds[0]) != n:
-                kinds = bytes([kinds[i] for i in order])
-        columns = [metadata[s] for s, k in zip(steps, kinds, strict=True) if k == CONTENTS_META] if metadata else []
-        return _put(codec, nodes, codec.encode_node(steps, kinds, b"".join(hashes), columns))
-    groups: dict[int, list[int]] = {}
-    for i, digit in enumerate(codec.digits(steps, depth)):
-        group = groups.get(digit)
-        if group is None:
-            groups[digit] = [i]
-        else:
-            group.append(i)
-    buckets = bytes(sorted(groups))
+    members = range(len(steps))
+    if len(steps) <= codec.leaf:
+        return _flat(codec, nodes, steps, kinds, hashes, metadata, members)
+    return _split(codec, nodes, steps, kinds, hashes, metadata, codec.keys(steps), members, depth)
+
+
+def _flat(
+    codec: Codec,
+    nodes: dict[bytes, bytes],
+    steps: list[str],
+    kinds: bytes,
+    hashes: list[bytes],
+    metadata: Mapping[str, bytes],
+    members: Sequence[int],
+) -> bytes:
+    """The flat object of the `members` (positions in the columns)."""
+    if codec.order is None:
+        members = sorted(members, key=steps.__getitem__)
+    else:
+        order = codec.order
+        members = sorted(members, key=lambda i: order(steps[i]))
+    own = [steps[i] for i in members]
+    flags = bytes([kinds[i] for i in members])
+    columns = [metadata[s] for s, k in zip(own, flags, strict=True) if k == CONTENTS_META] if metadata else []
+    return _put(codec, nodes, codec.encode_node(own, flags, b"".join([hashes[i] for i in members]), columns))
+
+
+def _split(
+    codec: Codec,
+    nodes: dict[bytes, bytes],
+    steps: list[str],
+    kinds: bytes,
+    hashes: list[bytes],
+    metadata: Mapping[str, bytes],
+    keys: list[bytes],
+    members: Sequence[int],
+    depth: int,
+) -> bytes:
+    """The inode of the `members`, which are more than a flat object holds."""
     counts: list[int] = []
     children: list[bytes] = []
-    for digit in buckets:
-        group = groups[digit]
+    groups = codec.split(keys, members, depth)
+    for group in groups.values():
         counts.append(len(group))
-        children.append(
-            build(
-                codec,
-                nodes,
-                [steps[i] for i in group],
-                bytes([kinds[i] for i in group]),
-                [hashes[i] for i in group],
-                metadata,
-                depth + 1,
-            )
-        )
-    return _put(codec, nodes, codec.encode_inode(depth, buckets, counts, b"".join(children)))
+        if len(group) <= codec.leaf:
+            children.append(_flat(codec, nodes, steps, kinds, hashes, metadata, group))
+        else:
+            children.append(_split(codec, nodes, steps, kinds, hashes, metadata, keys, group, depth + 1))
+    return _put(codec, nodes, codec.encode_inode(depth, bytes(groups), counts, b"".join(children)))
 
 
 def _put(codec: Codec, nodes: dict[bytes, bytes], data: bytes) -> bytes:
@@ -186,12 +199,8 @@ def apply(
         return _apply_flat(codec, nodes, record, changes, depth)
     groups: dict[int, dict[str, bytes | None]] = {}
     steps = list(changes)
-    for step, digit in zip(steps, codec.digits(steps, record.depth), strict=True):
-        group = groups.get(digit)
-        if group is None:
-            groups[digit] = {step: changes[step]}
-        else:
-            group[step] = changes[step]
+    for digit, members in codec.split(codec.keys(steps), range(len(steps)), record.depth).items():
+        groups[digit] = {steps[i]: changes[steps[i]] for i in members}
     counts = dict(zip(record.buckets, record.counts, strict=True))
     patches: dict[int, bytes] = {}
     before = len(nodes)

@@ -55,8 +55,15 @@ class Codec(Protocol):
         """The bucket of `step` in an inode of `depth`; DepthExceeded below the last level."""
         ...
 
-    def digits(self, steps: list[str], depth: int, /) -> list[int]:
-        """`digit` for many steps."""
+    def keys(self, steps: list[str], /) -> list[bytes]:
+        """What `split` needs to know of each step, computed once."""
+        ...
+
+    def split(self, keys: list[bytes], members: Sequence[int], depth: int, /) -> dict[int, list[int]]:
+        """The `members` (positions in `keys`) by their bucket in an inode of `depth`, buckets ascending.
+
+        DepthExceeded below the last level.
+        """
         ...
 
     def encode_contents(self, values: list[bytes], /) -> list[bytes]:

@@ -139,27 +139,31 @@ class NativeCodec:
             raise self._too_deep(step)
         return _core.digit(self._key(step), depth, self._width)
 
-    def digits(self, steps: list[str], depth: int, /) -> list[int]:
-        """Digit `depth` of the hash of each of `steps`."""
-        if depth >= self.levels:
-            raise self._too_deep(steps[0])
+    def keys(self, steps: list[str], /) -> list[bytes]:
+        """The hashes of the steps, from which all digits are taken."""
         hashed = self._hashed
-        missing = [step for step in steps if step not in hashed]
-        if missing:
-            if len(hashed) + len(missing) > _HASHED_STEPS:
-                hashed.clear()
-                missing = steps
-            fresh = dict(zip(missing, self.digest_many([step.encode() for step in missing]), strict=True))
-            if len(fresh) <= _HASHED_STEPS:
-                hashed.update(fresh)
-            else:
-                hashed = fresh
-        keys = [hashed.get(step) or self._key(step) for step in steps]
+        if len(steps) > _HASHED_STEPS >> 4:
+            return self.digest_many([step.encode() for step in steps])
+        return [hashed.get(step) or self._key(step) for step in steps]
+
+    def split(self, keys: list[bytes], members: Sequence[int], depth: int, /) -> dict[int, list[int]]:
+        """The `members` (positions in `keys`) by their digit at `depth`."""
+        if depth >= self.levels:
+            raise DepthExceeded("", f"more than {self.leaf} steps agree in all {self.levels} digits of their hash")
+        groups: list[list[int]] = [[] for _ in range(self.fanout)]
         width = self._width
         if width == 4:
             at = depth >> 1
-            return [key[at] & 15 for key in keys] if depth & 1 else [key[at] >> 4 for key in keys]
-        return [_core.digit(key, depth, width) for key in keys]
+            if depth & 1:
+                for i in members:
+                    groups[keys[i][at] & 15].append(i)
+            else:
+                for i in members:
+                    groups[keys[i][at] >> 4].append(i)
+        else:
+            for i in members:
+                groups[_core.digit(keys[i], depth, width)].append(i)
+        return {digit: group for digit, group in enumerate(groups) if group}
 
     def encode_contents(self, values: list[bytes], /) -> list[bytes]:
         """A domain byte, then the bytes of the contents type."""

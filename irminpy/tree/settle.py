@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
-from ..shape import EMPTY, Record, apply, build
+from ..shape import EMPTY, Record, apply
 from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored
 from .stage import Frozen, Staged
 
@@ -25,18 +25,25 @@ _DIRECTORY = bytes([DIRECTORY])
 class _Job:
     """One edited directory on its way to a hash."""
 
-    __slots__ = ("at", "base", "changes", "frozen", "parent", "plain", "step")
+    __slots__ = ("at", "base", "changes", "frozen", "parent", "step")
 
     def __init__(
-        self, base: Stored | None, changes: dict[str, Child], parent: _Job | None, step: str, frozen: Frozen | None
+        self,
+        base: Stored | None,
+        changes: dict[str, Child],
+        parent: dict[str, Child] | None,
+        step: str,
+        frozen: Frozen | None,
+        at: int,
     ) -> None:
         self.base = base
         self.changes = changes
         self.parent = parent
+        """The changes of the directory above, where the result goes under `step`."""
         self.step = step
         self.frozen = frozen
-        self.plain = False  # no base, and nothing but bytes in it
-        self.at = 0  # where the values of this directory begin among all values
+        self.at = at
+        """Where the values of this directory begin among all values."""
 
 
 def settle(view: Frozen) -> Stored:
@@ -53,39 +60,39 @@ def settle(view: Frozen) -> Stored:
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = ("codec", "counters", "jobs", "objects", "parts", "pools", "values", "void")
+    __slots__ = ("codec", "counters", "jobs", "objects", "parts", "plain", "pools", "values", "void")
 
     def __init__(self, void: Source) -> None:
         self.void = void
         self.codec = void.codec
         self.counters: Counters = void.counters
         self.jobs: list[_Job] = []
+        # New directories that hold nothing but contents with default metadata, and few of them: most are.
+        self.plain: list[_Job] = []
         self.values: list[bytes] = []
         self.objects = Objects()
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
 
     def run(self, view: Frozen) -> None:
+        """Settle `view`."""
         self._collect(view)
         codec = self.codec
         data = codec.encode_contents(self.values)
         hashes = codec.digest_many(data)
         self.objects.contents.update(zip(hashes, data, strict=True))
         self.counters.contents_hash += len(hashes)
-        self.counters.node_hash += len(self.jobs)
+        self.counters.node_hash += len(self.jobs) + len(self.plain)
         # A new directory reads from the pool of the root; the objects are the same in all.
-        root = self.jobs[0].base
-        first = None if root is None else root.source
+        root = self.jobs[0].base if self.jobs else None
+        first = self._pool(None if root is None else root.source)
+        self._settle_plain(hashes, first)
         # A directory was collected before the directories below it.
         for job in reversed(self.jobs):
-            hash_ = self._plain(job, hashes) if job.plain else self._mixed(job, hashes)
-            now = job.changes if job.plain else {s: c for s, c in job.changes.items() if c is not ABSENT}
-            pool = self._pool(first if job.base is None else job.base.source)
-            stored = Stored(hash_, pool, now, None if job.plain else _pins(job, pool))
-            if job.parent is not None:
-                job.parent.changes[job.step] = stored
-            if job.frozen is not None:
-                job.frozen.settled = stored
+            hash_ = self._mixed(job, hashes)
+            now = {s: c for s, c in job.changes.items() if c is not ABSENT}
+            pool = first if job.base is None else self._pool(job.base.source)
+            _finish(job, Stored(hash_, pool, now, _pins(job, pool)))
         assert view.settled is not None
         exact = all(pool.parent is None or pool.parent.saved for pool in self.pools.values())
         for pool in self.pools.values():
@@ -95,8 +102,9 @@ class _Settling:
 
     def _collect(self, view: Frozen) -> None:
         """Make a job of each edited directory, parents first, and gather all values to be hashed."""
-        values, jobs = self.values, self.jobs
-        stack: list[tuple[Staged, int, Frozen | None, _Job | None, str]] = [
+        values, jobs, plain = self.values, self.jobs, self.plain
+        order, leaf = self.codec.order, self.codec.leaf
+        stack: list[tuple[Staged, int, Frozen | None, dict[str, Child] | None, str]] = [
             (view.staged, view.version, view, None, "")
         ]
         while stack:
@@ -108,34 +116,44 @@ class _Settling:
                     if name not in changes:
                         changes[name] = Frozen(child, base.version) if type(child) is Staged else child
                 base = base.staged.base
-            job = _Job(base.settled if type(base) is Frozen else base, changes, parent, step, frozen)
-            job.at = len(values)
-            jobs.append(job)
-            if base is None and set(map(type, changes.values())) == _ONLY_BYTES:
-                job.plain = True
-                values.extend(changes.values())
+            job = _Job(base.settled if type(base) is Frozen else base, changes, parent, step, frozen, len(values))
+            if base is None and len(changes) <= leaf and set(map(type, changes.values())) == _ONLY_BYTES:
+                if len(changes) > 1:
+                    job.changes = changes = {name: changes[name] for name in sorted(changes, key=order)}
+                values.extend(changes.values())  # type: ignore[arg-type]
+                plain.append(job)
                 continue
+            jobs.append(job)
             for name, child in changes.items():
                 kind = type(child)
                 if kind is bytes:
                     values.append(child)  # type: ignore[arg-type]
                 elif kind is Staged:
-                    stack.append((child, version, None, job, name))  # type: ignore[arg-type]
+                    stack.append((child, version, None, changes, name))  # type: ignore[arg-type]
                 elif kind is Frozen:
                     assert type(child) is Frozen
                     if child.settled is not None:
                         changes[name] = child.settled
                         self.parts.append(child.settled)
                     else:
-                        stack.append((child.staged, child.version, child, job, name))
+                        stack.append((child.staged, child.version, child, changes, name))
                 elif kind is Stored or kind is Leaf:
                     self.parts.append(child)  # type: ignore[arg-type]
 
-    def _plain(self, job: _Job, hashes: list[bytes]) -> bytes:
-        """The hash of a new directory that holds nothing but contents with default metadata."""
-        steps = list(job.changes)
-        n = len(steps)
-        return build(self.codec, self.objects.nodes, steps, _CONTENTS * n, hashes[job.at : job.at + n], {})
+    def _settle_plain(self, hashes: list[bytes], pool: Pool) -> None:
+        codec = self.codec
+        encode = codec.encode_node
+        data: list[bytes] = []
+        for job in self.plain:
+            steps = list(job.changes)
+            n = len(steps)
+            at = job.at
+            column = hashes[at] if n == 1 else b"".join(hashes[at : at + n])
+            data.append(encode(steps, _CONTENTS * n, column, []))
+        found = codec.digest_many(data)
+        self.objects.nodes.update(zip(found, data, strict=True))
+        for job, hash_ in zip(self.plain, found, strict=True):
+            _finish(job, Stored(hash_, pool, job.changes))
 
     def _mixed(self, job: _Job, hashes: list[bytes]) -> bytes:
         at = job.at
@@ -168,6 +186,13 @@ class _Settling:
         if pool is None:
             pool = self.pools[id(parent)] = Pool(self.codec, self.counters, self.objects, parent)
         return pool
+
+
+def _finish(job: _Job, stored: Stored) -> None:
+    if job.parent is not None:
+        job.parent[job.step] = stored
+    if job.frozen is not None:
+        job.frozen.settled = stored
 
 
 def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:

@@ -12,8 +12,8 @@ edited more than once, their earlier children. So
 
 Only the holder of `line.lock` writes. Readers take no lock; the order of writes makes that safe:
 
-INVARIANT (writer): `line.version` is raised first, then `first`/`over` record the edit, then `now` changes.
-INVARIANT (reader of an old version): `now` is read before `over` and `first`. If it read the new child, it sees the
+INVARIANT (writer): `line.version` is raised first, then `first`/`history` record the edit, then `now` changes.
+INVARIANT (reader of an old version): `now` is read before `history` and `first`. If it read the new child, it sees the
 record; if it read the old child, that is the right one.
 INVARIANT (reader of the newest version): after reading `now` it looks whether the version is still the newest; if
 not, it reads again as an old version.
@@ -23,10 +23,11 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from .lazy import ABSENT, Child, Part, Source, Stored
 
-__all__ = ["Base", "Frozen", "Line", "Staged", "View"]
+__all__ = ["Base", "Frozen", "Line", "Staged", "View", "grow"]
 
 
 class Line:
@@ -41,7 +42,20 @@ class Line:
         self.lock = threading.RLock()
         self.version = 0
         self.repeats = 0
-        """Superseded children that `over` keeps alive in all directories of the line."""
+        """Superseded children that the histories of all directories of the line keep alive."""
+
+
+class _History:
+    """What older versions of a directory need besides `now`: superseded children, and earlier sizes."""
+
+    __slots__ = ("marks", "over", "sizes")
+
+    def __init__(self) -> None:
+        # Step to (versions, children): child i holds from version i on.
+        self.over: dict[str, tuple[list[int], list[Child]]] = {}
+        # The versions at which the size changed, and what it was before.
+        self.marks: list[int] = []
+        self.sizes: list[int] = []
 
 
 class Staged(Part):
@@ -52,7 +66,7 @@ class Staged(Part):
     INVARIANT: a step never leaves `now`; a removed one is ABSENT.
     """
 
-    __slots__ = ("_marks", "_sizes", "base", "depth", "first", "line", "now", "over", "size")
+    __slots__ = ("base", "first", "history", "line", "now", "size")
 
     line: Line
 
@@ -62,43 +76,42 @@ class Staged(Part):
         self.now = now
         self.size = size
         """Entries at the newest version."""
+        # Step to the version at which it was first edited, in the order of the versions.
         self.first: dict[str, int] | None = None if base is None else {}
-        # Step to (versions, children): child i holds from version i on.
-        self.over: dict[str, tuple[list[int], list[Child]]] | None = None
-        self._marks: list[int] | None = None  # versions at which the size changed …
-        self._sizes: list[int] | None = None  # … and what it was before
-        self.depth: int = base.depth + 1 if type(base) is Frozen else 0
+        self.history: _History | None = None
+
+    @property
+    def depth(self) -> int:
         """How many older lines a read may have to ask."""
+        return self.base.depth + 1 if type(self.base) is Frozen else 0
 
     def at(self, step: str, version: int) -> Child | None:
         """The child of `step` at `version`, or None."""
         child = self.now.get(step)  # must come first, see the module's invariants
-        over = self.over
-        if over is not None:
-            history = over.get(step)
-            if history is not None:
-                i = bisect_right(history[0], version) - 1
+        history = self.history
+        if history is not None:
+            states = history.over.get(step)
+            if states is not None:
+                i = bisect_right(states[0], version) - 1
                 if i >= 0:
-                    child = history[1][i]
+                    child = states[1][i]
                     return None if child is ABSENT else child
                 return None if self.base is None else self.base.child(step)
         first = self.first
         if first is not None and first.get(step, 0) > version:
             child = None
         if child is None:
-            if self.base is None:
-                return None
-            return self.base.child(step)
+            return None if self.base is None else self.base.child(step)
         return None if child is ABSENT else child
 
     def size_at(self, version: int) -> int:
         """Number of entries at `version`."""
-        size = self.size
-        marks, sizes = self._marks, self._sizes
-        if marks is None or sizes is None:
+        size = self.size  # before the marks: a writer adds the mark first
+        history = self.history
+        if history is None:
             return size
-        i = bisect_right(marks, version)
-        return sizes[i] if i < len(sizes) else size
+        i = bisect_right(history.marks, version)
+        return history.sizes[i] if i < len(history.marks) else size
 
     def put(self, step: str, child: Child, version: int, growth: int) -> None:
         """Bind `step` to `child` from `version` on; `growth` is the change in the number of entries.
@@ -114,30 +127,26 @@ class Staged(Part):
             now[step] = child
             self.size += growth
             return
+        history = self.history
+        if history is None:
+            history = self.history = _History()
         if first is None:
             first = self.first = {}
         since = first.get(step)
         if since is None and (self.base is not None or step not in now):
             first[step] = version
         else:
-            over = self.over
-            if over is None:
-                over = self.over = {}
-            history = over.get(step)
-            if history is None:
-                over[step] = ([since or 0, version], [now[step], child])
+            states = history.over.get(step)
+            if states is None:
+                history.over[step] = ([since or 0, version], [now[step], child])
             else:
                 # The child goes in first: a reader that finds the version must find the child.
-                history[1].append(child)
-                history[0].append(version)
+                states[1].append(child)
+                states[0].append(version)
             self.line.repeats += 1
         if growth:
-            if self._marks is None or self._sizes is None:
-                self._sizes = [self.size]
-                self._marks = [version]
-            else:
-                self._sizes.append(self.size)
-                self._marks.append(version)
+            history.sizes.append(self.size)
+            history.marks.append(version)
             self.size += growth
         now[step] = child
 
@@ -172,11 +181,18 @@ class Staged(Part):
 
     def _edited(self, step: str, version: int) -> Child | None:
         child = self.now.get(step)
-        history = self.over.get(step) if self.over is not None else None
-        if history is not None:
-            i = bisect_right(history[0], version) - 1
-            return history[1][i] if i >= 0 else None
+        states = self.history.over.get(step) if self.history is not None else None
+        if states is not None:
+            i = bisect_right(states[0], version) - 1
+            return states[1][i] if i >= 0 else None
         return child
+
+
+def grow(line: Line, steps: Sequence[str], child: Child) -> Child:
+    """`child` below `steps`, in directories of `line` that hold nothing else."""
+    for step in reversed(steps):
+        child = Staged(line, None, {step: child}, 1)
+    return child
 
 
 class Frozen(Part):

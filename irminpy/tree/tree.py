@@ -20,7 +20,7 @@ from .edit import bind, fork, same
 from .home import HasHome, Home
 from .lazy import ABSENT, Child, Leaf, Pruned, Stored
 from .read import ReadableTree, leaf_root, shown
-from .stage import Frozen, Staged
+from .stage import Frozen, Staged, grow
 
 __all__ = ["Editor", "Tree"]
 
@@ -110,24 +110,23 @@ class Tree(ReadableTree[C, M]):
                     version: int = line.version
                     if version == self._version:
                         node: Any = root
-                        for step in steps[:-1]:
+                        last = len(steps) - 1
+                        for i, step in enumerate(steps):
                             kid = node.now.get(step)
-                            if type(kid) is not Staged:
-                                break
-                            node = kid
-                        else:
-                            step = steps[-1]
-                            old = node.now.get(step)
-                            if old is None and node.base is None:
+                            if type(kid) is Staged:
+                                node = kid
+                            elif kid is None and node.base is None:
                                 line.version = version = version + 1
-                                node.put(step, data, version, 1)
+                                node.put(step, data if i == last else grow(line, steps[i + 1 :], data), version, 1)
                                 return Tree(home, root, version)
-                            if type(old) is bytes and line.repeats < 4096:
-                                if old == data:
+                            elif i == last and type(kid) is bytes and line.repeats < 4096:
+                                if kid == data:
                                     return self
                                 line.version = version = version + 1
                                 node.put(step, data, version, 0)
                                 return Tree(home, root, version)
+                            else:
+                                break
             return self._bound(steps, data)
         encoded = home.encode_metadata(metadata)
         return self._bound(steps, data if encoded is None else Leaf(home.void, None, data, encoded))
@@ -266,19 +265,19 @@ class Editor(Generic[C, M]):
         if metadata is None and self._alone and steps:
             data = home.schema.contents.encode(value)
             node: Any = tree._root
-            line = node.line
-            for step in steps[:-1]:
-                node = node.now.get(step)
-                if type(node) is not Staged:
-                    break
-            else:
-                if node.base is None and line is not None:
-                    now = node.now
-                    step = steps[-1]
-                    if now.get(step, ABSENT) is ABSENT:
+            last = len(steps) - 1
+            for i, step in enumerate(steps):
+                now = node.now
+                kid = now.get(step)
+                if type(kid) is Staged:
+                    node = kid
+                elif node.base is None and (kid is None or (i == last and type(kid) is bytes)):
+                    if kid is None:
                         node.size += 1
-                    now[step] = data
+                    now[step] = data if i == last else grow(node.line, steps[i + 1 :], data)
                     return
+                else:
+                    break
             self._bind(steps, data)
         else:
             self._bind(steps, home.leaf(value, metadata))
