@@ -93,7 +93,7 @@ class FlatNative:
 class NativeCodec:
     """The native format bound to a hash function; see `Codec` for the methods."""
 
-    __slots__ = ("_hashed", "_width", "digest", "digest_many", "empty", "fanout", "hash_size", "leaf", "levels", "order")
+    __slots__ = ("_hashed", "_width", "digest", "digest_many", "empty", "encode_node", "fanout", "hash_size", "leaf", "levels", "order")
 
     def __init__(self, hash: HashFunction, fanout: int, leaf: int) -> None:
         self.digest = hash.digest
@@ -106,6 +106,7 @@ class NativeCodec:
         self.empty = hash.digest(_core.encode_node([], b"", b"", []))
         self._hashed: dict[str, bytes] = {}
         self.order = None
+        self.encode_node = _core.encode_node
 
     def steps(self, path: PathLike, /) -> Sequence[str]:
         """The legal steps of `path`."""
@@ -141,9 +142,9 @@ class NativeCodec:
 
     def keys(self, steps: list[str], /) -> list[bytes]:
         """The hashes of the steps, from which all digits are taken."""
-        hashed = self._hashed
-        if len(steps) > _HASHED_STEPS >> 4:
+        if len(steps) > 32:  # many at once are new ones
             return self.digest_many([step.encode() for step in steps])
+        hashed = self._hashed
         return [hashed.get(step) or self._key(step) for step in steps]
 
     def split(self, keys: list[bytes], members: Sequence[int], depth: int, /) -> dict[int, list[int]]:
@@ -174,10 +175,6 @@ class NativeCodec:
         if data[:1] != b"B":
             raise DecodeError("contents", f"the domain byte is {data[:1].hex() or 'missing'}, not 42", 0)
         return data[1:]
-
-    def encode_node(self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], /) -> bytes:
-        """The bytes of an `N` object."""
-        return _core.encode_node(steps, kinds, hashes, metadata)
 
     def encode_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /) -> bytes:
         """The bytes of an `I` object."""
