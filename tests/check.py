@@ -1,8 +1,9 @@
 """The one command before a commit, and what CI runs: `python tests/check.py`, from anywhere.
 
-Format, lint, two type checkers, no trace of a machine, tests with doctests and the README, then the wheel: built from the
-sdist, installed in a clean environment, every module imported, every backend opened. One line a step with its seconds; the
-output of a step is shown if it fails. The interpreter that runs this needs what `pip install '.[test]'` brings.
+Format, lint, two type checkers, no trace of a machine, tests with doctests and the README, then the wheel:
+built from the sdist, installed in a clean environment, every module imported, every backend opened. One line
+a step with its seconds; the output of a step is shown if it fails. The interpreter that runs this needs what
+`pip install '.[test]'` brings.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def mypy(fix: bool) -> None:
 
 def pyright(fix: bool) -> None:
     """pyright, strict, over the library and its backends."""
-    tool("pyright", "--warnings")
+    tool("pyright", "--warnings", "--pythonpath", sys.executable)
 
 
 # A place on somebody's machine, or a registry's host. The brackets keep these lines from matching themselves.
@@ -118,10 +119,16 @@ def tests(fix: bool) -> None:
             print(f"         {line}")
 
 
-# How `irminpy.open` reaches each backend of this distribution; {} is an empty directory. None: it needs a server.
-URIS: dict[str, str | None] = {"mem": "mem:", "pack": "pack:{}/pack", "git": "git:{}/git", "http": None, "https": None}
+# How `irminpy.open` reaches each backend; {} is an empty directory. None: it needs a server.
+URIS: dict[str, str | None] = {
+    "mem": "mem:",
+    "pack": "pack:{}/pack",
+    "git": "git:{}/git",
+    "http": None,
+    "https": None,
+}
 
-# What an extra brings: without it, a module that needs it may say so. With irminpy[all], every module imports.
+# What extras bring: without it a module that needs it may refuse. With irminpy[all] every module imports.
 EXTRAS = ("rich", "dulwich", "starlette", "uvicorn", "httpx2")
 OF_TESTS = ("pytest", "hypothesis")
 
@@ -144,7 +151,8 @@ IMPORT = """
     seen = 0
     for root in roots:
         module = attempt(root)
-        for info in pkgutil.walk_packages(module.__path__, root + ".", onerror=lambda name: None) if module else ():
+        path = module.__path__ if module else []
+        for info in pkgutil.walk_packages(path, root + ".", onerror=lambda name: None):
             attempt(info.name)
             seen += 1
     import irminpy
@@ -175,7 +183,7 @@ def package(fix: bool) -> None:
         venv.create(place / "env", with_pip=True, symlinks=os.name != "nt")
         programs = place / "env" / ("Scripts" if os.name == "nt" else "bin")
         python = programs / "python"
-        # First what everybody gets, then with all extras; pytest is there only for `irminpy.testing`, so it may lack too.
+        # First what everybody gets, then all extras. Only `irminpy.testing` wants pytest, so that may lack.
         for wanted, may_lack in ((str(wheel), EXTRAS + OF_TESTS), (f"{wheel}[all]", OF_TESTS)):
             run(python, "-m", "pip", "install", "--quiet", wanted, cwd=place)
             script = textwrap.dedent(IMPORT.format(may_lack=may_lack, uris=URIS))

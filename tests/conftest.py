@@ -1,7 +1,8 @@
 """Hypothesis profiles, and tests that need a tool of the system.
 
-`IRMINPY_PROFILE` is quick (default), ci or deep. A test marked `needs("strace")` runs where the tool is; elsewhere it is
-deselected and the summary says so in one line. `IRMINPY_REQUIRE=all` (or some names, with commas) makes absence a failure.
+`IRMINPY_PROFILE` is quick (default), ci or deep. A test marked `needs("strace")` runs where the tool is;
+elsewhere it is deselected and the summary says so in one line. `IRMINPY_REQUIRE=all` (or names, with commas)
+makes absence a failure.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ settings.load_profile(os.environ.get("IRMINPY_PROFILE", "quick"))
 # The name tests use, and the program it stands for.
 TOOLS = {"strace": "strace", "fiu": "fiu-run", "git": "git", "sshd": "sshd", "curl": "curl"}
 
-DESELECTED = pytest.StashKey[Counter[str]]()
+DESELECTED = pytest.StashKey[dict[str, int]]()  # tool to number of tests
 
 
 def locate(tool: str) -> str | None:
-    """Where the program of `tool` is, or None. An ordinary user's PATH often lacks the directories of sshd."""
+    """Where the program of `tool` is, or None. A user's PATH often lacks the directories of sshd."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
     return shutil.which(TOOLS[tool], path=path)
 
@@ -41,7 +42,7 @@ def required() -> set[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"needs(*tools): runs only where these are: {', '.join(TOOLS)}")
-    config.stash[DESELECTED] = Counter()
+    config.stash[DESELECTED] = {}
     absent = sorted(tool for tool in required() if locate(tool) is None)
     if absent:
         raise pytest.UsageError(f"IRMINPY_REQUIRE asks for tools that are not installed: {', '.join(absent)}")
@@ -49,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     absent = {tool for tool in TOOLS if locate(tool) is None}
+    counts = Counter[str]()
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
@@ -57,10 +59,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if unknown:
             raise pytest.UsageError(f"{item.nodeid} needs an unknown tool: {', '.join(sorted(unknown))}")
         if tools & absent:
-            config.stash[DESELECTED].update(tools & absent)
+            counts.update(tools & absent)
             dropped.append(item)
         else:
             kept.append(item)
+    config.stash[DESELECTED] = dict(counts)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
@@ -71,7 +74,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     # Under xdist only the workers collect; each hands its counts to the controller.
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["deselected"] = dict(session.config.stash[DESELECTED])
+        output["deselected"] = session.config.stash[DESELECTED]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -80,7 +83,8 @@ def pytest_testnodedown(node: object) -> None:
     config: pytest.Config | None = getattr(node, "config", None)
     counts = output.get("deselected")
     if config is not None and isinstance(counts, dict):
-        config.stash[DESELECTED] = Counter(counts)  # every worker collects the same tests
+        # Every worker collects the same tests, so the counts of one are those of all.
+        config.stash[DESELECTED] = {str(tool): int(count) for tool, count in counts.items()}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

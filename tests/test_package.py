@@ -1,4 +1,4 @@
-"""What pyproject.toml says agrees with what is on disk, and the tool gating of conftest.py does what it says."""
+"""What pyproject.toml says agrees with what is on disk, and conftest.py gates tools as it says."""
 
 from __future__ import annotations
 
@@ -42,12 +42,14 @@ def inner_pytest(folder: Path, **variables: str) -> subprocess.CompletedProcess[
     """Run pytest on a test that needs git, with the project's conftest.py, in an environment of its own."""
     folder.joinpath("conftest.py").write_bytes((ROOT / "tests/conftest.py").read_bytes())
     folder.joinpath("test_inner.py").write_text(
-        "import pytest\n\n\n@pytest.mark.needs('git')\ndef test_git() -> None: ...\n\n\ndef test_plain() -> None: ...\n"
+        "import pytest\n@pytest.mark.needs('git')\ndef test_git(): ...\ndef test_plain(): ...\n"
     )
     folder.joinpath("empty").mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("IRMINPY_", "PYTEST_"))}
+    options = ["-p", "no:cacheprovider", "--strict-markers", f"--rootdir={folder}"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", f"--rootdir={folder}", str(folder)],
-        env={name: value for name, value in os.environ.items() if not name.startswith(("IRMINPY_", "PYTEST_"))} | variables,
+        [sys.executable, "-m", "pytest", *options, str(folder)],
+        env=kept | variables,
         cwd=folder,
         capture_output=True,
         text=True,

@@ -14,6 +14,7 @@ NAMES = (
     "Corrupted",
     "DanglingHash",
     "DecodeError",
+    "DepthExceeded",
     "Hash",
     "Info",
     "InvalidBranch",
@@ -64,6 +65,7 @@ IrminError (Exception)
   InvalidBranch (ValueError)
   InvalidHash (ValueError)
   InvalidStep (ValueError)
+    DepthExceeded
   MergeConflict
   NotFound (KeyError)
   PortableValue

@@ -1,8 +1,9 @@
-"""Every `python` block with prompts in README.md and docs/ runs as it stands; the README's commands are those CI runs."""
+"""The `python` blocks of README.md and docs/ run, the examples run, and CI runs the README's command."""
 
 from __future__ import annotations
 
 import doctest
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def session(document: Path) -> str:
-    """The python blocks of `document` as one text; other lines are left empty, so line numbers in failures are true."""
+    """The python blocks of `document` as one text; other lines are empty, so that line numbers are true."""
     text = document.read_text(encoding="utf-8")
     lines = [""] * len(text.splitlines())
     for block in BLOCK.finditer(text):
@@ -26,9 +27,10 @@ def session(document: Path) -> str:
 
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
-@pytest.mark.parametrize("document", [pytest.param(file, id=str(file.relative_to(ROOT))) for file in DOCUMENTS])
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
 def test_the_examples_of_a_document_run(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,9 +55,9 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert shown.endswith("-m pytest")
 
 
-@pytest.mark.parametrize("example", [pytest.param(file, id=file.stem) for file in sorted((ROOT / "examples").glob("*.py"))])
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
 def test_an_example_runs(example: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(example)], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+    command = [sys.executable, "-W", "error", str(example)]
+    roots = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "backends")])}
+    done = subprocess.run(command, cwd=tmp_path, env=roots, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
