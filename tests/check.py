@@ -61,12 +61,12 @@ def sources() -> list[str]:
 
 def format_(fix: bool) -> None:
     """Ruff's format."""
-    tool("ruff", "format", *([] if fix else ["--check", "--diff"]), ".")
+    tool("ruff", "format", *([] if fix else ["--check"]), ".")
 
 
 def lint(fix: bool) -> None:
     """Ruff's rules."""
-    tool("ruff", "check", *(["--fix"] if fix else []), ".")
+    tool("ruff", "check", "--output-format=concise", *(["--fix"] if fix else []), ".")
 
 
 def mypy(fix: bool) -> None:
