@@ -25,6 +25,7 @@ CONTRACT = 3  # backends import this floor and those below
 
 # The order inside a package; its __init__ comes last and need not be named.
 INNER: dict[str, tuple[str, ...]] = {
+    "contents": ("protocol", "nesting", "plain", "json", "msgpack"),
     "formats": ("native", "flat", "irmin", "tezos", "git"),
     "tree": ("stats", "lazy", "edit", "fold", "diff", "merge", "export", "tree"),
     "proof": ("types", "codec", "produce", "verify", "stream"),
