@@ -1,4 +1,4 @@
-"""The public names. A change here is a change users see; CHANGELOG.md tells it. test_errors.py has the error tree."""
+"""The public names. A change here is a change users see, and CHANGELOG.md tells it."""
 
 from __future__ import annotations
 

@@ -276,4 +276,4 @@ def _letter(change: irminpy.Added[bytes] | irminpy.Removed[bytes] | irminpy.Upda
 
 def _cut(lines: list[str]) -> tuple[str, ...]:
     more = len(lines) - LINES
-    return tuple(lines) if more <= 0 else (*lines[:LINES], f"… and {more} more")
+    return tuple(lines) if more <= 0 else (*lines[:LINES], f"... and {more} more")

@@ -21,7 +21,7 @@ NO, USAGE, ABSENT, CONFLICT, CORRUPT, REMOTE, UNSAFE, INTERNAL = 1, 2, 3, 4, 5, 
 
 # By the name of an error's class; one that is not here is told as its base. Status, why, what to type.
 KINDS: dict[str, tuple[int, str, str]] = {
-    "IrminError": (UNSAFE, "irminpy refused to go on", "irminpy -vv … shows where"),
+    "IrminError": (UNSAFE, "irminpy refused to go on", "irminpy -vv, before the command, shows where"),
     "NotFound": (ABSENT, "nothing has that name here", "check the path, the branch and --store"),
     "TestWas": (NO, "the value is not the one that was expected", "read it again, then repeat the command"),
     "MergeConflict": (
@@ -119,7 +119,7 @@ def failure_of(error: Exception) -> Failure:
     return Failure(
         f"internal error: {type(error).__name__}: {error}",
         why="this is a fault of irminpy, not of your data",
-        type="irminpy -vv … and report what it prints",
+        type="irminpy -vv, before the command, and report what it prints",
         status=INTERNAL,
     )
 
