@@ -208,12 +208,12 @@ def _steps(root: Path) -> Iterator[Step]:
         log = tuple(f"{commit.short()}  {commit.info.message}" for commit in main.log(n=10))
         yield Step("log", amount(len(log), "commit"), {"commits": len(log)}, log)
 
-        listing = sorted(merged.list(()), key=lambda entry: entry[0].encode("utf-8"))
+        steps = sorted((step for step, _ in merged.list(())), key=lambda step: step.encode("utf-8"))
         lines = [
             f"{step}/  {amount(merged.length((step,)), 'entry', 'entries')}"
-            if isinstance(child, irminpy.Tree)
-            else f"{step}  {size(len(child))}"
-            for step, child in listing
+            if merged.kind((step,)) == "node"
+            else f"{step}  {size(len(merged.get((step,))))}"
+            for step in steps
         ]
         yield Step(
             "tree", f"main has {amount(len(lines), 'entry', 'entries')}", {"entries": len(lines)}, _cut(lines)
@@ -235,10 +235,10 @@ def _steps(root: Path) -> Iterator[Step]:
 
 
 def _tree(empty: irminpy.Tree[bytes], files: dict[Path_, bytes]) -> irminpy.Tree[bytes]:
-    with empty.edit() as edit:
-        for path, value in files.items():
-            edit[path] = value
-        return edit.tree()
+    edit = empty.edit()
+    for path, value in files.items():
+        edit[path] = value
+    return edit.tree()
 
 
 def _made(commit: irminpy.Commit[bytes] | None) -> irminpy.Commit[bytes]:
