@@ -10,7 +10,7 @@ No function recurses deeper than the number of digits of a step's hash, and that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ._core import patch_column
 from .errors import Corrupted
@@ -116,55 +116,60 @@ def build(
 
     `metadata` holds the encoded metadata of the entries of kind `CONTENTS_META`.
     """
-    members = range(len(steps))
+    uniform = kinds[:1] if kinds.count(kinds[:1]) == len(kinds) and not metadata else b""
+    columns = _Columns(
+        dict(zip(steps, hashes, strict=True)),
+        uniform,
+        {} if uniform else dict(zip(steps, kinds, strict=True)),
+        metadata,
+    )
     if len(steps) <= codec.leaf:
-        return _flat(codec, nodes, steps, kinds, hashes, metadata, members)
-    return _split(codec, nodes, steps, kinds, hashes, metadata, codec.keys(steps), members, depth)
+        return _put(codec, nodes, columns.encode(codec, steps))
+    return _split(codec, nodes, columns, steps, codec.keys(steps), depth)
 
 
-def _flat(
-    codec: Codec,
-    nodes: dict[bytes, bytes],
-    steps: list[str],
-    kinds: bytes,
-    hashes: list[bytes],
-    metadata: Mapping[str, bytes],
-    members: Sequence[int],
-) -> bytes:
-    """The flat object of the `members` (positions in the columns)."""
-    if codec.order is None:
-        members = sorted(members, key=steps.__getitem__)
-    else:
-        order = codec.order
-        members = sorted(members, key=lambda i: order(steps[i]))
-    own = [steps[i] for i in members]
-    flags = bytes([kinds[i] for i in members])
-    columns = [metadata[s] for s, k in zip(own, flags, strict=True) if k == CONTENTS_META] if metadata else []
-    return _put(codec, nodes, codec.encode_node(own, flags, b"".join([hashes[i] for i in members]), columns))
+class _Columns(NamedTuple):
+    """The entries that a directory is built from, by step."""
+
+    hashes: dict[str, bytes]
+    uniform: bytes
+    """The kind of all entries if they are alike and without metadata; else empty."""
+    kinds: dict[str, int]
+    metadata: Mapping[str, bytes]
+
+    def encode(self, codec: Codec, members: list[str]) -> bytes:
+        """The bytes of the flat object of `members`."""
+        own = sorted(members, key=codec.order)
+        column = b"".join([self.hashes[step] for step in own])
+        if self.uniform:
+            return codec.encode_node(own, self.uniform * len(own), column, [])
+        kinds = bytes([self.kinds[step] for step in own])
+        metadata = [self.metadata[step] for step in own if step in self.metadata]
+        return codec.encode_node(own, kinds, column, metadata)
 
 
 def _split(
     codec: Codec,
     nodes: dict[bytes, bytes],
-    steps: list[str],
-    kinds: bytes,
-    hashes: list[bytes],
-    metadata: Mapping[str, bytes],
-    keys: list[bytes],
-    members: Sequence[int],
+    columns: _Columns,
+    members: list[str],
+    keys: dict[str, bytes],
     depth: int,
 ) -> bytes:
-    """The inode of the `members`, which are more than a flat object holds."""
-    counts: list[int] = []
-    children: list[bytes] = []
+    """The inode of `members`, which are more than a flat object holds."""
     groups = codec.split(keys, members, depth)
-    for group in groups.values():
-        counts.append(len(group))
-        if len(group) <= codec.leaf:
-            children.append(_flat(codec, nodes, steps, kinds, hashes, metadata, group))
-        else:
-            children.append(_split(codec, nodes, steps, kinds, hashes, metadata, keys, group, depth + 1))
-    return _put(codec, nodes, codec.encode_inode(depth, bytes(groups), counts, b"".join(children)))
+    leaf = codec.leaf
+    flat = {digit: columns.encode(codec, group) for digit, group in groups.items() if len(group) <= leaf}
+    data = list(flat.values())
+    found = codec.digest_many(data)
+    nodes.update(zip(found, data, strict=True))
+    children = dict(zip(flat, found, strict=True))
+    for digit, group in groups.items():
+        if digit not in flat:
+            children[digit] = _split(codec, nodes, columns, group, keys, depth + 1)
+    counts = [len(group) for group in groups.values()]
+    column = b"".join([children[digit] for digit in groups])
+    return _put(codec, nodes, codec.encode_inode(depth, bytes(groups), counts, column))
 
 
 def _put(codec: Codec, nodes: dict[bytes, bytes], data: bytes) -> bytes:
@@ -199,8 +204,8 @@ def apply(
         return _apply_flat(codec, nodes, record, changes, depth)
     groups: dict[int, dict[str, bytes | None]] = {}
     steps = list(changes)
-    for digit, members in codec.split(codec.keys(steps), range(len(steps)), record.depth).items():
-        groups[digit] = {steps[i]: changes[steps[i]] for i in members}
+    for digit, members in codec.split(codec.keys(steps), steps, record.depth).items():
+        groups[digit] = {step: changes[step] for step in members}
     counts = dict(zip(record.buckets, record.counts, strict=True))
     patches: dict[int, bytes] = {}
     before = len(nodes)

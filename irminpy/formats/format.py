@@ -55,12 +55,12 @@ class Codec(Protocol):
         """The bucket of `step` in an inode of `depth`; DepthExceeded below the last level."""
         ...
 
-    def keys(self, steps: list[str], /) -> list[bytes]:
+    def keys(self, steps: list[str], /) -> dict[str, bytes]:
         """What `split` needs to know of each step, computed once."""
         ...
 
-    def split(self, keys: list[bytes], members: Sequence[int], depth: int, /) -> dict[int, list[int]]:
-        """The `members` (positions in `keys`) by their bucket in an inode of `depth`, buckets ascending.
+    def split(self, keys: dict[str, bytes], members: list[str], depth: int, /) -> dict[int, list[str]]:
+        """The `members` by their bucket in an inode of `depth`: buckets ascending, members in the order given.
 
         DepthExceeded below the last level.
         """

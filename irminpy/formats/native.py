@@ -20,6 +20,7 @@ from .format import Codec
 __all__ = ["FlatNative", "Native", "NativeCodec"]
 
 _HASHED_STEPS = 1 << 16
+_FEW = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,30 +141,29 @@ class NativeCodec:
             raise self._too_deep(step)
         return _core.digit(self._key(step), depth, self._width)
 
-    def keys(self, steps: list[str], /) -> list[bytes]:
+    def keys(self, steps: list[str], /) -> dict[str, bytes]:
         """The hashes of the steps, from which all digits are taken."""
-        if len(steps) > 32:  # many at once are new ones
-            return self.digest_many([step.encode() for step in steps])
-        hashed = self._hashed
-        return [hashed.get(step) or self._key(step) for step in steps]
+        if len(steps) > _FEW:  # many at once are new ones
+            return dict(zip(steps, self.digest_many([step.encode() for step in steps]), strict=True))
+        return {step: self._key(step) for step in steps}
 
-    def split(self, keys: list[bytes], members: Sequence[int], depth: int, /) -> dict[int, list[int]]:
-        """The `members` (positions in `keys`) by their digit at `depth`."""
+    def split(self, keys: dict[str, bytes], members: list[str], depth: int, /) -> dict[int, list[str]]:
+        """The `members` by their digit at `depth`."""
         if depth >= self.levels:
-            raise DepthExceeded("", f"more than {self.leaf} steps agree in all {self.levels} digits of their hash")
-        groups: list[list[int]] = [[] for _ in range(self.fanout)]
+            raise self._too_deep(members[0])
+        groups: list[list[str]] = [[] for _ in range(self.fanout)]
         width = self._width
         if width == 4:
             at = depth >> 1
             if depth & 1:
-                for i in members:
-                    groups[keys[i][at] & 15].append(i)
+                for step in members:
+                    groups[keys[step][at] & 15].append(step)
             else:
-                for i in members:
-                    groups[keys[i][at] >> 4].append(i)
+                for step in members:
+                    groups[keys[step][at] >> 4].append(step)
         else:
-            for i in members:
-                groups[_core.digit(keys[i], depth, width)].append(i)
+            for step in members:
+                groups[_core.digit(keys[step], depth, width)].append(step)
         return {digit: group for digit, group in enumerate(groups) if group}
 
     def encode_contents(self, values: list[bytes], /) -> list[bytes]:
