@@ -1,17 +1,19 @@
 """What a format owes: the bytes of every object, and the shape of directories.
 
-A format is a value (name, version, parameters). `bind` joins it with a hash function and gives a `Codec`, the thing
-that encodes and decodes. Both are pure: no I/O, no state but a cache of hashed steps.
+A format is a value (name, version, parameters). `bind` joins it with a hash function and gives a `Codec`, the
+thing that encodes and decodes. Both are pure: no I/O, no state but a cache of hashed steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..hash import HashFunction
-from ..objects import Commit, Inode, Node
-from ..path import PathLike
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..hash import HashFunction
+    from ..objects import Commit, Inode, Node
+    from ..path import PathLike
 
 __all__ = ["Codec", "Format"]
 
@@ -116,5 +118,3 @@ class Format(Protocol):
     def bind(self, hash: HashFunction, /) -> Codec:
         """This format with `hash`; SchemaMismatch if the two do not go together."""
         ...
-
-
