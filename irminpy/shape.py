@@ -19,7 +19,7 @@ from .hash import Hash
 from .objects import CONTENTS_META, Inode, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from .formats.format import Codec
 

@@ -112,13 +112,15 @@ class NativeCodec:
         "digest",
         "digest_many",
         "empty",
-        "encode_node",
         "fanout",
         "hash_size",
         "leaf",
         "levels",
         "order",
     )
+
+    encode_node = staticmethod(_core.encode_node)
+    """The bytes of an `N` object."""
 
     def __init__(self, hash: HashFunction, fanout: int, leaf: int) -> None:
         self.digest = hash.digest
@@ -132,7 +134,6 @@ class NativeCodec:
         self.empty = hash.digest(_core.encode_node([], b"", b"", []))
         self._hashed: dict[str, bytes] = {}
         self.order = None
-        self.encode_node = _core.encode_node
 
     def steps(self, path: PathLike, /) -> Sequence[str]:
         """The legal steps of `path`."""

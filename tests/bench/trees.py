@@ -151,8 +151,16 @@ def measure(name: str, runs: int) -> None:
     print(name, " ".join(f"{key} {value:.3f}s" for key, value in median.items()))
     show("immutable add / dict insert", median["adds"] / median["dicts"], 8)
     show("edit / dict insert", median["edits"] / median["dicts"], 4)
-    show("stage (edit) + commit / hashing the values", (median["edits"] + median["commit"]) / median["hashing"], 8)
-    show("stage (add) + commit / hashing the values", (median["adds"] + median["commit"]) / median["hashing"], 8)
+    show(
+        "stage (edit) + commit / hashing the values",
+        (median["edits"] + median["commit"]) / median["hashing"],
+        8,
+    )
+    show(
+        "stage (add) + commit / hashing the values",
+        (median["adds"] + median["commit"]) / median["hashing"],
+        8,
+    )
     show("find in a staged tree / dict look-up", median["finds, staged"] / median["dict finds"], 6)
     show("find in a loaded tree / dict look-up", median["finds, loaded"] / median["dict finds"], 6)
 
