@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+# No slots: with them, Python 3.11 cannot make a frozen generic dataclass by its subscripted name.
+@dataclass(frozen=True)
 class Added(Generic[T]):
     """There was nothing, and now there is `after`."""
 
@@ -31,7 +32,7 @@ class Added(Generic[T]):
         return {"added": encode(self.after)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Removed(Generic[T]):
     """There was `before`, and now there is nothing."""
 
@@ -46,7 +47,7 @@ class Removed(Generic[T]):
         return {"removed": encode(self.before)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Updated(Generic[T]):
     """There was `before`, and now there is `after`."""
 
