@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pickle
+import runpy
 import sys
 import time
 import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import msgpack
@@ -18,13 +21,15 @@ from irminpy.formats.native import NativeCodec
 from irminpy.hash import BLAKE2B, BLAKE3, SHA1, Hash
 from irminpy.info import Info
 from irminpy.objects import Commit, Inode, Node
-from tests.unit.test_native_vectors import sketch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 packed = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
-SKETCH = sketch()
+# What follows the document without a line of irminpy.
+SKETCH = SimpleNamespace(
+    **runpy.run_path(str(Path(__file__).parent.parent / "vectors" / "native" / "generate.py"))
+)
 CODEC = Native(4, 3).bind(BLAKE3())
 SHAPE = SKETCH.Shape(4, 3)
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import runpy
 import time
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +15,6 @@ from irminpy.formats import FlatNative, Native
 from irminpy.hash import BLAKE3, SHA256, Own
 from irminpy.objects import Inode, Node
 from irminpy.shape import EMPTY, apply, bucket, build, differences, entries, entry_of, page
-from tests.unit.test_native_vectors import sketch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from irminpy.formats import Codec
     from irminpy.shape import Record
 
-SKETCH = sketch()
+# What follows the document without a line of irminpy.
+SKETCH = SimpleNamespace(
+    **runpy.run_path(str(Path(__file__).parent.parent / "vectors" / "native" / "generate.py"))
+)
 PARAMETERS = [(2, 2), (4, 3), (16, 32), (32, 5), (256, 2), (256, 256)]
 CODECS = {parameters: Native(*parameters).bind(BLAKE3()) for parameters in PARAMETERS}
 
