@@ -31,7 +31,7 @@ class Info:
         if type(date) is not int:
             raise TypeError(f"a date is a whole number of seconds, not {type(date).__name__}")
         if not -(1 << 63) <= date < 1 << 63:
-            raise DecodeError("info", f"the date {date:.3e} is not a signed 64-bit number of seconds")
+            raise DecodeError("info", f"the date {hex(date)[:24]} is not a signed 64-bit number of seconds")
         object.__setattr__(self, "date", date)
         object.__setattr__(self, "author", _checked("author", author))
         object.__setattr__(self, "message", _checked("message", message))

@@ -66,7 +66,8 @@ class NoMetadata:
         """None."""
 
 
-@dataclass(frozen=True, slots=True)
+# No slots: with them, Python 3.11 cannot make a frozen generic dataclass by its subscripted name.
+@dataclass(frozen=True)
 class Own(Generic[M]):
     """Metadata of the caller's, made of functions; equal by value, and it pickles if the functions do.
 

@@ -1,1 +1,5 @@
-"""irminpy: a content-addressed, versioned, branchable tree store."""
+"""The memory backend: dictionaries. It is the reference that other backends are compared with."""
+
+from .memory import Memory, MemoryBackend
+
+__all__ = ["Memory", "MemoryBackend"]

@@ -37,7 +37,8 @@ class Contents(Protocol[C]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+# No slots: with them, Python 3.11 cannot make a frozen generic dataclass by its subscripted name.
+@dataclass(frozen=True)
 class Own(Generic[C]):
     """Contents of the caller's, made of functions; equal by value, and it pickles if the functions do.
 

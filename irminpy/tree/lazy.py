@@ -155,6 +155,10 @@ class RepoSource(Source):
             raise DanglingHash("contents", Hash(hash))
         return self.decode_contents(hash, data)
 
+    def holds(self, kind: Kind, hash: bytes) -> bool:
+        """True if the repository holds the object; a look-up or a read."""
+        return self.reader.read(kind, Hash(hash)) is not None
+
     def clear(self) -> None:
         """Forget all decoded nodes."""
         self._cache.clear()
@@ -238,10 +242,27 @@ class Pool(Source):
         self.parent = repo
         self._saved = True
 
-    def base(self) -> Source | None:
-        """The first source behind this one that is no unsaved pool."""
+    def unsaved(self, kind: Kind, hash: bytes) -> bytes | None:
+        """The canonical bytes of an object of this pool or of an unsaved one behind it, or None."""
         source: Source | None = self
         while isinstance(source, Pool) and not source._saved:
+            data = source.objects.of_kind(kind).get(hash)
+            if data is not None:
+                return data
+            source = source.parent
+        return None
+
+    def base(self) -> Source | None:
+        """The first source behind this one that is no unsaved pool; itself if it was saved."""
+        source: Source | None = self
+        while isinstance(source, Pool) and not source._saved:
+            source = source.parent
+        return source
+
+    def base_repo(self) -> Source | None:
+        """The repository behind all pools, or None."""
+        source: Source | None = self
+        while isinstance(source, Pool):
             source = source.parent
         return source
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
-from ..shape import EMPTY, Record, apply
+from ..shape import EMPTY, Record, apply, build
 from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored
-from .stage import Frozen, Staged
+from .stage import Frozen, Line, Staged
 
 __all__ = ["settle"]
 
@@ -25,13 +25,13 @@ _DIRECTORY = bytes([DIRECTORY])
 class _Job:
     """One edited directory on its way to a hash."""
 
-    __slots__ = ("at", "base", "changes", "frozen", "parent", "step")
+    __slots__ = ("at", "base", "changes", "entries", "frozen", "parent", "step", "values")
 
     def __init__(
         self,
         base: Stored | None,
         changes: dict[str, Child],
-        parent: dict[str, Child] | None,
+        parent: _Job | None,
         step: str,
         frozen: Frozen | None,
         at: int,
@@ -39,20 +39,24 @@ class _Job:
         self.base = base
         self.changes = changes
         self.parent = parent
-        """The changes of the directory above, where the result goes under `step`."""
         self.step = step
         self.frozen = frozen
         self.at = at
         """Where the values of this directory begin among all values."""
+        self.values: list[str] = []
+        """The steps that lead to values."""
+        self.entries: dict[str, bytes | None] = {}
+        """What the other edited steps lead to; the directories below fill in their own."""
 
 
-def settle(view: Frozen) -> Stored:
+def settle(view: Frozen, *, keep: bool = True) -> Stored:
     """The directory `view` with its hash, remembered in `view`.
 
-    Cost: what was edited, plus one read per node on the way to an edit; nothing the second time.
+    `keep` leaves what is in memory at hand for later reads. Cost: what was edited, plus one read per node on the
+    way to an edit; nothing the second time.
     """
     if view.settled is None:
-        _Settling(view.staged.line.void).run(view)
+        _Settling(view.staged.line.void, keep=keep).run(view)
     assert view.settled is not None
     return view.settled
 
@@ -60,15 +64,15 @@ def settle(view: Frozen) -> Stored:
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = ("codec", "counters", "jobs", "objects", "parts", "plain", "pools", "values", "void")
+    __slots__ = ("codec", "counters", "jobs", "keep", "objects", "parts", "plain", "pools", "values")
 
-    def __init__(self, void: Source) -> None:
-        self.void = void
+    def __init__(self, void: Source, *, keep: bool) -> None:
         self.codec = void.codec
         self.counters: Counters = void.counters
+        self.keep = keep
         self.jobs: list[_Job] = []
-        # New directories that hold nothing but contents with default metadata, and few of them: most are.
-        self.plain: list[_Job] = []
+        # New directories that hold nothing but a few values: most are. (steps with values, job above, step, at)
+        self.plain: list[tuple[dict[str, Child], _Job, str, int]] = []
         self.values: list[bytes] = []
         self.objects = Objects()
         self.pools: dict[int, Pool] = {}
@@ -76,7 +80,13 @@ class _Settling:
 
     def run(self, view: Frozen) -> None:
         """Settle `view`."""
-        self._collect(view)
+        line = view.staged.line
+        with line.lock:
+            newest = line.version == view.version
+            if newest:
+                self._collect(view, line)
+        if not newest:
+            self._collect(view, None)
         codec = self.codec
         data = codec.encode_contents(self.values)
         hashes = codec.digest_many(data)
@@ -84,15 +94,13 @@ class _Settling:
         self.counters.contents_hash += len(hashes)
         self.counters.node_hash += len(self.jobs) + len(self.plain)
         # A new directory reads from the pool of the root; the objects are the same in all.
-        root = self.jobs[0].base if self.jobs else None
+        root = self.jobs[0].base
         first = self._pool(None if root is None else root.source)
         self._settle_plain(hashes, first)
         # A directory was collected before the directories below it.
         for job in reversed(self.jobs):
-            hash_ = self._mixed(job, hashes)
-            now = {s: c for s, c in job.changes.items() if c is not ABSENT}
             pool = first if job.base is None else self._pool(job.base.source)
-            _finish(job, Stored(hash_, pool, now, _pins(job, pool)))
+            self._finish(job, self._hash(job, hashes), pool)
         assert view.settled is not None
         exact = all(pool.parent is None or pool.parent.saved for pool in self.pools.values())
         for pool in self.pools.values():
@@ -100,99 +108,125 @@ class _Settling:
                 pool.whole = (view.settled.hash, self.parts)
             _absorb(pool)
 
-    def _collect(self, view: Frozen) -> None:
-        """Make a job of each edited directory, parents first, and gather all values to be hashed."""
+    def _collect(self, view: Frozen, line: Line | None) -> None:
+        """Make a job of each edited directory, parents first, and gather all values to be hashed.
+
+        `line` is the line whose newest version is settled, its lock held; None for an older version.
+        """
         values, jobs, plain = self.values, self.jobs, self.plain
-        order, leaf = self.codec.order, self.codec.leaf
-        stack: list[tuple[Staged, int, Frozen | None, dict[str, Child] | None, str]] = [
+        order, leaf, empty = self.codec.order, self.codec.leaf, self.codec.empty
+        stack: list[tuple[Staged, int, Frozen | None, _Job | None, str]] = [
             (view.staged, view.version, view, None, "")
         ]
         while stack:
             staged, version, frozen, parent, step = stack.pop()
-            changes = staged.overlay(version)
             base = staged.base
-            while type(base) is Frozen and base.settled is None:
-                for name, child in base.staged.overlay(base.version).items():
-                    if name not in changes:
-                        changes[name] = Frozen(child, base.version) if type(child) is Staged else child
-                base = base.staged.base
-            job = _Job(base.settled if type(base) is Frozen else base, changes, parent, step, frozen, len(values))
-            if base is None and len(changes) <= leaf and set(map(type, changes.values())) == _ONLY_BYTES:
-                if len(changes) > 1:
-                    job.changes = changes = {name: changes[name] for name in sorted(changes, key=order)}
-                values.extend(changes.values())  # type: ignore[arg-type]
-                plain.append(job)
+            if base is None and staged.line is line and version == view.version:
+                changes = staged.now.copy()
+            else:
+                changes = staged.overlay(version)
+                while type(base) is Frozen and base.settled is None:
+                    for name, child in base.staged.overlay(base.version).items():
+                        if name not in changes:
+                            changes[name] = Frozen(child, base.version) if type(child) is Staged else child
+                    base = base.staged.base
+                if type(base) is Frozen:
+                    base = base.settled
+            n = len(changes)
+            pure = base is None and set(map(type, changes.values())) == _ONLY_BYTES
+            if pure and n <= leaf and parent is not None and frozen is None:
+                plain.append((changes, parent, step, len(values)))
+                if n > 1:
+                    for name in sorted(changes, key=order):
+                        values.append(changes[name])  # type: ignore[arg-type]
+                else:
+                    values.extend(changes.values())  # type: ignore[arg-type]
                 continue
+            assert base is None or type(base) is Stored
+            job = _Job(base, changes, parent, step, frozen, len(values))
             jobs.append(job)
+            if pure:
+                job.values = list(changes)
+                values.extend(changes.values())  # type: ignore[arg-type]
+                continue
+            entries = job.entries
             for name, child in changes.items():
                 kind = type(child)
                 if kind is bytes:
+                    job.values.append(name)
                     values.append(child)  # type: ignore[arg-type]
                 elif kind is Staged:
-                    stack.append((child, version, None, changes, name))  # type: ignore[arg-type]
+                    stack.append((child, version, None, job, name))  # type: ignore[arg-type]
                 elif kind is Frozen:
                     assert type(child) is Frozen
-                    if child.settled is not None:
+                    if child.settled is None:
+                        stack.append((child.staged, child.version, child, job, name))
+                    else:
                         changes[name] = child.settled
                         self.parts.append(child.settled)
-                    else:
-                        stack.append((child.staged, child.version, child, changes, name))
-                elif kind is Stored or kind is Leaf:
-                    self.parts.append(child)  # type: ignore[arg-type]
+                        entries[name] = _DIRECTORY + child.settled.hash
+                elif kind is Stored:
+                    assert type(child) is Stored
+                    self.parts.append(child)
+                    entries[name] = None if child.hash == empty else _DIRECTORY + child.hash
+                elif kind is Leaf:
+                    assert type(child) is Leaf
+                    entries[name] = self._leaf(child)
+                else:
+                    entries[name] = None
+
+    def _leaf(self, leaf: Leaf) -> bytes:
+        if leaf.in_hand is None:
+            self.parts.append(leaf)
+        else:
+            self.objects.contents[leaf.hash] = self.codec.encode_contents([leaf.in_hand])[0]
+        if leaf.metadata is None:
+            return _CONTENTS + leaf.hash
+        return _CONTENTS_META + leaf.hash + leaf.metadata
 
     def _settle_plain(self, hashes: list[bytes], pool: Pool) -> None:
         codec = self.codec
-        encode = codec.encode_node
+        encode, order = codec.encode_node, codec.order
         data: list[bytes] = []
-        for job in self.plain:
-            steps = list(job.changes)
-            n = len(steps)
-            at = job.at
-            column = hashes[at] if n == 1 else b"".join(hashes[at : at + n])
-            data.append(encode(steps, _CONTENTS * n, column, []))
+        for changes, _, _, at in self.plain:
+            n = len(changes)
+            if n == 1:
+                data.append(encode(list(changes), _CONTENTS, hashes[at], []))
+            else:
+                column = b"".join(hashes[at : at + n])
+                data.append(encode(sorted(changes, key=order), _CONTENTS * n, column, []))
         found = codec.digest_many(data)
         self.objects.nodes.update(zip(found, data, strict=True))
-        for job, hash_ in zip(self.plain, found, strict=True):
-            _finish(job, Stored(hash_, pool, job.changes))
+        for (changes, parent, step, _), hash_ in zip(self.plain, found, strict=True):
+            parent.entries[step] = _DIRECTORY + hash_
+            if self.keep:
+                parent.changes[step] = Stored(hash_, pool, changes)
 
-    def _mixed(self, job: _Job, hashes: list[bytes]) -> bytes:
-        at = job.at
-        empty = self.codec.empty
-        entries: dict[str, bytes | None] = {}
-        for step, child in job.changes.items():
-            if type(child) is bytes:
-                entries[step] = _CONTENTS + hashes[at]
-                at += 1
-            elif type(child) is Stored:
-                entries[step] = None if child.hash == empty else _DIRECTORY + child.hash
-            elif type(child) is Leaf:
-                if child.in_hand is not None:
-                    self.objects.contents[child.hash] = self.codec.encode_contents([child.in_hand])[0]
-                if child.metadata is None:
-                    entries[step] = _CONTENTS + child.hash
-                else:
-                    entries[step] = _CONTENTS_META + child.hash + child.metadata
-            else:
-                assert child is ABSENT
-                entries[step] = None
-        nodes = self.objects.nodes
-        base = job.base
+    def _hash(self, job: _Job, hashes: list[bytes]) -> bytes:
+        codec, nodes, steps, entries, base = self.codec, self.objects.nodes, job.values, job.entries, job.base
+        own = hashes[job.at : job.at + len(steps)]
+        if base is None and not entries:
+            return build(codec, nodes, steps, _CONTENTS * len(steps), own, {})
+        entries.update(zip(steps, [_CONTENTS + hash_ for hash_ in own], strict=True))
         if base is None:
-            return apply(self.codec, _nothing, nodes, EMPTY, entries)[0]
-        return apply(self.codec, base.source.node, nodes, base.record(), entries)[0]
+            return apply(codec, _nothing, nodes, EMPTY, entries)[0]
+        return apply(codec, base.source.node, nodes, base.record(), entries)[0]
+
+    def _finish(self, job: _Job, hash_: bytes, pool: Pool) -> None:
+        pins = _pins(job, pool)
+        now = {s: c for s, c in job.changes.items() if c is not ABSENT} if self.keep else {}
+        stored = Stored(hash_, pool, now, pins)
+        if job.parent is not None:
+            job.parent.entries[job.step] = _DIRECTORY + hash_
+            job.parent.changes[job.step] = stored
+        if job.frozen is not None:
+            job.frozen.settled = stored
 
     def _pool(self, parent: Source | None) -> Pool:
         pool = self.pools.get(id(parent))
         if pool is None:
             pool = self.pools[id(parent)] = Pool(self.codec, self.counters, self.objects, parent)
         return pool
-
-
-def _finish(job: _Job, stored: Stored) -> None:
-    if job.parent is not None:
-        job.parent[job.step] = stored
-    if job.frozen is not None:
-        job.frozen.settled = stored
 
 
 def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:

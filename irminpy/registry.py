@@ -1,0 +1,63 @@
+"""From a URI to the backend that opens it. Backends are found through entry points; the core imports none.
+
+"mem:", "mem:NAME", "pack:./db?index=minimal", "git:.", "http://host/": the scheme names an entry point of the group
+`irminpy.backends`, whose object has a static method `of_uri(rest, options)` that gives a maker.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from .backend import Maker
+from .errors import StorageError
+
+__all__ = ["maker_of_uri", "schemes"]
+
+GROUP = "irminpy.backends"
+
+
+def schemes() -> list[str]:
+    """The schemes that installed backends announce, in order."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def maker_of_uri(uri: str) -> Maker:
+    """The maker that opens `uri`.
+
+    Raises StorageError, saying what to do, for an unknown scheme, an option that the backend does not know, or a
+    backend that needs an extra which is not installed.
+    """
+    if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a store is named by a str such as 'mem:', not {type(uri).__name__}")
+    scheme, colon, rest = uri.partition(":")
+    if not colon:
+        raise StorageError(f"{uri!r} names no backend: write {'pack:' + uri!r} or another of {_known()}")
+    if scheme in ("http", "https"):
+        path, options = uri, dict[str, str]()
+    else:
+        path, _, query = rest.partition("?")
+        options = dict(parse_qsl(query, keep_blank_values=True))
+    maker = _load(scheme, uri)
+    try:
+        return cast("Maker", maker.of_uri(path, options))
+    except TypeError as e:
+        raise StorageError(f"{uri!r}: {e}") from e
+
+
+def _known() -> str:
+    return ", ".join(f"{scheme}:" for scheme in schemes()) or "(no backend is installed)"
+
+
+def _load(scheme: str, uri: str) -> Any:
+    entries: list[EntryPoint] = list(entry_points(group=GROUP, name=scheme))
+    if not entries:
+        raise StorageError(f"{uri!r}: no backend is called {scheme!r}; there are {_known()}")
+    try:
+        return entries[0].load()
+    except ImportError as e:
+        raise StorageError(
+            f"the {scheme} backend needs {e.name or 'a package'} that is not installed: "
+            f"pip install 'irminpy[{scheme}]'"
+        ) from e

@@ -1,0 +1,176 @@
+"""The floors of the house: a module imports only what stands before it here. The list is the map."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HARD_LIMIT = 600  # lines a module
+
+# `.` is irminpy/__init__.py, the public face: what stands after it may use it, what stands before it may not.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("types", "errors", "hash", "varint", "path", "info", "branch", "lru"),  # 0: words and bytes
+    ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
+    ("objects", "_core", "formats", "key", "schema", "shape"),  # 2: objects as bytes
+    ("backend", "registry"),  # 3: the contract
+    ("tree", "proof"),  # 4: trees
+    ("graph", "slice", "watch", "commit", "history", "store", "repo"),  # 5: stores
+    ("remote", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
+)
+CONTRACT = 3  # backends import this floor and those below
+
+# The order inside a package; its __init__ comes last and need not be named.
+INNER: dict[str, tuple[str, ...]] = {
+    "contents": ("protocol", "nesting", "plain", "json", "msgpack"),
+    "formats": ("format", "native", "flat", "irmin", "tezos", "git"),
+    "tree": (
+        *("lazy", "stage", "settle", "edit", "listing", "home", "read"),
+        *("fold", "stats", "diff", "merge", "export", "tree"),
+    ),
+    "proof": ("types", "codec", "produce", "verify", "stream"),
+    "cli": ("failure", "output", "demo"),
+}
+
+# The same inside each backend.
+BACKENDS: dict[str, tuple[str, ...]] = {
+    "irminpy_mem": (),
+}
+
+# What only an extra installs: never imported when a core module is.
+EXTRAS = frozenset({"rich", "dulwich", "starlette", "uvicorn", "httpx2"})
+BEHIND_AN_EXTRA = ("irminpy.server",)  # these may; nothing imports them unasked
+
+
+def order() -> list[str]:
+    """All module names of the core in the one order that imports follow."""
+    names: list[str] = []
+    for unit in (unit for floor in FLOORS for unit in floor):
+        if unit == ".":
+            names.append("irminpy")
+        else:
+            names.extend(f"irminpy.{unit}.{inner}" for inner in INNER.get(unit, ()))
+            names.append(f"irminpy.{unit}")
+    return names
+
+
+def backend_order(package: str) -> list[str]:
+    return [f"{package}.{inner}" for inner in BACKENDS.get(package, ())] + [package]
+
+
+def modules(folder: Path, package: str) -> dict[str, Path]:
+    """Module name to file, for all modules of the package in `folder`."""
+    found: dict[str, Path] = {}
+    for file in sorted((folder / package).rglob("*.py")):
+        parts = file.relative_to(folder).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+CORE = modules(ROOT, "irminpy")
+BACKEND_PACKAGES = sorted(file.parent.name for file in (ROOT / "backends").glob("*/__init__.py"))
+BACKEND = {package: modules(ROOT / "backends", package) for package in BACKEND_PACKAGES}
+EVERY = CORE | {name: file for found in BACKEND.values() for name, file in found.items()}
+
+
+def targets(name: str, file: Path, tree: ast.AST) -> Iterator[str]:
+    """The modules that `name` imports anywhere: at the top, in a function, under TYPE_CHECKING."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = name.split(".")
+                package = parts if file.name == "__init__.py" else parts[:-1]
+                package = package[: len(package) - node.level + 1]
+                base = ".".join([*package, base] if base else package)
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield inner if inner in EVERY else base
+
+
+def ours(module: str) -> bool:
+    return module.split(".")[0] == "irminpy" or module.split(".")[0] in BACKEND_PACKAGES
+
+
+def upward(name: str, file: Path, tree: ast.AST, allowed: list[str]) -> list[str]:
+    """What `name` imports of irminpy and its backends that is not in `allowed`."""
+    return sorted({target for target in targets(name, file, tree) if ours(target) and target not in allowed})
+
+
+@pytest.mark.parametrize("name", sorted(CORE))
+def test_a_core_module_imports_only_what_stands_before_it(name: str) -> None:
+    names = order()
+    assert name in names, f"{name} has no place in FLOORS or INNER of tests/test_layers.py"
+    file = CORE[name]
+    wrong = upward(name, file, ast.parse(file.read_bytes()), names[: names.index(name)])
+    assert not wrong, f"{name} imports {', '.join(wrong)}, which does not stand before it"
+
+
+@pytest.mark.parametrize("name", sorted(name for found in BACKEND.values() for name in found))
+def test_a_backend_imports_the_contract_and_what_is_below(name: str) -> None:
+    package = name.split(".")[0]
+    own = backend_order(package)
+    assert name in own, f"{name} has no place in BACKENDS of tests/test_layers.py"
+    core = order()
+    top = "irminpy." + FLOORS[CONTRACT][-1]
+    allowed = core[: core.index(top) + 1] + own[: own.index(name)]
+    file = EVERY[name]
+    wrong = upward(name, file, ast.parse(file.read_bytes()), allowed)
+    assert not wrong, f"{name} imports {', '.join(wrong)}, which is above the contract or after it"
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_a_module_is_at_most_600_lines(name: str) -> None:
+    assert len(EVERY[name].read_text(encoding="utf-8").splitlines()) <= HARD_LIMIT
+
+
+def at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run when a module is imported: not those in functions, nor under TYPE_CHECKING."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
+            yield from at_import(statement.orelse)
+            continue
+        for field in ("body", "orelse", "finalbody"):
+            yield from at_import(getattr(statement, field, []))
+        for handler in getattr(statement, "handlers", []):
+            yield from at_import(handler.body)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in CORE if not name.startswith(BEHIND_AN_EXTRA)))
+def test_no_extra_is_imported_with_a_core_module(name: str) -> None:
+    for statement in at_import(ast.parse(CORE[name].read_bytes()).body):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            for target in targets(name, CORE[name], statement):
+                assert target.split(".")[0] not in EXTRAS, f"{name} imports {target} at its top"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wrong"),
+    [
+        ("irminpy.hash", "from irminpy.store import Store", "irminpy.store"),
+        ("irminpy.hash", "def f():\n    from . import cli", "irminpy.cli"),
+        ("irminpy.hash", "if TYPE_CHECKING:\n    import irminpy", "irminpy"),
+        ("irminpy.cli.failure", "from .demo import run", "irminpy.cli.demo"),
+        ("irminpy.hash", "import irminpy_mem", "irminpy_mem"),
+    ],
+)
+def test_a_planted_upward_import_is_seen(name: str, text: str, wrong: str) -> None:
+    names = order()
+    file = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+    assert upward(name, file, ast.parse(text), names[: names.index(name)]) == [wrong]
+
+
+def test_an_import_downward_is_allowed() -> None:
+    names = order()
+    text = "import os\nfrom .failure import Failure\nfrom .. import errors\nimport irminpy"
+    file = ROOT / "irminpy/cli/demo.py"
+    allowed = names[: names.index("irminpy.cli.demo")]
+    assert upward("irminpy.cli.demo", file, ast.parse(text), allowed) == []

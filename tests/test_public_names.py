@@ -1,0 +1,61 @@
+"""The public names. A change here is a change users see, and CHANGELOG.md tells it."""
+
+from __future__ import annotations
+
+import irminpy
+
+NAMES = (
+    "Added",
+    "BadProof",
+    "Closed",
+    "Commit",
+    "Conflict",
+    "Corrupted",
+    "DanglingHash",
+    "DecodeError",
+    "DepthExceeded",
+    "Hash",
+    "Info",
+    "InvalidBranch",
+    "InvalidHash",
+    "InvalidStep",
+    "IrminError",
+    "Locked",
+    "MaxDepthReached",
+    "MergeConflict",
+    "NoChange",
+    "NotAStore",
+    "NotFound",
+    "PortableValue",
+    "ProofMismatch",
+    "PrunedHash",
+    "ReadOnly",
+    "RefUpdateError",
+    "Rejected",
+    "RemoteError",
+    "Removed",
+    "Repo",
+    "Schema",
+    "SchemaMismatch",
+    "StorageError",
+    "Store",
+    "StreamTooLong",
+    "StreamTooShort",
+    "TestWas",
+    "TooManyLcas",
+    "TooManyRetries",
+    "Tree",
+    "UnsupportedVersion",
+    "Updated",
+    "contents",
+    "formats",
+    "hash",
+    "open",
+)
+
+
+def test_the_public_names() -> None:
+    assert list(irminpy.__all__) == sorted(irminpy.__all__), "__all__ is sorted"
+    assert tuple(irminpy.__all__) == NAMES
+    for name in NAMES:
+        getattr(irminpy, name)

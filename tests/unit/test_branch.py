@@ -1,0 +1,86 @@
+"""Names of branches: TY-11, QK-17, QK-20."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irminpy import branch
+from irminpy.errors import InvalidBranch
+
+
+@pytest.mark.parametrize(
+    "name", ["main", "a/b", "A-z_0.9", "feature/été", "a.b", "x@y", "@x", "a" * 1024, "a./b"]
+)
+def test_a_branch_may_have_this_name(name: str) -> None:
+    """TY-11"""
+    assert branch.check(name) == name
+    assert branch.is_valid(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/a",
+        "a/",
+        "a//b",
+        ".a",
+        "a/.b",
+        "a.lock",
+        "a.lock/b",
+        "a..b",
+        "a b",
+        "a\tb",
+        "a\x7f",
+        "~",
+        "a^",
+        "a:b",
+        "a?",
+        "*",
+        "a[b",
+        "a\\b",
+        "a.",
+        "a@{b",
+        "@",
+        "\ud800",
+        "a" * 1025,
+        "é" * 513,
+        "\x00",
+    ],
+)
+def test_no_branch_may_have_this_name(name: str) -> None:
+    """TY-11"""
+    assert not branch.is_valid(name)
+    with pytest.raises(InvalidBranch) as caught:
+        branch.check(name)
+    assert caught.value.name == name
+
+
+def test_the_empty_name_is_refused() -> None:
+    """QK-17"""
+    with pytest.raises(InvalidBranch, match="it is empty"):
+        branch.check("")
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_a_name_is_valid_or_refused_by_the_error_of_branches(name: str) -> None:
+    try:
+        branch.check(name)
+    except InvalidBranch:
+        assert not branch.is_valid(name)
+    else:
+        assert branch.is_valid(name)
+
+
+@pytest.mark.parametrize("name", [b"main", None, 1])
+def test_a_name_that_is_no_text_is_a_type_error(name: Any) -> None:
+    with pytest.raises(TypeError):
+        branch.check(name)
+
+
+def test_the_main_branch_is_called_main() -> None:
+    """TY-11"""
+    assert branch.check(branch.MAIN) == "main"
