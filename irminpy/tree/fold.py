@@ -148,6 +148,13 @@ class Fold(Generic[A, _C, _T]):
     marks: Marks | None = None
     depth: Depth | None = None
 
+    def __post_init__(self) -> None:
+        shuffled = isinstance(self.order, random.Random)
+        if not shuffled and self.order not in ("sorted", "undefined"):
+            raise TypeError(f'order is "sorted", "undefined" or a random.Random, not {self.order!r:.80}')
+        if self.force is not True and not callable(self.force):
+            raise TypeError("force is True, or a function of a path and what was accumulated")
+
     def run(self, root: Child, acc: A) -> A:
         """Fold over `root`. Cost: one read per node and value that is entered and not in memory.
 
