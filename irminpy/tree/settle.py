@@ -7,6 +7,8 @@ No recursion: a path may have any number of steps.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
@@ -25,7 +27,7 @@ _DIRECTORY = bytes([DIRECTORY])
 class _Job:
     """One edited directory on its way to a hash."""
 
-    __slots__ = ("at", "base", "changes", "entries", "frozen", "parent", "step", "values")
+    __slots__ = ("also", "at", "base", "changes", "entries", "frozen", "parent", "step", "values", "waits")
 
     def __init__(
         self,
@@ -47,6 +49,17 @@ class _Job:
         """The steps that lead to values."""
         self.entries: dict[str, bytes | None] = {}
         """What the other edited steps lead to; the directories below fill in their own."""
+        self.also: list[tuple[_Job, str, Frozen]] = []
+        """The other places of the same directory: the job above, the step there, and its child."""
+        self.waits = 0
+        """How many jobs below are not finished; counted only if some directory has several places."""
+
+    def places(self) -> Iterator[tuple[_Job, str]]:
+        """The jobs above, and the steps there."""
+        if self.parent is not None:
+            yield self.parent, self.step
+        for parent, step, _ in self.also:
+            yield parent, step
 
 
 def settle(view: Frozen, *, keep: bool = True) -> Stored:
@@ -64,7 +77,7 @@ def settle(view: Frozen, *, keep: bool = True) -> Stored:
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = ("codec", "counters", "jobs", "keep", "objects", "parts", "plain", "pools", "values")
+    __slots__ = ("codec", "counters", "jobs", "keep", "objects", "parts", "plain", "pools", "seen", "shared", "values")
 
     def __init__(self, void: Source, *, keep: bool) -> None:
         self.codec = void.codec
@@ -77,16 +90,21 @@ class _Settling:
         self.objects = Objects()
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
+        # One directory may be bound in many places, and each of those again: it is settled once.
+        self.seen: dict[tuple[Staged, int], _Job] = {}
+        self.shared = False
 
     def run(self, view: Frozen) -> None:
         """Settle `view`."""
         line = view.staged.line
-        with line.lock:
-            newest = line.version == view.version
-            if newest:
-                self._collect(view, line)
-        if not newest:
-            self._collect(view, None)
+        # Never wait: this thread may hold the lock of another line, and its holder may want that one. Without
+        # the lock the newest version is read as an older one, which costs more.
+        mine = line.lock.acquire(blocking=False)
+        try:
+            self._collect(view, line if mine and line.version == view.version else None)
+        finally:
+            if mine:
+                line.lock.release()
         codec = self.codec
         data = codec.encode_contents(self.values)
         hashes = codec.digest_many(data)
@@ -97,16 +115,35 @@ class _Settling:
         root = self.jobs[0].base
         first = self._pool(None if root is None else root.source)
         self._settle_plain(hashes, first)
-        # A directory was collected before the directories below it.
-        for job in reversed(self.jobs):
+        for job in self._upwards():
             pool = first if job.base is None else self._pool(job.base.source)
             self._finish(job, self._hash(job, hashes), pool)
         assert view.settled is not None
-        exact = all(pool.parent is None or pool.parent.saved for pool in self.pools.values())
+        parents = [pool.parent for pool in self.pools.values() if pool.parent is not None]
+        bases = {id(base): base for base in [_base(parent) for parent in parents]}
+        exact = len(bases) <= 1 and all(parent.saved for parent in parents)
         for pool in self.pools.values():
             if exact:
-                pool.whole = (view.settled.hash, self.parts)
+                pool.whole = (view.settled.hash, self.parts, next(iter(bases.values()), None))
             _absorb(pool)
+
+    def _upwards(self) -> Iterator[_Job]:
+        """The jobs, each after those of the directories below it."""
+        if not self.shared:
+            # A directory was collected before the directories below it.
+            yield from reversed(self.jobs)
+            return
+        for job in self.jobs:
+            for parent, _ in job.places():
+                parent.waits += 1
+        ready = [job for job in self.jobs if not job.waits]
+        while ready:
+            job = ready.pop()
+            yield job
+            for parent, _ in job.places():
+                parent.waits -= 1
+                if not parent.waits:
+                    ready.append(parent)
 
     def _collect(self, view: Frozen, line: Line | None) -> None:
         """Make a job of each edited directory, parents first, and gather all values to be hashed.
@@ -120,6 +157,12 @@ class _Settling:
         ]
         while stack:
             staged, version, frozen, parent, step = stack.pop()
+            if frozen is not None and parent is not None:
+                again = self.seen.get((staged, version))
+                if again is not None:
+                    again.also.append((parent, step, frozen))
+                    self.shared = True
+                    continue
             base = staged.base
             if base is None and staged.line is line and version == view.version:
                 changes = staged.now.copy()
@@ -145,6 +188,8 @@ class _Settling:
             assert base is None or type(base) is Stored
             job = _Job(base, changes, parent, step, frozen, len(values))
             jobs.append(job)
+            if frozen is not None:
+                self.seen[staged, version] = job
             if pure:
                 job.values = list(changes)
                 values.extend(changes.values())  # type: ignore[arg-type]
@@ -216,9 +261,11 @@ class _Settling:
         pins = _pins(job, pool)
         now = {s: c for s, c in job.changes.items() if c is not ABSENT} if self.keep else {}
         stored = Stored(hash_, pool, now, pins)
-        if job.parent is not None:
-            job.parent.entries[job.step] = _DIRECTORY + hash_
-            job.parent.changes[job.step] = stored
+        for parent, step in job.places():
+            parent.entries[step] = _DIRECTORY + hash_
+            parent.changes[step] = stored
+        for _, _, frozen in job.also:
+            frozen.settled = stored
         if job.frozen is not None:
             job.frozen.settled = stored
 
@@ -245,6 +292,11 @@ def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:
 
 def _nothing(hash: bytes, /) -> Record:
     raise DanglingHash("a directory without a store", Hash(hash))
+
+
+def _base(source: Source) -> Source | None:
+    """The repository behind `source`, or what is there instead."""
+    return source.base_repo() if isinstance(source, Pool) else source
 
 
 def _absorb(pool: Pool) -> None:
