@@ -7,25 +7,33 @@ gives a new handle. The work is done by the modules beside this one: `lazy` (wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
-from ..errors import DanglingHash, NotFound
+from ..diff import Change
+from ..errors import DanglingHash, DecodeError, MergeConflict, NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
-from ..path import PathLike
+from ..merge import NO_ANCESTOR, Conflict, Old
+from ..path import Path, PathLike
 from ..schema import Schema
-from ..types import C, M
+from ..types import C2, M2, C, M
+from .concrete import of_concrete
+from .diff import change_of, data_of, differing
 from .edit import bind, fork, same
 from .home import HasHome, Home
 from .lazy import ABSENT, Child, Leaf, Pruned, Stored
-from .read import ReadableTree, leaf_root, shown
+from .merge import Clash, Edit, Merging, Resolve, encoded
+from .read import Root, leaf_root, shown
 from .stage import Frozen, Staged, grow
+from .walk import WalkableTree
 
-__all__ = ["Editor", "Tree"]
+__all__ = ["Editor", "OnConflict", "Tree"]
+
+T = TypeVar("T")
 
 
-class Tree(ReadableTree[C, M]):
+class Tree(WalkableTree[C, M]):
     """An immutable tree of values under paths: lazy reads, delayed writes.
 
     A path is a `str` split on "/" (empty segments dropped) or a sequence of steps; the root is `()` or `""`. Every
@@ -38,33 +46,46 @@ class Tree(ReadableTree[C, M]):
     # -- constructors ------------------------------------------------------------------------------------------
 
     @staticmethod
-    def empty(schema: Schema[C, M] | None = None) -> Tree[C, M]:
+    def empty(schema: Schema[C2, M2] | None = None) -> Tree[C2, M2]:
         """An empty tree in memory; `schema` None means the default schema."""
         home = _home(schema)
         return Tree(home, home.empty())
 
     @staticmethod
-    def of_contents(value: C, schema: Schema[C, M] | None = None, *, metadata: M | None = None) -> Tree[C, M]:
+    def of_contents(
+        value: C2, schema: Schema[C2, M2] | None = None, *, metadata: M2 | None = None
+    ) -> Tree[C2, M2]:
         """The tree whose root is the contents `value`."""
         home = _home(schema)
         return Tree(home, leaf_root(home, home.leaf(value, metadata)))
 
     @staticmethod
     def singleton(
-        path: PathLike, value: C, schema: Schema[C, M] | None = None, *, metadata: M | None = None
-    ) -> Tree[C, M]:
+        path: PathLike, value: C2, schema: Schema[C2, M2] | None = None, *, metadata: M2 | None = None
+    ) -> Tree[C2, M2]:
         """The tree that binds `path` to `value` and nothing else; the path `()` gives a contents root."""
-        tree: Tree[C, M] = Tree.empty(schema)
+        tree: Tree[C2, M2] = Tree.empty(schema)
         return tree.add(path, value, metadata=metadata)
 
     @staticmethod
-    def pruned(hash: KindedHash, schema: Schema[C, M] | None = None) -> Tree[C, M]:
+    def of_concrete(concrete: object, schema: Schema[C2, M2] | None = None) -> Tree[C2, M2]:
+        """The tree that `concrete` describes, as `to_concrete` gives it or in a looser form.
+
+        A directory is a dict, or a list or tuple of (step, concrete tree) pairs; anything else is contents, bare or
+        as `ConcreteContents`. Empty directories are left out. InvalidStep for a step bound twice.
+        """
+        home = _home(schema)
+        root = of_concrete(home, concrete)
+        return Tree(home, leaf_root(home, root) if type(root) is bytes else cast("Root", root))
+
+    @staticmethod
+    def pruned(hash: KindedHash, schema: Schema[C2, M2] | None = None) -> Tree[C2, M2]:
         """A tree of which only the hash is known. It can be embedded; reading it raises PrunedHash."""
         home = _home(schema)
         return Tree(home, _root_of(home, _kinded(hash), home.pruned))
 
     @staticmethod
-    def shallow(repo: HasHome[C, M], key: KindedKey | KindedHash) -> Tree[C, M]:
+    def shallow(repo: HasHome[C2, M2], key: KindedKey | KindedHash) -> Tree[C2, M2]:
         """The tree at `key` in `repo`, without a look whether it exists; reading it may raise DanglingHash."""
         home = getattr(repo, "home", None)
         if not isinstance(home, Home):
@@ -72,12 +93,12 @@ class Tree(ReadableTree[C, M]):
         return Tree(home, _root_of(home, _kinded(key), home.source()))
 
     @staticmethod
-    def of_key(repo: HasHome[C, M], key: KindedKey) -> Tree[C, M] | None:
+    def of_key(repo: HasHome[C2, M2], key: KindedKey) -> Tree[C2, M2] | None:
         """The tree at `key` in `repo`, or None if its root object is absent. Cost: one read."""
         return Tree.of_hash(repo, _kinded(key))
 
     @staticmethod
-    def of_hash(repo: HasHome[C, M], hash: KindedHash) -> Tree[C, M] | None:
+    def of_hash(repo: HasHome[C2, M2], hash: KindedHash) -> Tree[C2, M2] | None:
         """The tree with `hash` in `repo`, or None if its root object is not there. Cost: one read."""
         hash = _kinded(hash)
         from_repo = Tree.shallow(repo, hash)
@@ -120,7 +141,9 @@ class Tree(ReadableTree[C, M]):
                                 node = kid
                             elif kid is None and node.base is None:
                                 line.version = version = version + 1
-                                node.put(step, data if i == last else grow(line, steps[i + 1 :], data), version, 1)
+                                node.put(
+                                    step, data if i == last else grow(line, steps[i + 1 :], data), version, 1
+                                )
                                 return Tree(home, root, version)
                             elif i == last and type(kid) is bytes and line.repeats < 4096:
                                 if kid == data:
@@ -135,7 +158,12 @@ class Tree(ReadableTree[C, M]):
         return self._bound(steps, data if encoded is None else Leaf(home.void, None, data, encoded))
 
     def update(
-        self, path: PathLike, f: Callable[[C | None], C | None], *, metadata: M | None = None, keep: bool = False
+        self,
+        path: PathLike,
+        f: Callable[[C | None], C | None],
+        *,
+        metadata: M | None = None,
+        keep: bool = False,
     ) -> Tree[C, M]:
         """This tree with the contents at `path` replaced by `f` of them; `f` is called once.
 
@@ -171,9 +199,7 @@ class Tree(ReadableTree[C, M]):
             return Tree(self._home, tree._root, tree._version)
         return self._bound(steps, ABSENT if tree.is_empty() else tree._child())
 
-    def update_tree(
-        self, path: PathLike, f: Callable[[Tree[C, M] | None], Tree[C, M] | None]
-    ) -> Tree[C, M]:
+    def update_tree(self, path: PathLike, f: Callable[[Tree[C, M] | None], Tree[C, M] | None]) -> Tree[C, M]:
         """This tree with the subtree at `path` replaced by `f` of it (None where there is nothing).
 
         Answering None or an empty tree removes `path`; at the root path, None gives the empty tree.
@@ -187,6 +213,115 @@ class Tree(ReadableTree[C, M]):
     def edit(self) -> Editor[C, M]:
         """An editor that starts from this tree: many changes at once, for one thread; `tree()` gives the result."""
         return Editor(self)
+
+    # -- diff and merge --------------------------------------------------------------------------------------
+
+    def diff(self, other: Tree[C, M]) -> Iterator[tuple[Path, Change[C]]]:
+        """(path, change of the contents) for each path at which `other` differs from this tree.
+
+        A change of nothing but the metadata is an Updated with equal sides; `diff_all` shows the metadata.
+        Contents that became a directory are Removed, then what is below is Added. The order is the same for the
+        same two trees, and what is gone comes before what took its place. Cost: the nodes on the way to the
+        differences, read as the iterator reaches them, and the contents that differ. Raises SchemaMismatch,
+        DanglingHash, PrunedHash.
+        """
+        decode = self._home.schema.contents.decode
+        return self._changes(other, lambda contents: decode(data_of(contents)))
+
+    def diff_all(self, other: Tree[C, M]) -> Iterator[tuple[Path, Change[tuple[C, M]]]]:
+        """As `diff`, with changes of pairs of contents and metadata."""
+        home = self._home
+        decode = home.schema.contents.decode
+
+        def both(contents: bytes | Leaf) -> tuple[C, M]:
+            metadata = contents.metadata if isinstance(contents, Leaf) else None
+            return decode(data_of(contents)), home.decode_metadata(metadata)
+
+        return self._changes(other, both)
+
+    def _changes(
+        self, other: Tree[C, M], value: Callable[[bytes | Leaf], T]
+    ) -> Iterator[tuple[Path, Change[T]]]:
+        self._home.schema.require(other._home.schema)
+        found = differing(self._settled(), other._settled())
+        return ((path, change_of(before, after, value)) for path, before, after in found)
+
+    def merge(
+        self,
+        theirs: Tree[C, M],
+        *,
+        old: Tree[C, M] | None,
+        on_conflict: OnConflict[C, M] | None = None,
+    ) -> Tree[C, M]:
+        """This tree with what `theirs` changed since their common ancestor `old`; None: none is known.
+
+        At each path the side that did not change gives way; directories are merged step by step, contents by
+        their type, metadata by the schema (what both sides agree on is kept). Raises MergeConflict with all
+        conflicts at once: both sides changed contents and their type cannot merge them, one side removed what
+        the other changed, or one has contents where the other has a directory.
+
+        `on_conflict` settles conflicts: "ours", "theirs", or a function of a Conflict that gives contents, a
+        Tree, None (for nothing there), or the Conflict to leave it one. Contents that it gives get the merged
+        metadata, or those of ours if it was the metadata that conflicted; a `Tree.of_contents` has its own.
+
+        Cost: the nodes on the way to what `theirs` changed, in each tree, and the contents that both sides
+        changed. Without an ancestor, what is on both sides is read whole. The trees may be of different
+        repositories: the result is of this tree's, and reads from the other one what it took from there.
+        """
+        home = self._home
+        home.schema.require(theirs._home.schema)
+        base: Old[Stored | Leaf] = NO_ANCESTOR
+        if old is not None:
+            home.schema.require(old._home.schema)
+            base = old._settled()
+        merging = Merging(home, self._resolver(on_conflict))
+        merging.run(base, self._settled(), theirs._settled())
+        if merging.conflicts:
+            raise MergeConflict(merging.conflicts)
+        return self._edited(merging.edits)
+
+    def _resolver(self, on_conflict: OnConflict[C, M] | None) -> Resolve:
+        home = self._home
+        decode = home.schema.contents.decode
+        if isinstance(on_conflict, str):
+            if on_conflict == "ours":
+                return lambda clash: ABSENT if clash.ours is None else clash.ours
+            if on_conflict == "theirs":
+                return lambda clash: ABSENT if clash.theirs is None else clash.theirs
+            raise DecodeError("on_conflict", f'{on_conflict!r:.80}: use "ours", "theirs" or a function')
+
+        def side(child: Child | None) -> C | Tree[C, M] | None:
+            if child is None:
+                return None
+            return decode(data_of(child)) if isinstance(child, bytes | Leaf) else self._subtree(child)
+
+        def resolve(clash: Clash) -> Child | Conflict:
+            sides = side(clash.base), side(clash.ours), side(clash.theirs)
+            conflict = Conflict(clash.reason, clash.path, *sides)
+            answer = conflict if on_conflict is None else on_conflict(conflict)
+            if isinstance(answer, Conflict):
+                return answer
+            if isinstance(answer, Tree):
+                tree = cast("Tree[C, M]", answer)
+                home.schema.require(tree._home.schema)
+                return ABSENT if tree.is_empty() else tree._child()
+            return ABSENT if answer is None else encoded(home, answer, clash.metadata)
+
+        return resolve
+
+    def _edited(self, edits: Sequence[Edit]) -> Tree[C, M]:
+        """This tree, settled, after `edits`; itself if they change nothing."""
+        home = self._home
+        if not edits:
+            return self
+        path, child = edits[0]
+        if not path:
+            return self.remove(()) if child is ABSENT else self._subtree(child)
+        root = fork(cast("Stored", self._settled()), home.void)
+        changed = False
+        for path, child in edits:
+            changed |= bind(root, 0, path, child, home.void, alone=True) is not None
+        return Tree(home, root) if changed else self
 
     # -- identity ----------------------------------------------------------------------------------------------
 
@@ -217,7 +352,7 @@ class Tree(ReadableTree[C, M]):
             return True
         if not isinstance(other, Tree):
             return NotImplemented
-        tree = cast("Tree[Any, Any]", other)
+        tree: Tree[Any, Any] = other  # pyright: ignore[reportUnknownVariableType]
         return self._home.schema == tree._home.schema and self.kinded_hash() == tree.kinded_hash()
 
     def __hash__(self) -> int:
@@ -239,8 +374,12 @@ class Tree(ReadableTree[C, M]):
             if child is ABSENT:
                 return self
             root = home.empty()  # contents at the root make way for a directory
-        done = bind(cast("Stored | Staged", root), self._version, steps, child, home.void)
+        done = bind(root, self._version, steps, child, home.void)
         return self if done is None else Tree(home, done[0], done[1])
+
+
+OnConflict: TypeAlias = Literal["ours", "theirs"] | Callable[[Conflict], C | Tree[C, M] | Conflict | None]
+"""What settles the conflicts of a merge, see `Tree.merge`."""
 
 
 class Editor(Generic[C, M]):
@@ -338,7 +477,14 @@ class Editor(Generic[C, M]):
         if not self._alone and type(root) is Staged:
             # The line of this root has other handles: start one of our own.
             root = fork(Frozen(root, tree._version), tree._home.void)
-        done = bind(cast("Stored | Staged", root), 0 if not self._alone else tree._version, steps, child, tree._home.void, alone=True)
+        done = bind(
+            root,
+            0 if not self._alone else tree._version,
+            steps,
+            child,
+            tree._home.void,
+            alone=True,
+        )
         if done is None:
             return False
         self._tree, self._alone = Tree(tree._home, done[0], done[1]), True
