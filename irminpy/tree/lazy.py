@@ -242,6 +242,23 @@ class Pool(Source):
         self.parent = repo
         self._saved = True
 
+    @staticmethod
+    def saved_in(repo: RepoSource, objects: Objects, base: Source | None) -> Pool:
+        """A pool of `objects`, which `repo` holds, to be read without asking it; `base` is another such, or not.
+
+        A chain of such pools has O(log n) links, as each takes in those behind it that are not much larger.
+        """
+        kept = Objects(objects.contents, objects.nodes)
+        parent: Source = base if isinstance(base, Pool) and base.base_repo() is repo else repo
+        while isinstance(parent, Pool) and len(parent.objects) <= 2 * len(kept) + 64:
+            merged = Objects(dict(parent.objects.contents), dict(parent.objects.nodes))
+            merged.update(kept)
+            kept = merged
+            parent = parent.parent or repo
+        pool = Pool(repo.codec, repo.counters, kept, parent)
+        pool._saved = True
+        return pool
+
     def unsaved(self, kind: Kind, hash: bytes) -> bytes | None:
         """The canonical bytes of an object of this pool or of an unsaved one behind it, or None."""
         source: Source | None = self
