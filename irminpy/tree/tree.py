@@ -7,22 +7,28 @@ gives a new handle. The work is done by the modules beside this one: `lazy` (wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
-from ..errors import DanglingHash, NotFound
+from ..diff import Change
+from ..errors import DanglingHash, DecodeError, MergeConflict, NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
-from ..path import PathLike
+from ..merge import NO_ANCESTOR, Conflict, Old
+from ..path import Path, PathLike
 from ..schema import Schema
 from ..types import C, M
+from .diff import change_of, data_of, differing
 from .edit import bind, fork, same
 from .home import HasHome, Home
 from .lazy import ABSENT, Child, Leaf, Pruned, Stored
+from .merge import Clash, Edit, Merging, Resolve, encoded
 from .read import ReadableTree, leaf_root, shown
 from .stage import Frozen, Staged, grow
 
-__all__ = ["Editor", "Tree"]
+__all__ = ["Editor", "OnConflict", "Tree"]
+
+T = TypeVar("T")
 
 
 class Tree(ReadableTree[C, M]):
@@ -185,6 +191,115 @@ class Tree(ReadableTree[C, M]):
         """An editor that starts from this tree: many changes at once, for one thread; `tree()` gives the result."""
         return Editor(self)
 
+    # -- diff and merge --------------------------------------------------------------------------------------
+
+    def diff(self, other: Tree[C, M]) -> Iterator[tuple[Path, Change[C]]]:
+        """(path, change of the contents) for each path at which `other` differs from this tree.
+
+        A change of nothing but the metadata is an Updated with equal sides; `diff_all` shows the metadata.
+        Contents that became a directory are Removed, then what is below is Added. The order is the same for the
+        same two trees, and what is gone comes before what took its place. Cost: the nodes on the way to the
+        differences, read as the iterator reaches them, and the contents that differ. Raises SchemaMismatch,
+        DanglingHash, PrunedHash.
+        """
+        decode = self._home.schema.contents.decode
+        return self._changes(other, lambda contents: decode(data_of(contents)))
+
+    def diff_all(self, other: Tree[C, M]) -> Iterator[tuple[Path, Change[tuple[C, M]]]]:
+        """As `diff`, with changes of pairs of contents and metadata."""
+        home = self._home
+        decode = home.schema.contents.decode
+
+        def both(contents: bytes | Leaf) -> tuple[C, M]:
+            metadata = contents.metadata if isinstance(contents, Leaf) else None
+            return decode(data_of(contents)), home.decode_metadata(metadata)
+
+        return self._changes(other, both)
+
+    def _changes(
+        self, other: Tree[C, M], value: Callable[[bytes | Leaf], T]
+    ) -> Iterator[tuple[Path, Change[T]]]:
+        self._home.schema.require(other._home.schema)
+        found = differing(self._settled(), other._settled())
+        return ((path, change_of(before, after, value)) for path, before, after in found)
+
+    def merge(
+        self,
+        theirs: Tree[C, M],
+        *,
+        old: Tree[C, M] | None,
+        on_conflict: OnConflict[C, M] | None = None,
+    ) -> Tree[C, M]:
+        """This tree with what `theirs` changed since their common ancestor `old`; None: none is known.
+
+        At each path the side that did not change gives way; directories are merged step by step, contents by
+        their type, metadata by the schema (what both sides agree on is kept). Raises MergeConflict with all
+        conflicts at once: both sides changed contents and their type cannot merge them, one side removed what
+        the other changed, or one has contents where the other has a directory.
+
+        `on_conflict` settles conflicts: "ours", "theirs", or a function of a Conflict that gives contents, a
+        Tree, None (for nothing there), or the Conflict to leave it one. Contents that it gives get the merged
+        metadata, or those of ours if it was the metadata that conflicted; a `Tree.of_contents` has its own.
+
+        Cost: the nodes on the way to what `theirs` changed, in each tree, and the contents that both sides
+        changed. Without an ancestor, what is on both sides is read whole. The trees may be of different
+        repositories: the result is of this tree's, and reads from the other one what it took from there.
+        """
+        home = self._home
+        home.schema.require(theirs._home.schema)
+        base: Old[Stored | Leaf] = NO_ANCESTOR
+        if old is not None:
+            home.schema.require(old._home.schema)
+            base = old._settled()
+        merging = Merging(home, self._resolver(on_conflict))
+        merging.run(base, self._settled(), theirs._settled())
+        if merging.conflicts:
+            raise MergeConflict(merging.conflicts)
+        return self._edited(merging.edits)
+
+    def _resolver(self, on_conflict: OnConflict[C, M] | None) -> Resolve:
+        home = self._home
+        decode = home.schema.contents.decode
+        if isinstance(on_conflict, str):
+            if on_conflict == "ours":
+                return lambda clash: ABSENT if clash.ours is None else clash.ours
+            if on_conflict == "theirs":
+                return lambda clash: ABSENT if clash.theirs is None else clash.theirs
+            raise DecodeError("on_conflict", f'{on_conflict!r:.80}: use "ours", "theirs" or a function')
+
+        def side(child: Child | None) -> C | Tree[C, M] | None:
+            if child is None:
+                return None
+            return decode(data_of(child)) if isinstance(child, bytes | Leaf) else self._subtree(child)
+
+        def resolve(clash: Clash) -> Child | Conflict:
+            sides = side(clash.base), side(clash.ours), side(clash.theirs)
+            conflict = Conflict(clash.reason, clash.path, *sides)
+            answer = conflict if on_conflict is None else on_conflict(conflict)
+            if isinstance(answer, Conflict):
+                return answer
+            if isinstance(answer, Tree):
+                tree = cast("Tree[C, M]", answer)
+                home.schema.require(tree._home.schema)
+                return ABSENT if tree.is_empty() else tree._child()
+            return ABSENT if answer is None else encoded(home, answer, clash.metadata)
+
+        return resolve
+
+    def _edited(self, edits: Sequence[Edit]) -> Tree[C, M]:
+        """This tree, settled, after `edits`; itself if they change nothing."""
+        home = self._home
+        if not edits:
+            return self
+        path, child = edits[0]
+        if not path:
+            return self.remove(()) if child is ABSENT else self._subtree(child)
+        root = fork(cast("Stored", self._settled()), home.void)
+        changed = False
+        for path, child in edits:
+            changed |= bind(root, 0, path, child, home.void, alone=True) is not None
+        return Tree(home, root) if changed else self
+
     # -- identity ----------------------------------------------------------------------------------------------
 
     def hash(self) -> Hash:
@@ -236,6 +351,10 @@ class Tree(ReadableTree[C, M]):
             root = home.empty()  # contents at the root make way for a directory
         done = bind(cast("Stored | Staged", root), self._version, steps, child, home.void)
         return self if done is None else Tree(home, done[0], done[1])
+
+
+OnConflict: TypeAlias = Literal["ours", "theirs"] | Callable[[Conflict], C | Tree[C, M] | Conflict | None]
+"""What settles the conflicts of a merge, see `Tree.merge`."""
 
 
 class Editor(Generic[C, M]):
