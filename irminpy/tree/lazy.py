@@ -19,7 +19,7 @@ from ..lru import Lru
 from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Record, entry_of
 
-__all__ = ["ABSENT", "Child", "Counters", "Leaf", "Part", "Pool", "Pruned", "RepoSource", "Source", "Stored"]
+__all__ = ["ABSENT", "Child", "Counters", "Leaf", "Part", "Pool", "Pruned", "RepoSource", "Source", "Stored", "behind"]
 
 
 class Part:
@@ -284,6 +284,13 @@ class Pool(Source):
         return source
 
 
+def behind(source: Source) -> Source:
+    """`source` without the saved pools in front of it, which keep in memory what they wrote."""
+    while isinstance(source, Pool) and source.saved and source.parent is not None:
+        source = source.parent
+    return source
+
+
 class Absent(Part):
     """A step that was removed, where a directory with that step lies below."""
 
@@ -339,7 +346,13 @@ class Leaf(Part):
     def clear(self) -> None:
         """Forget a value that can be read again."""
         if self._hash is not None and self.source.saved and not isinstance(self.source, Pruned):
+            self.source = behind(self.source)
             self._data = None
+
+    @property
+    def known_hash(self) -> bytes | None:
+        """The hash if it was given or computed, else None; never computes."""
+        return self._hash
 
     @property
     def in_hand(self) -> bytes | None:
@@ -419,6 +432,11 @@ class Stored(Part):
 
     def clear(self) -> None:
         """Forget what can be read again."""
+        source = self.source
+        if isinstance(source, Pool) and source.saved:
+            # Everything below was written with the pool: the repository leads to what was pinned, too.
+            self.source = behind(source)
+            self.pins = None
         self._record = None
         self.now = {} if self.pins is None else dict(self.pins)
 

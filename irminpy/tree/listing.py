@@ -1,14 +1,15 @@
-"""Pages of a directory, in the format's order or sorted by step."""
+"""Pages of a directory, in the format's order or sorted by step; and all of it at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from ..errors import DecodeError
-from ..shape import page
-from .lazy import Child, Stored
+from ..objects import Inode, Kind, Node
+from ..shape import bucket, entries, page
+from .lazy import Child, Pool, Stored
 
-__all__ = ["bindings", "check_page"]
+__all__ = ["bindings", "check_page", "children", "resident"]
 
 
 def check_page(offset: int, length: int | None) -> None:
@@ -47,3 +48,52 @@ def bindings(
             if cache and type(child) is Stored:
                 child = now.setdefault(step, child)
         yield step, child
+
+
+def children(directory: Stored, *, cache: bool = False) -> Iterator[tuple[str, Child]]:
+    """(step, child) for all entries, in an order that depends on what is in memory.
+
+    Cost: one read per node that is not in memory, when it is reached. With `cache` the children stay beside
+    their directory, so that the next time nothing is read.
+    """
+    record = directory.record(cache=cache)
+    now = directory.now
+    # INVARIANT: `now` holds bound steps only; if it has as many as there are, it has them all.
+    if len(now) == record.count:
+        yield from list(now.items())
+        return
+    for step, entry in entries(directory.source.node, record):
+        child = now.get(step)
+        if child is None:
+            child = directory.open(entry)
+            if cache:
+                child = now.setdefault(step, child)
+        yield step, child
+
+
+def resident(directory: Stored) -> bool:
+    """True if `children` of `directory` would read nothing, as all of its nodes or children are in memory.
+
+    What a repository keeps in its own cache does not count: the answer never depends on other readers.
+    """
+    if not directory.loaded:
+        return False
+    record = directory.record()
+    if type(record) is Node or len(directory.now) == record.count:
+        return True
+    source = directory.source
+    if isinstance(source, Pool) and source.base() is None:
+        return True
+    leaf = source.codec.leaf
+    stack = [record]
+    while stack:
+        inode = stack.pop()
+        assert type(inode) is Inode
+        for i, count in enumerate(inode.counts):
+            if not source.in_memory(inode.child(i), Kind.NODE):
+                return False
+            if count > leaf:
+                below = bucket(source.node, inode, i)
+                if type(below) is Inode:
+                    stack.append(below)
+    return True

@@ -7,9 +7,7 @@ the directory that holds it and kept beside its parent.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, Literal, cast
-
-from typing_extensions import Self
+from typing import Any, Generic, Literal, Self, cast
 
 from ..errors import NotFound
 from ..path import PathLike, join

@@ -18,20 +18,22 @@ from ..merge import NO_ANCESTOR, Conflict, Old
 from ..path import Path, PathLike
 from ..schema import Schema
 from ..types import C, M
+from .concrete import of_concrete
 from .diff import change_of, data_of, differing
 from .edit import bind, fork, same
 from .home import HasHome, Home
 from .lazy import ABSENT, Child, Leaf, Pruned, Stored
 from .merge import Clash, Edit, Merging, Resolve, encoded
-from .read import ReadableTree, leaf_root, shown
+from .read import Root, leaf_root, shown
 from .stage import Frozen, Staged, grow
+from .walk import WalkableTree
 
 __all__ = ["Editor", "OnConflict", "Tree"]
 
 T = TypeVar("T")
 
 
-class Tree(ReadableTree[C, M]):
+class Tree(WalkableTree[C, M]):
     """An immutable tree of values under paths: lazy reads, delayed writes.
 
     A path is a `str` split on "/" (empty segments dropped) or a sequence of steps; the root is `()` or `""`. Every
@@ -62,6 +64,17 @@ class Tree(ReadableTree[C, M]):
         """The tree that binds `path` to `value` and nothing else; the path `()` gives a contents root."""
         tree: Tree[C, M] = Tree.empty(schema)
         return tree.add(path, value, metadata=metadata)
+
+    @staticmethod
+    def of_concrete(concrete: object, schema: Schema[C, M] | None = None) -> Tree[C, M]:
+        """The tree that `concrete` describes, as `to_concrete` gives it or in a looser form.
+
+        A directory is a dict, or a list or tuple of (step, concrete tree) pairs; anything else is contents, bare or
+        as `ConcreteContents`. Empty directories are left out. InvalidStep for a step bound twice.
+        """
+        home = _home(schema)
+        root = of_concrete(home, concrete)
+        return Tree(home, leaf_root(home, root) if type(root) is bytes else cast("Root", root))
 
     @staticmethod
     def pruned(hash: KindedHash, schema: Schema[C, M] | None = None) -> Tree[C, M]:

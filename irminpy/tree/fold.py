@@ -1,0 +1,245 @@
+"""Walking a whole tree: one traversal with every parameter, on directories that have their hashes.
+
+It knows children, not handles: the caller says how a child becomes the value that callbacks get. No
+recursion; the memory it takes is that of the directories on the way down, and with order "undefined" not even
+their lists.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
+
+from ..errors import DecodeError
+from ..path import Path
+from .lazy import Child, Leaf, Stored
+from .listing import children, resident
+
+__all__ = ["Depth", "Fold", "Force", "Marks", "Order", "empty_marks"]
+
+A = TypeVar("A")
+_C = TypeVar("_C")
+_T = TypeVar("_T")
+
+Order: TypeAlias = Literal["sorted", "undefined"] | random.Random
+"""By step, in whatever order takes the least memory, or shuffled with a generator of the caller's."""
+
+Force: TypeAlias = Literal[True] | Callable[[Path, A], A]
+"""True: load what is not in memory. A function: call it with the path and the accumulator instead."""
+
+_OPS = ("eq", "le", "lt", "ge", "gt")
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The depths a fold looks at: `Depth.eq(2)`, `le`, `lt`, `ge`, `gt`. The root has depth 0.
+
+    DecodeError for another `op` or a negative `n`.
+    """
+
+    op: str
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.op not in _OPS:
+            raise DecodeError("depth", f"{self.op!r}; use one of {', '.join(_OPS)}")
+        if type(self.n) is not int or self.n < 0:
+            raise DecodeError("depth", f"{self.n!r} is no number from 0 up")
+
+    @staticmethod
+    def eq(n: int) -> Depth:
+        """Exactly `n`."""
+        return Depth("eq", n)
+
+    @staticmethod
+    def le(n: int) -> Depth:
+        """At most `n`."""
+        return Depth("le", n)
+
+    @staticmethod
+    def lt(n: int) -> Depth:
+        """Less than `n`."""
+        return Depth("lt", n)
+
+    @staticmethod
+    def ge(n: int) -> Depth:
+        """At least `n`."""
+        return Depth("ge", n)
+
+    @staticmethod
+    def gt(n: int) -> Depth:
+        """More than `n`."""
+        return Depth("gt", n)
+
+    def selects(self, depth: int) -> bool:
+        """True if something at `depth` is looked at."""
+        if self.op == "eq":
+            return depth == self.n
+        if self.op == "le":
+            return depth <= self.n
+        if self.op == "lt":
+            return depth < self.n
+        return depth >= self.n if self.op == "ge" else depth > self.n
+
+    def enters(self, depth: int) -> bool:
+        """True if something below a directory at `depth` is looked at."""
+        if self.op in ("ge", "gt"):
+            return True
+        return depth < (self.n - 1 if self.op == "lt" else self.n)
+
+    def to_json(self) -> dict[str, int]:
+        """`{"eq": 2}`, and so on."""
+        return {self.op: self.n}
+
+    @staticmethod
+    def from_json(value: object) -> Depth:
+        """The inverse of `to_json`; DecodeError for anything else."""
+        pairs = list(cast("dict[str, int]", value).items()) if isinstance(value, dict) else []
+        if len(pairs) != 1:
+            raise DecodeError("depth", f"{value!r:.80}")
+        return Depth(*pairs[0])
+
+
+class Marks(set[bytes]):
+    """Hashes of directories that folds with `uniq=marks` have seen, and later ones leave out."""
+
+    __slots__ = ()
+
+
+def empty_marks() -> Marks:
+    """Marks of nothing."""
+    return Marks()
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A directory that was entered."""
+
+    directory: Stored
+    children: Iterator[tuple[str, Child]]
+    steps: tuple[str, ...]
+    """The children in traversal order; empty if nobody asked."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Fold(Generic[A, _C, _T]):
+    """The parameters of a traversal; `run` does it.
+
+    A directory calls `node`, `tree`, `pre`, then its children, then `post`; contents call `contents`, `tree`.
+    """
+
+    wrap: Callable[[Child], _T]
+    """A child as the callbacks get it."""
+    decode: Callable[[bytes], _C]
+    """The value of contents as the callback gets it."""
+    sort_key: Callable[[str], Any] | None
+    """The order of steps; None for that of `str`."""
+    contents: Callable[[Path, _C, A], A] | None = None
+    node: Callable[[Path, _T, A], A] | None = None
+    tree: Callable[[Path, _T, A], A] | None = None
+    pre: Callable[[Path, tuple[str, ...], A], A] | None = None
+    post: Callable[[Path, tuple[str, ...], A], A] | None = None
+    order: Order = "sorted"
+    force: Force[A] = True
+    cache: bool = False
+    marks: Marks | None = None
+    depth: Depth | None = None
+
+    def __post_init__(self) -> None:
+        order: object = self.order
+        if order not in ("sorted", "undefined") and not isinstance(order, random.Random):
+            raise TypeError(f'order is "sorted", "undefined" or a random.Random, not {self.order!r:.80}')
+        if self.force is not True and not callable(self.force):
+            raise TypeError("force is True, or a function of a path and what was accumulated")
+
+    def run(self, root: Child, acc: A) -> A:
+        """Fold over `root`. Cost: one read per node and value that is entered and not in memory.
+
+        Raises DanglingHash, PrunedHash and Corrupted where `force` is True.
+        """
+        if type(root) is not Stored:
+            return self._leaf(None, root, (), acc)  # a root that is contents has no depth
+        depth = self.depth
+        trail: list[str] = []
+        stack: list[_Frame] = []
+        frame, acc = self._directory(root, trail, acc)
+        if frame is not None:
+            stack.append(frame)
+        while stack:
+            frame = stack[-1]
+            below = depth is None or depth.selects(len(trail) + 1)
+            for step, child in frame.children:
+                if type(child) is not Stored:
+                    if below:
+                        acc = self._leaf(frame.directory, child, (*trail, step), acc)
+                    continue
+                trail.append(step)
+                entered, acc = self._directory(child, trail, acc)
+                if entered is not None:
+                    stack.append(entered)
+                    break
+                trail.pop()
+            else:
+                stack.pop()
+                if self.post is not None:
+                    acc = self.post(tuple(trail), frame.steps, acc)
+                if stack:
+                    trail.pop()
+        return acc
+
+    def _directory(self, directory: Stored, trail: list[str], acc: A) -> tuple[_Frame | None, A]:
+        """What happens before the children; None if they are not to be visited."""
+        marks = self.marks
+        if marks is not None:
+            if directory.hash in marks:
+                return None, acc
+            marks.add(directory.hash)
+        depth = self.depth
+        if (self.node is not None or self.tree is not None) and (depth is None or depth.selects(len(trail))):
+            handle = self.wrap(directory)
+            if self.node is not None:
+                acc = self.node(tuple(trail), handle, acc)
+            if self.tree is not None:
+                acc = self.tree(tuple(trail), handle, acc)
+        if depth is not None and not depth.enters(len(trail)):
+            return None, acc
+        force = self.force
+        if force is not True and not resident(directory):
+            return None, force(tuple(trail), acc)
+        found = children(directory, cache=self.cache)
+        order = self.order
+        steps: tuple[str, ...] = ()
+        if order != "undefined" or self.pre is not None or self.post is not None:
+            pairs = list(found)
+            if order != "undefined":
+                key = self.sort_key
+                pairs.sort(key=itemgetter(0) if key is None else lambda pair: key(pair[0]))
+                if order != "sorted":
+                    # Sorted first: the same seed gives the same order, whatever is in memory.
+                    order.shuffle(pairs)
+            if self.pre is not None or self.post is not None:
+                steps = tuple([step for step, _ in pairs])
+            found = iter(pairs)
+        if self.pre is not None:
+            acc = self.pre(tuple(trail), steps, acc)
+        return _Frame(directory, found, steps), acc
+
+    def _leaf(self, parent: Stored | None, child: Child, path: Path, acc: A) -> A:
+        if type(child) is bytes:
+            data = child
+        else:
+            assert type(child) is Leaf
+            force = self.force
+            if force is not True and not child.loaded:
+                return force(path, acc)
+            data = child.data(cache=self.cache)
+            if self.cache and parent is not None and child.metadata is None:
+                parent.now[path[-1]] = data  # in the place of the leaf: no object per binding
+        if self.contents is not None:
+            acc = self.contents(path, self.decode(data), acc)
+        if self.tree is not None:
+            acc = self.tree(path, self.wrap(child), acc)
+        return acc
