@@ -182,8 +182,8 @@ class Opened(Generic[C, M]):
         *,
         clear: bool = True,
         move: Callable[[Hash], Sequence[RefUpdate]] | None = None,
-    ) -> Commit[C, M] | None:
-        """The commit of `tree`, written in one batch with the ref updates that `move` gives for its hash.
+    ) -> tuple[Commit[C, M], Tree[C, M]] | None:
+        """The commit of `tree`, written in one batch with the ref updates that `move` gives for its hash; and its tree.
 
         None if a condition of an update does not hold. After a success `tree` reads from the repository.
         DecodeError for contents at the root.
@@ -199,8 +199,15 @@ class Opened(Generic[C, M]):
         objects.commits[hash_] = data
         if not self._write(objects, () if move is None else move(hash_)):
             return None
-        self._saved(tree, root, objects, clear=clear)
-        return Commit(self.home, hash_, val)
+        saved = self._saved(tree, root, objects, clear=clear)
+        return Commit(self.home, hash_, val), saved
+
+    def parents(self, given: Sequence[Hash | Commit[Any, Any]] | None) -> tuple[Hash, ...] | None:
+        """The hashes of `given`; DanglingHash for one that is not here. None stays None."""
+        if given is None:
+            return None
+        hashes = [parent.hash if isinstance(parent, Commit) else parent for parent in given]
+        return tuple([self.get(hash_, "a parent of the commit").hash for hash_ in hashes])
 
     def save_tree(self, tree: Tree[C, M], *, clear: bool = True) -> KindedKey:
         """Write what the repository lacks of `tree`; its key."""
@@ -225,8 +232,10 @@ class Opened(Generic[C, M]):
         root = tree._settled(keep=False)  # pyright: ignore[reportPrivateUsage]
         return root, gather(root, self.source)
 
-    def _saved(self, tree: Tree[C, M], root: Any, objects: Objects, *, clear: bool) -> None:
-        tree._root = save(root, objects, self.source, clear=clear)  # pyright: ignore[reportPrivateUsage]
+    def _saved(self, tree: Tree[C, M], root: Any, objects: Objects, *, clear: bool) -> Tree[C, M]:
+        saved = save(root, objects, self.source, clear=clear)
+        tree._root = saved  # pyright: ignore[reportPrivateUsage]
+        return Tree(self.home, saved)
 
     def _write(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
         if not self.backend.write(objects, updates):

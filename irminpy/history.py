@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import count
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from .hash import Hash
 from .info import Info
@@ -30,6 +30,8 @@ class Node(Protocol):
         """When it was made."""
         ...
 
+
+N = TypeVar("N", bound=Node)
 
 Read = Callable[[Hash], Node]
 """Gives a commit, or raises DanglingHash."""
@@ -131,7 +133,7 @@ def lcas(read: Read, a: Hash, b: Hash) -> list[Hash]:
     return [hash for hash in found if not marks[hash] & _BELOW]
 
 
-def walk(read: Read, heads: Iterable[Hash]) -> Iterator[Hash]:
+def walk(read: Callable[[Hash], N], heads: Iterable[Hash]) -> Iterator[N]:
     """All ancestors of `heads` and themselves, children before parents, the newest first among those that may come.
 
     Lazy: where the history is one line nothing is read ahead; where it forks, no further than to where it is one
@@ -140,8 +142,9 @@ def walk(read: Read, heads: Iterable[Hash]) -> Iterator[Hash]:
     frontier = list(dict.fromkeys(heads))
     while frontier:
         if len(frontier) == 1:
-            yield frontier[0]
-            frontier = list(dict.fromkeys(read(frontier[0]).parents))
+            only = read(frontier[0])
+            yield only
+            frontier = list(dict.fromkeys(only.parents))
             continue
         region, neck = _region(read, frontier)
         # How many children in the region each commit of it still waits for.
@@ -155,7 +158,7 @@ def walk(read: Read, heads: Iterable[Hash]) -> Iterator[Hash]:
                 queue.push(hash_, region[hash_])
         while len(queue):
             hash_ = queue.pop()
-            yield hash_
+            yield region[hash_]
             for parent in region[hash_].parents:
                 waits[parent] -= 1
                 if not waits[parent] and parent != neck:
@@ -163,14 +166,14 @@ def walk(read: Read, heads: Iterable[Hash]) -> Iterator[Hash]:
         frontier = [] if neck is None else [neck]
 
 
-def _region(read: Read, frontier: list[Hash]) -> tuple[dict[Hash, Node], Hash | None]:
+def _region(read: Callable[[Hash], N], frontier: list[Hash]) -> tuple[dict[Hash, N], Hash | None]:
     """The commits from `frontier` down to the first one that all their ways to the roots lead through, without it.
 
     None instead of it if there is no such commit. INVARIANT: once only one commit is waiting and no root was seen,
     every commit of the region leads to that one, so that it is no descendant of any of them.
     """
-    region: dict[Hash, Node] = {}
-    waiting: dict[Hash, Node] = {hash_: read(hash_) for hash_ in frontier}
+    region: dict[Hash, N] = {}
+    waiting: dict[Hash, N] = {hash_: read(hash_) for hash_ in frontier}
     queue = _Queue()
     for hash_, node in waiting.items():
         queue.push(hash_, node)
