@@ -4,18 +4,24 @@ Nothing here knows trees, backends or schemas, and nothing is imported from the 
 compiled twin can replace this module function by function. It must then give the same bytes: the vectors in
 `tests/vectors/native/` say which.
 
-All functions are total: bytes that `encode_*` would not give make `decode_*` raise ValueError with the reason;
-the caller turns it into a typed error.
+All functions are total: bytes that `encode_*` would not give make `decode_*` raise ValueError with the
+reason; the caller turns it into a typed error.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgpack
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = [
+    "MAX_COMMIT",
+    "MAX_PARENTS",
+    "MAX_STEP",
     "decode_commit",
     "decode_inode",
     "decode_node",
@@ -26,20 +32,26 @@ __all__ = [
     "patch_column",
 ]
 
-_unpack = msgpack.unpackb
+_unpack = cast("Callable[..., Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
+_Unpacker = cast("Callable[..., Any]", msgpack.Unpacker)  # pyright: ignore[reportUnknownMemberType]
 
 
 class _Packer(threading.local):
     """One packer per thread: making one costs more than packing a node does."""
 
     def __init__(self) -> None:
-        self.pack = msgpack.Packer().pack
+        self.pack = cast("Callable[[list[Any]], bytes]", msgpack.Packer().pack)  # pyright: ignore[reportUnknownMemberType]
 
 
 _local = _Packer()
 
 MAX_STEP = 4096
+"""The most UTF-8 bytes of a step."""
 MAX_COMMIT = 16 << 20
+"""The most bytes of a commit."""
+MAX_PARENTS = 65535
+"""The most parents of a commit."""
+_WIDEST = 256
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -48,19 +60,14 @@ def encode_node(steps: list[str], kinds: bytes, hashes: bytes, metadata: list[by
 
     `metadata` holds one item per entry of kind 2, in order; the fourth column is there iff it is not empty.
     """
-    if metadata:
-        packed: bytes = _local.pack([steps, kinds, hashes, metadata])
-    else:
-        packed = _local.pack([steps, kinds, hashes])
-    return b"N" + packed
+    return b"N" + _local.pack([steps, kinds, hashes, metadata] if metadata else [steps, kinds, hashes])
 
 
 def encode_inode(
     fanout: int, leaf: int, depth: int, buckets: bytes, counts: list[int], hashes: bytes
 ) -> bytes:
     """The canonical bytes of an inner node of a large directory."""
-    packed: bytes = _local.pack([fanout, leaf, depth, buckets, counts, hashes])
-    return b"I" + packed
+    return b"I" + _local.pack([fanout, leaf, depth, buckets, counts, hashes])
 
 
 def encode_commit(
@@ -70,23 +77,64 @@ def encode_commit(
     row: list[Any] = [node, parents, date, author, message]
     if extra:
         row.append(extra)
-    packed: bytes = _local.pack(row)
-    return b"C" + packed
+    return b"C" + _local.pack(row)
 
 
-def _rows(data: bytes, domain: bytes) -> list[Any]:
+def _rows(data: bytes, domain: bytes, widest: int) -> list[Any]:
+    """The items of the array behind `domain`; no array within it may have over `widest` items.
+
+    msgpack makes room for what an array claims to hold, up to its limit and for each level of nesting, before
+    it reads on. With a small limit that is little; the other way reads no array deeper than a column.
+    """
     if data[:1] != domain:
         raise ValueError(f"the domain byte is {data[:1].hex() or 'missing'}, not {domain.hex()}")
+    body = data[1:]
     try:
-        # strict_map_key and the limits keep a short input from claiming a large one.
-        row = _unpack(data[1:], raw=False, strict_map_key=True)
-    except ValueError as e:
-        raise ValueError(f"no msgpack: {e}") from None
+        if widest > _WIDEST:
+            return _columns(body)
+        row = _unpack(body, raw=False, max_array_len=max(widest, 6), max_map_len=0, max_ext_len=0)
     except Exception as e:  # msgpack raises several unrelated types for broken input
-        raise ValueError(f"no msgpack: {type(e).__name__}: {e}") from None
-    if type(row) is not list:
+        raise ValueError(f"no msgpack: {type(e).__name__}: {str(e)[:200]}") from None
+    if not _is_list(row):
         raise ValueError("not an array")
     return row
+
+
+def _columns(body: bytes) -> list[Any]:
+    limit = max(1, len(body))
+    reader = _Unpacker(raw=False, max_array_len=0, max_map_len=0, max_ext_len=0, max_buffer_size=limit)
+    reader.feed(body)
+    row: list[Any] = []
+    n: int = reader.read_array_header()
+    if n > 6:
+        raise ValueError(f"an array of {n} items")
+    for _ in range(n):
+        head = body[reader.tell() : reader.tell() + 1]
+        if b"\x90" <= head < b"\xa0" or head in (b"\xdc", b"\xdd"):
+            column: list[str | bytes] = []
+            # A false claim ends with the input, and an item as short as an empty list would weigh 64 bytes.
+            for _ in range(reader.read_array_header()):
+                item = reader.unpack()
+                if type(item) is not str and type(item) is not bytes:
+                    raise ValueError("a column with an item that is neither str nor bin")
+                column.append(item)
+            row.append(column)
+        else:
+            row.append(reader.unpack())
+    if reader.tell() != len(body):
+        raise ValueError("trailing bytes")
+    return row
+
+
+def _is_list(item: object) -> TypeGuard[list[Any]]:
+    return type(item) is list
+
+
+def _shown(item: object) -> str:
+    # An item of hostile input may be a deep or a long list, whose repr fails or takes long.
+    return (
+        repr(item) if type(item) in (int, bool, float) or item is None else f"of type {type(item).__name__}"
+    )
 
 
 def decode_node(
@@ -94,39 +142,39 @@ def decode_node(
 ) -> tuple[dict[str, int], bytes, bytes, dict[int, bytes]]:
     """(step to position, kinds, joined hashes, position to metadata) of the node with the bytes `data`.
 
-    Raises ValueError unless `data` is exactly what `encode_node` gives for a legal node of at most `leaf` entries,
-    no entry being a directory with the hash `empty`.
+    Raises ValueError unless `data` is exactly what `encode_node` gives for a legal node of at most `leaf`
+    entries, no entry being a directory with the hash `empty`.
     """
-    row = _rows(data, b"N")
+    row = _rows(data, b"N", leaf)
     if len(row) not in (3, 4):
         raise ValueError(f"an array of {len(row)} items, not 3 or 4")
-    steps, kinds, hashes = row[0], row[1], row[2]
-    if type(steps) is not list or type(kinds) is not bytes or type(hashes) is not bytes:
+    steps, kinds, hashes = row[:3]
+    if not _is_list(steps) or type(kinds) is not bytes or type(hashes) is not bytes:
         raise ValueError("a column has the wrong type")
     n = len(steps)
     if n > leaf:
         raise ValueError(f"{n} entries, the limit is {leaf}")
     if len(kinds) != n or len(hashes) != n * hash_size:
         raise ValueError("columns of different lengths")
-    previous = ""
-    for step in steps:
-        if type(step) is not str:
-            raise ValueError("a step is no str")
-        # Ascending from "" also refuses the empty step. Code points order as UTF-8 bytes do.
-        if step <= previous:
-            raise ValueError(f"the steps are not strictly ascending at {step!r}")
-        if "/" in step or "\0" in step:
-            raise ValueError(f"illegal step {step!r}")
-        if len(step) > 1024 and len(step.encode()) > MAX_STEP:
-            raise ValueError(f"a step of more than {MAX_STEP} bytes")
-        previous = step
+    try:
+        joined = "/".join(steps)
+    except TypeError:
+        raise ValueError("a step is no str") from None
+    index = dict(zip(steps, range(n), strict=True))
+    # Code points order as UTF-8 bytes do.
+    if len(index) != n or sorted(steps) != steps:
+        raise ValueError("the steps are not strictly ascending")
+    if n and (not steps[0] or "\0" in joined or joined.count("/") != n - 1):
+        raise ValueError("a step that is empty or holds a slash or NUL")
+    if len(joined) > MAX_STEP >> 2 and any(len(step.encode()) > MAX_STEP for step in steps):
+        raise ValueError(f"a step of more than {MAX_STEP} bytes")
     metadata: dict[int, bytes] = {}
     columns: list[bytes] = []
     twos = kinds.count(2)
     if kinds.count(0) + kinds.count(1) + twos != n:
         raise ValueError("an unknown kind of entry")
     if twos:
-        if len(row) != 4 or type(row[3]) is not list or len(row[3]) != twos:
+        if len(row) != 4 or not _is_list(row[3]) or len(row[3]) != twos:
             raise ValueError("the metadata column does not fit the kinds")
         columns = row[3]
         for i, kind in enumerate(kinds):
@@ -143,22 +191,23 @@ def decode_node(
                 raise ValueError(f"the empty directory under {steps[i]!r}")
     if encode_node(steps, kinds, hashes, columns) != data:
         raise ValueError("not the shortest encoding")
-    return dict(zip(steps, range(n), strict=True)), kinds, hashes, metadata
+    return index, kinds, hashes, metadata
 
 
 def decode_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes
 ) -> tuple[int, bytes, list[int], bytes]:
-    """(depth, buckets, counts, joined hashes) of the inode with the bytes `data`; ValueError as `decode_node`."""
-    row = _rows(data, b"I")
+    """(depth, buckets, counts, joined hashes) of the inode `data`; ValueError as `decode_node`."""
+    row = _rows(data, b"I", fanout)
     if len(row) != 6:
         raise ValueError(f"an array of {len(row)} items, not 6")
     if type(row[0]) is not int or row[0] != fanout or type(row[1]) is not int or row[1] != leaf:
-        raise ValueError(f"fan-out {row[0]!r} and leaf limit {row[1]!r}, the schema has {fanout} and {leaf}")
+        found = f"fan-out {_shown(row[0])} and leaf limit {_shown(row[1])}"
+        raise ValueError(f"{found}, the schema has {fanout} and {leaf}")
     depth, buckets, counts, hashes = row[2:]
     if type(depth) is not int or not 0 <= depth < digits:
-        raise ValueError(f"depth {depth!r} out of range")
-    if type(buckets) is not bytes or type(counts) is not list or type(hashes) is not bytes:
+        raise ValueError(f"depth {_shown(depth)} out of range")
+    if type(buckets) is not bytes or not _is_list(counts) or type(hashes) is not bytes:
         raise ValueError("a column has the wrong type")
     k = len(buckets)
     if k < 1 or len(counts) != k or len(hashes) != k * hash_size:
@@ -171,7 +220,7 @@ def decode_inode(
     total = 0
     for count in counts:
         if type(count) is not int or count < 1:
-            raise ValueError(f"a bucket with {count!r} entries")
+            raise ValueError(f"a bucket whose count is {_shown(count)}")
         total += count
     if not leaf < total <= _INT64_MAX:
         raise ValueError(f"{total} entries, which is no inode's number")
@@ -188,7 +237,8 @@ def decode_commit(
     """(root, parents, date, author, message, extra) of the commit `data`; ValueError as `decode_node`."""
     if len(data) > MAX_COMMIT:
         raise ValueError(f"{len(data)} bytes, the limit is {MAX_COMMIT}")
-    row = _rows(data, b"C")
+    # Only extra is an array, and only then has a commit a sixth item.
+    row = _rows(data, b"C", 6 if data[1:2] == b"\x95" else len(data))
     if len(row) not in (5, 6):
         raise ValueError(f"an array of {len(row)} items, not 5 or 6")
     node, joined, date, author, message = row[:5]
@@ -197,8 +247,8 @@ def decode_commit(
     if type(joined) is not bytes or len(joined) % hash_size:
         raise ValueError("the parents are no hashes")
     parents = [joined[i : i + hash_size] for i in range(0, len(joined), hash_size)]
-    if len(parents) > 65535 or len(set(parents)) != len(parents):
-        raise ValueError("a parent twice, or more than 65,535 parents")
+    if len(parents) > MAX_PARENTS or len(set(parents)) != len(parents):
+        raise ValueError(f"a parent twice, or more than {MAX_PARENTS} parents")
     if type(date) is not int or not _INT64_MIN <= date <= _INT64_MAX:
         raise ValueError("the date is no signed 64-bit number")
     if type(author) is not str or type(message) is not str:
@@ -207,7 +257,7 @@ def decode_commit(
     columns: list[str | bytes] = []
     if len(row) == 6:
         columns = row[5]
-        if type(columns) is not list or not columns or len(columns) % 2:
+        if not _is_list(columns) or not columns or len(columns) % 2:
             raise ValueError("extra is not a list of keys and values")
         previous = ""
         for key, value in zip(columns[::2], columns[1::2], strict=True):
@@ -231,12 +281,13 @@ def digit(key: bytes, depth: int, width: int) -> int:
         return key[depth]
     start = depth * width
     at = start >> 3
+    # Two bytes hold any digit: it has at most 8 bits, of which the first lies in byte `at`.
     window = int.from_bytes(key[at : at + 2].ljust(2, b"\0"), "big")
     return window >> (16 - width - (start & 7)) & ((1 << width) - 1)
 
 
 def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]]) -> bytes:
-    """`column`, of items of `size` bytes, with item `i` replaced by `item` for each (i, item) in `changes`."""
+    """`column`, of items of `size` bytes, with `item` for its item `i` for each (i, item) in `changes`."""
     if len(changes) == 1:
         i, item = changes[0]
         return column[: i * size] + item + column[(i + 1) * size :]

@@ -39,7 +39,7 @@ class RefUpdate:
 
     name: str
     set: Hash | None
-    test: Hash | None | _Any = ANY
+    test: Hash | _Any | None = ANY
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,7 +246,7 @@ class Opened(Generic[C, M]):
         return True
 
 
-def _tree(tree: object) -> Tree[Any, Any]:
-    if not isinstance(tree, Tree):
+def _tree(tree: Tree[Any, Any]) -> Tree[Any, Any]:
+    if not isinstance(tree, Tree):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a Tree is expected, not {type(tree).__name__}")
-    return cast("Tree[Any, Any]", tree)
+    return tree

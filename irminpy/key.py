@@ -1,15 +1,15 @@
 """Keys and kinded hashes: what leads to an object, together with what it is.
 
-A key leads to an object of one repository and knows its hash. Where a backend has nothing better, the key is the
-hash itself. A kinded hash says whether a tree is a directory or contents, and with which metadata.
+A key leads to an object of one repository and knows its hash. Where a backend has nothing better, the key is
+the hash itself. A kinded hash says whether a tree is a directory or contents, and with which metadata.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from .errors import DecodeError
+from .errors import DecodeError, InvalidHash
 from .hash import Hash
 
 __all__ = ["Key", "KindedHash", "KindedKey", "hash_of_key"]
@@ -31,7 +31,7 @@ def hash_of_key(key: Hash | Key) -> Hash:
 
 @dataclass(frozen=True, slots=True)
 class KindedHash:
-    """The hash of a directory, or of contents together with their encoded metadata (`b""` for a directory)."""
+    """The hash of a directory, or of contents together with their metadata; DecodeError for another kind."""
 
     kind: str
     """"node" or "contents"."""
@@ -40,8 +40,7 @@ class KindedHash:
     """Canonical bytes of the metadata type; None for the default and for a directory."""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("node", "contents") or (self.kind == "node" and self.metadata is not None):
-            raise DecodeError("kinded hash", f"kind {self.kind!r} with metadata {self.metadata!r}", None)
+        _check(self.kind, self.metadata)
 
     def to_json(self) -> dict[str, Any]:
         """`{"node": hex}` or `{"contents": hex}`, with `"metadata": hex` when it is not the default."""
@@ -53,16 +52,21 @@ class KindedHash:
     @staticmethod
     def from_json(value: Any) -> KindedHash:
         """The inverse of `to_json`; DecodeError for anything else."""
-        return _of_json(value, KindedHash)
+        return KindedHash(*_of_json(value))
 
 
 @dataclass(frozen=True, slots=True)
 class KindedKey:
-    """A key with its kind, as `KindedHash`."""
+    """A key with its kind, as `KindedHash`; equal by what their keys are equal by."""
 
     kind: str
+    """"node" or "contents"."""
     key: Hash | Key
     metadata: bytes | None = None
+    """As of `KindedHash`."""
+
+    def __post_init__(self) -> None:
+        _check(self.kind, self.metadata)
 
     @property
     def kinded_hash(self) -> KindedHash:
@@ -76,18 +80,28 @@ class KindedKey:
     @staticmethod
     def from_json(value: Any) -> KindedKey:
         """A key that is the hash itself; DecodeError for anything but what `to_json` gives."""
-        return _of_json(value, KindedKey)
+        return KindedKey(*_of_json(value))
 
 
-def _of_json(value: Any, make: Any) -> Any:
-    if isinstance(value, dict):
-        metadata: Any = value.get("metadata")
-        for kind in ("node", "contents"):
-            text: Any = value.get(kind)
-            if isinstance(text, str) and set(value) <= {kind, "metadata"}:
-                try:
-                    raw = None if metadata is None else bytes.fromhex(metadata)
-                except (TypeError, ValueError):
-                    raise DecodeError("kinded hash", f"metadata {metadata!r} is no hex", None) from None
-                return make(kind, Hash.of_hex(text), raw)
-    raise DecodeError("kinded hash", f"{value!r:.80}", None)
+def _check(kind: str, metadata: bytes | None) -> None:
+    if kind not in ("node", "contents"):
+        raise DecodeError("kinded hash", f"the kind is node or contents, not {kind!r:.40}", None)
+    if kind == "node" and metadata is not None:
+        raise DecodeError("kinded hash", "a directory has no metadata", None)
+
+
+def _of_json(value: Any) -> tuple[str, Hash, bytes | None]:
+    if not isinstance(value, dict):
+        raise DecodeError("kinded hash", f"a JSON object is expected, not {type(value).__name__}", None)
+    fields = cast("dict[str, Any]", value)
+    for kind in ("node", "contents"):
+        if kind in fields and fields.keys() <= {kind, "metadata"}:
+            if not all(type(text) is str for text in fields.values()):
+                raise DecodeError("kinded hash", "its parts are hexadecimal digits", None)
+            try:
+                hash_ = Hash.of_hex(fields[kind])
+                metadata = bytes(Hash.of_hex(fields["metadata"])) if "metadata" in fields else None
+            except InvalidHash as cause:
+                raise DecodeError("kinded hash", cause.reason, None) from cause
+            return kind, hash_, metadata
+    raise DecodeError("kinded hash", "it names neither a node nor contents, or more than that", None)

@@ -1,21 +1,24 @@
 """The stored objects as plain values: directories, their inner nodes, commits, and a bag of encoded objects.
 
-A decoded directory is columnar: one dict from step to position, one `bytes` of kinds and one `bytes` of hashes.
-There is no object per entry. An *entry* that has to travel alone is one `bytes`: kind, hash, encoded metadata,
-so that two entries are equal exactly when their bytes are.
+A decoded directory is columnar: one dict from step to position, one `bytes` of kinds and one `bytes` of
+hashes. There is no object per entry. An *entry* that has to travel alone is one `bytes`: kind, hash, encoded
+metadata, so that two entries are equal exactly when their bytes are.
 
 This module knows no bytes of any format; `irminpy.formats` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, final
 
-from .hash import Hash
 from .info import Info
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .hash import Hash
 
 __all__ = ["CONTENTS", "CONTENTS_META", "DIRECTORY", "Commit", "Inode", "Kind", "Node", "Objects"]
 
@@ -34,10 +37,11 @@ CONTENTS = 1
 CONTENTS_META = 2  # contents whose metadata is not the default; the encoded metadata follows the hash
 
 
+@final
 class Node(NamedTuple):
     """A flat directory, or one leaf bucket of a large one, as columns."""
 
-    index: dict[str, int]
+    index: dict[str, int]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]
     """Step to position. INVARIANT: in stored order, positions 0, 1, 2, …"""
     kinds: bytes
     """One kind byte per entry."""
@@ -47,7 +51,7 @@ class Node(NamedTuple):
     """Position to encoded metadata, for the entries of kind `CONTENTS_META` only."""
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Number of entries."""
         return len(self.index)
 
@@ -76,6 +80,7 @@ class Node(NamedTuple):
             yield step, (entry + metadata[i] if i in metadata else entry)
 
 
+@final
 class Inode(NamedTuple):
     """An inner node of a large directory: buckets chosen by a digit of the hash of the step."""
 
@@ -88,7 +93,7 @@ class Inode(NamedTuple):
     """The hashes of the buckets, joined."""
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Number of entries below."""
         return sum(self.counts)
 
@@ -124,8 +129,8 @@ class Commit:
 class Objects:
     """Encoded objects on their way to a backend: hash to canonical bytes, one dict per kind.
 
-    INVARIANT: `nodes` holds children before the nodes that point at them, so that a backend which writes contents,
-    nodes and commits in this order never holds an object whose children it does not hold.
+    INVARIANT: `nodes` holds children before the nodes that point at them, so that a backend which writes
+    contents, nodes and commits in this order never holds an object whose children it does not hold.
     """
 
     contents: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])

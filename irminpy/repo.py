@@ -25,7 +25,7 @@ from .store import Store
 from .tree import Tree
 from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
-from .types import C, M
+from .types import C2, M2, C, M
 from .watch import Watch, Watches
 
 __all__ = ["Repo", "open"]
@@ -54,7 +54,7 @@ class Repo(Generic[C, M]):
     @staticmethod
     def open(
         maker: Maker,
-        schema: Schema[C, M],
+        schema: Schema[C2, M2],
         *,
         readonly: bool = ...,
         create: bool = ...,
@@ -62,7 +62,7 @@ class Repo(Generic[C, M]):
         timeout: float = ...,
         author: str = ...,
         clock: Callable[[], float] = ...,
-    ) -> Repo[C, M]: ...
+    ) -> Repo[C2, M2]: ...
     @overload
     @staticmethod
     def open(
@@ -353,7 +353,7 @@ class Repo(Generic[C, M]):
 @overload
 def open(
     uri: str,
-    schema: Schema[C, M],
+    schema: Schema[C2, M2],
     *,
     readonly: bool = ...,
     create: bool = ...,
@@ -361,7 +361,7 @@ def open(
     timeout: float = ...,
     author: str = ...,
     clock: Callable[[], float] = ...,
-) -> Repo[C, M]: ...
+) -> Repo[C2, M2]: ...
 @overload
 def open(
     uri: str,
@@ -391,7 +391,7 @@ def open(
     """
     return Repo.open(
         maker_of_uri(uri),
-        cast("Schema[Any, Any]", schema),
+        cast("Any", schema),
         readonly=readonly,
         create=create,
         exclusive=exclusive,

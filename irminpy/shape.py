@@ -1,24 +1,40 @@
 """The shape of directories: when one is flat, when it is a tree of inner nodes, and how an edit keeps it so.
 
-The shape is a function of the entries alone (docs/formats/native.md, rule 4): at most `codec.leaf` entries make one
-flat object, more make an inner node with a bucket per digit that occurs, and each bucket follows the same rule one
-level deeper. All functions here are pure but for the nodes they load through `Load` and hand to `nodes`.
+The shape is a function of the entries alone (docs/formats/native.md, "The shape of a directory"): at most
+`codec.leaf` entries make one flat object, more make an inner node with a bucket per digit that occurs, and
+each bucket follows the same rule one level deeper. All functions here are pure but for the nodes they load
+through `Load` and hand to `nodes`.
 
 No function recurses deeper than the number of digits of a step's hash, and that is bounded by the format.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, final
 
 from ._core import patch_column
 from .errors import Corrupted
-from .formats.format import Codec
 from .hash import Hash
 from .objects import CONTENTS_META, Inode, Node
 
-__all__ = ["EMPTY", "Load", "Record", "apply", "bucket", "build", "differences", "entries", "entry_of", "page"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .formats.format import Codec
+
+__all__ = [
+    "EMPTY",
+    "Load",
+    "Record",
+    "apply",
+    "bucket",
+    "build",
+    "differences",
+    "entries",
+    "entry_of",
+    "page",
+]
 
 Record = Node | Inode
 EMPTY = Node({}, b"", b"", {})
@@ -56,7 +72,10 @@ def entry_of(codec: Codec, load: Load, record: Record, step: str) -> bytes | Non
 
 
 def entries(load: Load, record: Record) -> Iterator[tuple[str, bytes]]:
-    """All (step, entry) pairs below `record` in the format's order. Cost: each node once, when it is reached."""
+    """All (step, entry) pairs below `record` in the format's order.
+
+    Cost: each node once, when it is reached.
+    """
     stack: list[tuple[Inode, int]] = []
     current: Record | None = record
     while current is not None:
@@ -114,57 +133,63 @@ def build(
 ) -> bytes:
     """The hash of the directory with the given columns (in any order), its objects added to `nodes`.
 
-    `metadata` holds the encoded metadata of the entries of kind `CONTENTS_META`.
+    `metadata` holds the encoded metadata of the entries of kind `CONTENTS_META`. Raises DepthExceeded if more
+    steps than a flat object holds agree in all digits of their hashes.
     """
-    members = range(len(steps))
+    uniform = kinds[:1] if kinds.count(kinds[:1]) == len(kinds) and not metadata else b""
+    columns = _Columns(
+        dict(zip(steps, hashes, strict=True)),
+        uniform,
+        {} if uniform else dict(zip(steps, kinds, strict=True)),
+        metadata,
+    )
     if len(steps) <= codec.leaf:
-        return _flat(codec, nodes, steps, kinds, hashes, metadata, members)
-    return _split(codec, nodes, steps, kinds, hashes, metadata, codec.keys(steps), members, depth)
+        return _put(codec, nodes, columns.encode(codec, steps))
+    return _split(codec, nodes, columns, steps, codec.keys(steps), depth)
 
 
-def _flat(
-    codec: Codec,
-    nodes: dict[bytes, bytes],
-    steps: list[str],
-    kinds: bytes,
-    hashes: list[bytes],
-    metadata: Mapping[str, bytes],
-    members: Sequence[int],
-) -> bytes:
-    """The flat object of the `members` (positions in the columns)."""
-    if codec.order is None:
-        members = sorted(members, key=steps.__getitem__)
-    else:
-        order = codec.order
-        members = sorted(members, key=lambda i: order(steps[i]))
-    own = [steps[i] for i in members]
-    flags = bytes([kinds[i] for i in members])
-    columns = [metadata[s] for s, k in zip(own, flags, strict=True) if k == CONTENTS_META] if metadata else []
-    return _put(codec, nodes, codec.encode_node(own, flags, b"".join([hashes[i] for i in members]), columns))
+class _Columns(NamedTuple):
+    """The entries that a directory is built from, by step."""
+
+    hashes: dict[str, bytes]
+    uniform: bytes
+    """The kind of all entries if they are alike and without metadata; else empty."""
+    kinds: dict[str, int]
+    metadata: Mapping[str, bytes]
+
+    def encode(self, codec: Codec, members: list[str]) -> bytes:
+        """The bytes of the flat object of `members`."""
+        own = sorted(members, key=codec.order)
+        column = b"".join([self.hashes[step] for step in own])
+        if self.uniform:
+            return codec.encode_node(own, self.uniform * len(own), column, [])
+        kinds = bytes([self.kinds[step] for step in own])
+        metadata = [self.metadata[step] for step in own if step in self.metadata]
+        return codec.encode_node(own, kinds, column, metadata)
 
 
 def _split(
     codec: Codec,
     nodes: dict[bytes, bytes],
-    steps: list[str],
-    kinds: bytes,
-    hashes: list[bytes],
-    metadata: Mapping[str, bytes],
-    keys: list[bytes],
-    members: Sequence[int],
+    columns: _Columns,
+    members: list[str],
+    keys: dict[str, bytes],
     depth: int,
 ) -> bytes:
-    """The inode of the `members`, which are more than a flat object holds."""
-    counts: list[int] = []
-    children: list[bytes] = []
+    """The inode of `members`, which are more than a flat object holds."""
     groups = codec.split(keys, members, depth)
-    for group in groups.values():
-        counts.append(len(group))
-        if len(group) <= codec.leaf:
-            children.append(_flat(codec, nodes, steps, kinds, hashes, metadata, group))
-        else:
-            children.append(_split(codec, nodes, steps, kinds, hashes, metadata, keys, group, depth + 1))
-    return _put(codec, nodes, codec.encode_inode(depth, bytes(groups), counts, b"".join(children)))
+    leaf = codec.leaf
+    flat = {digit: columns.encode(codec, group) for digit, group in groups.items() if len(group) <= leaf}
+    data = list(flat.values())
+    found = codec.digest_many(data)
+    nodes.update(zip(found, data, strict=True))
+    children = dict(zip(flat, found, strict=True))
+    for digit, group in groups.items():
+        if digit not in flat:
+            children[digit] = _split(codec, nodes, columns, group, keys, depth + 1)
+    counts = [len(group) for group in groups.values()]
+    column = b"".join([children[digit] for digit in groups])
+    return _put(codec, nodes, codec.encode_inode(depth, bytes(groups), counts, column))
 
 
 def _put(codec: Codec, nodes: dict[bytes, bytes], data: bytes) -> bytes:
@@ -192,15 +217,17 @@ def apply(
 ) -> tuple[bytes, int]:
     """(hash, count) of `record` with `changes` applied: an entry binds its step, None unbinds it.
 
-    Only nodes on the way to a change are read and written, and those of a subtree that shrinks to a flat object.
-    New objects are added to `nodes`, children first.
+    Only nodes on the way to a change are read and written, and those of a subtree that shrinks to a flat
+    object.
+    New objects are added to `nodes`, children first; the empty directory only if it is the result. Raises
+    DepthExceeded as `build`.
     """
     if type(record) is Node:
         return _apply_flat(codec, nodes, record, changes, depth)
     groups: dict[int, dict[str, bytes | None]] = {}
     steps = list(changes)
-    for digit, members in codec.split(codec.keys(steps), range(len(steps)), record.depth).items():
-        groups[digit] = {steps[i]: changes[steps[i]] for i in members}
+    for digit, members in codec.split(codec.keys(steps), steps, record.depth).items():
+        groups[digit] = {step: changes[step] for step in members}
     counts = dict(zip(record.buckets, record.counts, strict=True))
     patches: dict[int, bytes] = {}
     before = len(nodes)
@@ -252,6 +279,8 @@ def _apply_flat(
             items.pop(step, None)
         else:
             items[step] = entry
+    if depth and not items:
+        return codec.empty, 0
     return _build_entries(codec, nodes, items, depth), len(items)
 
 
@@ -273,42 +302,76 @@ def _collapse(
     return _build_entries(codec, nodes, items, depth)
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Bucket number `i` of `parent`, not read yet."""
+
+    parent: Inode
+    i: int
+
+
+_Side = Node | Inode | _Unread  # one side of a comparison
+
+
+def _sides(codec: Codec, record: Record, depth: int) -> dict[int, _Side]:
+    """The parts of `record` by the digit of their steps at `depth`; of a flat record they are made here."""
+    if type(record) is Inode:
+        return {digit: _Unread(record, i) for i, digit in enumerate(record.buckets)}
+    steps = list(record.index)
+    groups = codec.split(codec.keys(steps), steps, depth) if steps else {}
+    parts: dict[int, _Side] = {}
+    hashes, size = record.hashes, codec.hash_size
+    for digit, members in groups.items():
+        group = [record.index[step] for step in members]
+        parts[digit] = Node(
+            {steps[i]: at for at, i in enumerate(group)},
+            bytes([record.kinds[i] for i in group]),
+            b"".join([hashes[i * size : (i + 1) * size] for i in group]),
+            {at: record.metadata[i] for at, i in enumerate(group) if i in record.metadata},
+        )
+    return parts
+
+
+def _same_bucket(x: _Side, y: _Side) -> bool:
+    return type(x) is _Unread and type(y) is _Unread and x.parent.child(x.i) == y.parent.child(y.i)
+
+
+def _resolve(load: Load, side: _Side) -> Record:
+    return bucket(load, side.parent, side.i) if type(side) is _Unread else side
+
+
 def differences(
     codec: Codec, load_a: Load, a: Record, load_b: Load, b: Record
 ) -> Iterator[tuple[str, bytes | None, bytes | None]]:
     """(step, entry in `a`, entry in `b`) for each step whose entries differ; None where a side has none.
 
-    Subtrees with equal hashes are skipped unread. Cost: the nodes on the way to a difference, on both sides.
+    The order is by buckets, and by step where both sides are flat: it depends on the two directories alone.
+    Subtrees with equal hashes are skipped unread. Cost: the nodes on the way to a difference, on both sides,
+    each when it is reached.
     """
-    stack: list[tuple[Record, Record]] = [(a, b)]
+    stack: list[tuple[_Side, _Side]] = [(a, b)]
     while stack:
-        x, y = stack.pop()
-        if type(x) is Inode and type(y) is Inode:
-            left = dict(zip(x.buckets, range(len(x.buckets)), strict=True))
-            right = dict(zip(y.buckets, range(len(y.buckets)), strict=True))
-            pairs: list[tuple[Record, Record]] = []
-            for digit in sorted(left.keys() | right.keys()):
-                i, j = left.get(digit), right.get(digit)
-                if i is not None and j is not None and x.child(i) == y.child(j):
-                    continue
-                pairs.append(
-                    (
-                        EMPTY if i is None else bucket(load_a, x, i),
-                        EMPTY if j is None else bucket(load_b, y, j),
-                    )
-                )
-            stack.extend(reversed(pairs))
+        left, right = stack.pop()
+        x, y = _resolve(load_a, left), _resolve(load_b, right)
+        if type(x) is Node and type(y) is Node:
+            yield from _flat_differences(codec, x, y)
             continue
-        if type(x) is Node and type(y) is Node and x.hashes == y.hashes and x == y:
-            continue
-        # At least one side is flat, hence small (or the format is): its entries decide the rest.
-        ours, theirs = dict(entries(load_a, x)), dict(entries(load_b, y))
-        for step, entry in ours.items():
-            other = theirs.get(step)
-            if entry != other:
-                yield step, entry, other
-        for step, entry in theirs.items():
-            if step not in ours:
-                yield step, None, entry
+        depth = x.depth if type(x) is Inode else y.depth if type(y) is Inode else 0
+        ours, theirs = _sides(codec, x, depth), _sides(codec, y, depth)
+        for digit in sorted(ours.keys() | theirs.keys(), reverse=True):
+            i, j = ours.get(digit, EMPTY), theirs.get(digit, EMPTY)
+            if not _same_bucket(i, j):
+                stack.append((i, j))
 
 
+def _flat_differences(codec: Codec, x: Node, y: Node) -> Iterator[tuple[str, bytes | None, bytes | None]]:
+    if x.hashes == y.hashes and x == y:
+        return
+    ours, theirs = dict(x.entries()), dict(y.entries())
+    steps = [step for step, entry in ours.items() if theirs.get(step) != entry]
+    new = [step for step in theirs if step not in ours]
+    if new:
+        steps = sorted(steps + new, key=codec.order)
+    for step in steps:
+        yield step, ours.get(step), theirs.get(step)

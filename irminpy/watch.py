@@ -14,7 +14,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 from . import diff
 from .backend import RefChange, RefListener
@@ -43,13 +43,13 @@ class Stats(NamedTuple):
 class Watch:
     """A running watcher. `unwatch()`, or leaving it as a context manager, ends it."""
 
-    __slots__ = ("__weakref__", "_callback", "_events", "_limit", "_name", "_seen", "_session", "_watches")
+    __slots__ = ("__weakref__", "_callback", "_events", "_limit", "_name", "_seen", "_watches", "session")
 
     def __init__(
         self, watches: Watches, session: _Session, name: str | None, seen: dict[str, Hash], callback: Callback
     ) -> None:
         self._watches = watches
-        self._session = session
+        self.session = session
         self._name = name
         self._seen = seen
         self._callback = callback
@@ -68,7 +68,7 @@ class Watch:
         """
         self._watches.unwatch(self)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -221,7 +221,7 @@ class Watches:
         """
         watcher = self._add(name, {} if init is None else {name: init}, callback)
         if init is not None:
-            watcher._session.put(watcher, {name: self._ref(name)})
+            watcher.session.put(watcher, {name: self._ref(name)})
         return watcher
 
     def watch_all(self, callback: Callback, *, init: Mapping[str, Hash] | None = None) -> Watch:
@@ -229,12 +229,12 @@ class Watches:
         watcher = self._add(None, dict(init or {}), callback)
         if init is not None:
             now = self._refs()
-            watcher._session.put(watcher, {**dict.fromkeys(init), **now})
+            watcher.session.put(watcher, {**dict.fromkeys(init), **now})
         return watcher
 
     def unwatch(self, watcher: Watch) -> None:
         """What `Watch.unwatch` does."""
-        session = watcher._session
+        session = watcher.session
         with self._lock:
             last = session.remove(watcher) and session is self._session
             if last:

@@ -32,6 +32,7 @@ INNER: dict[str, tuple[str, ...]] = {
         *("fold", "stats", "diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
+    "store": ("read", "store"),
     "cli": ("failure", "output", "demo"),
 }
 

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sortedcontainers import SortedDict
 
@@ -31,7 +31,7 @@ class _Store:
     def __init__(self, schema: Schema[Any, Any]) -> None:
         self.schema = schema
         self.objects = Objects()
-        self.refs: SortedDict[str, Hash] = SortedDict()
+        self.refs = cast("dict[str, Hash]", SortedDict())  # pyright: ignore[reportUnknownMemberType]
         self.lock = threading.RLock()
         self.listeners: list[RefListener] = []
         # Changes wait here until their turn, so that listeners hear of them in order though no lock is held.
@@ -65,7 +65,9 @@ class Memory:
             store = None if self.name is None else _named.get(self.name)
             if store is None:
                 if not options.create:
-                    raise NotAStore(f"mem:{self.name or ''}", "there is no memory store of that name in this process")
+                    raise NotAStore(
+                        f"mem:{self.name or ''}", "there is no memory store of that name in this process"
+                    )
                 store = _Store(Schema() if schema is None else schema)
                 if self.name is not None:
                     _named[self.name] = store

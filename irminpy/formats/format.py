@@ -1,17 +1,19 @@
 """What a format owes: the bytes of every object, and the shape of directories.
 
-A format is a value (name, version, parameters). `bind` joins it with a hash function and gives a `Codec`, the thing
-that encodes and decodes. Both are pure: no I/O, no state but a cache of hashed steps.
+A format is a value (name, version, parameters). `bind` joins it with a hash function and gives a `Codec`, the
+thing that encodes and decodes. Both are pure: no I/O, no state but a cache of hashed steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..hash import HashFunction
-from ..objects import Commit, Inode, Node
-from ..path import PathLike
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..hash import HashFunction
+    from ..objects import Commit, Inode, Node
+    from ..path import PathLike
 
 __all__ = ["Codec", "Format"]
 
@@ -55,12 +57,12 @@ class Codec(Protocol):
         """The bucket of `step` in an inode of `depth`; DepthExceeded below the last level."""
         ...
 
-    def keys(self, steps: list[str], /) -> list[bytes]:
+    def keys(self, steps: list[str], /) -> dict[str, bytes]:
         """What `split` needs to know of each step, computed once."""
         ...
 
-    def split(self, keys: list[bytes], members: Sequence[int], depth: int, /) -> dict[int, list[int]]:
-        """The `members` (positions in `keys`) by their bucket in an inode of `depth`, buckets ascending.
+    def split(self, keys: dict[str, bytes], members: list[str], depth: int, /) -> dict[int, list[str]]:
+        """The `members` by their bucket in an inode of `depth`: buckets ascending, members in the order given.
 
         DepthExceeded below the last level.
         """
@@ -116,5 +118,3 @@ class Format(Protocol):
     def bind(self, hash: HashFunction, /) -> Codec:
         """This format with `hash`; SchemaMismatch if the two do not go together."""
         ...
-
-

@@ -1,25 +1,34 @@
 """The native format, version 1: canonical msgpack behind a domain byte (docs/formats/native.md).
 
-The bytes themselves are made in `irminpy._core`; here they are joined with a hash function, its typed errors and
+The bytes themselves are made in `irminpy._core`; here they are joined with a hash function, typed errors and
 the cache of hashed steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .. import _core
 from ..errors import DecodeError, DepthExceeded, SchemaMismatch
-from ..hash import Hash, HashFunction
+from ..hash import Hash
 from ..info import Info
 from ..objects import Commit, Inode, Node
-from ..path import PathLike, as_path, check_native_step
-from .format import Codec
+from ..path import as_path, check_native_step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..hash import HashFunction
+    from ..path import PathLike
+    from .format import Codec
 
 __all__ = ["FlatNative", "Native", "NativeCodec"]
 
 _HASHED_STEPS = 1 << 16
+_FEW = 32
+_HASH_SIZE = 32
+_NO_LIMIT = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,8 @@ class Native:
     leaf: int = 32
 
     def __post_init__(self) -> None:
-        if self.fanout not in (2, 4, 8, 16, 32, 64, 128, 256):
+        # True and 16.0 equal ints, and would make equal formats with other identities.
+        if type(self.fanout) is not int or self.fanout not in (2, 4, 8, 16, 32, 64, 128, 256):
             raise ValueError(f"fanout {self.fanout!r}: use a power of two from 2 to 256")
         if type(self.leaf) is not int or not 2 <= self.leaf <= 256:
             raise ValueError(f"leaf {self.leaf!r}: use a number from 2 to 256")
@@ -56,14 +66,12 @@ class Native:
 
     def bind(self, hash: HashFunction, /) -> Codec:
         """This format with `hash`, whose digests must have exactly 32 bytes; SchemaMismatch otherwise."""
-        if hash.size != 32:
-            raise SchemaMismatch("a hash of 32 bytes for the native format", f"{hash.name} ({hash.size} bytes)")
-        return NativeCodec(hash, self.fanout, self.leaf)
+        return NativeCodec(_fitting(hash), self.fanout, self.leaf)
 
 
 @dataclass(frozen=True, slots=True)
 class FlatNative:
-    """The native bytes with one object per directory, however large: the shape of formats without inner nodes.
+    """The native bytes with one object per directory, however large.
 
     Simple to read for other programs, slow for large directories: each change writes the whole directory.
     """
@@ -85,15 +93,34 @@ class FlatNative:
 
     def bind(self, hash: HashFunction, /) -> Codec:
         """This format with `hash`, whose digests must have exactly 32 bytes; SchemaMismatch otherwise."""
-        if hash.size != 32:
-            raise SchemaMismatch("a hash of 32 bytes for the native format", f"{hash.name} ({hash.size} bytes)")
-        return NativeCodec(hash, 2, 1 << 62)
+        return NativeCodec(_fitting(hash), 2, _NO_LIMIT)
+
+
+def _fitting(hash: HashFunction) -> HashFunction:
+    if hash.size != _HASH_SIZE:
+        found = f"{hash.name} ({hash.size} bytes)"
+        raise SchemaMismatch("a hash of 32 bytes for the native format", found)
+    return hash
 
 
 class NativeCodec:
     """The native format bound to a hash function; see `Codec` for the methods."""
 
-    __slots__ = ("_hashed", "_width", "digest", "digest_many", "empty", "encode_node", "fanout", "hash_size", "leaf", "levels", "order")
+    __slots__ = (
+        "_hashed",
+        "_width",
+        "digest",
+        "digest_many",
+        "empty",
+        "fanout",
+        "hash_size",
+        "leaf",
+        "levels",
+        "order",
+    )
+
+    encode_node = staticmethod(_core.encode_node)
+    """The bytes of an `N` object."""
 
     def __init__(self, hash: HashFunction, fanout: int, leaf: int) -> None:
         self.digest = hash.digest
@@ -102,11 +129,11 @@ class NativeCodec:
         self.fanout = fanout
         self.leaf = leaf
         self._width = fanout.bit_length() - 1
-        self.levels = 256 // self._width
+        # The flat shape has no inner node at any depth.
+        self.levels = 0 if leaf == _NO_LIMIT else 8 * _HASH_SIZE // self._width
         self.empty = hash.digest(_core.encode_node([], b"", b"", []))
         self._hashed: dict[str, bytes] = {}
         self.order = None
-        self.encode_node = _core.encode_node
 
     def steps(self, path: PathLike, /) -> Sequence[str]:
         """The legal steps of `path`."""
@@ -132,7 +159,8 @@ class NativeCodec:
         return key
 
     def _too_deep(self, step: str) -> DepthExceeded:
-        return DepthExceeded(step, f"more than {self.leaf} steps agree in all {self.levels} digits of their hash")
+        reason = f"more than {self.leaf} steps agree in all {self.levels} digits of their hash"
+        return DepthExceeded(step, reason)
 
     def digit(self, step: str, depth: int, /) -> int:
         """Digit `depth` of the hash of `step`."""
@@ -140,30 +168,29 @@ class NativeCodec:
             raise self._too_deep(step)
         return _core.digit(self._key(step), depth, self._width)
 
-    def keys(self, steps: list[str], /) -> list[bytes]:
+    def keys(self, steps: list[str], /) -> dict[str, bytes]:
         """The hashes of the steps, from which all digits are taken."""
-        if len(steps) > 32:  # many at once are new ones
-            return self.digest_many([step.encode() for step in steps])
-        hashed = self._hashed
-        return [hashed.get(step) or self._key(step) for step in steps]
+        if len(steps) > _FEW:  # many at once are new ones
+            return dict(zip(steps, self.digest_many([step.encode() for step in steps]), strict=True))
+        return {step: self._key(step) for step in steps}
 
-    def split(self, keys: list[bytes], members: Sequence[int], depth: int, /) -> dict[int, list[int]]:
-        """The `members` (positions in `keys`) by their digit at `depth`."""
+    def split(self, keys: dict[str, bytes], members: list[str], depth: int, /) -> dict[int, list[str]]:
+        """The `members` by their digit at `depth`."""
         if depth >= self.levels:
-            raise DepthExceeded("", f"more than {self.leaf} steps agree in all {self.levels} digits of their hash")
-        groups: list[list[int]] = [[] for _ in range(self.fanout)]
+            raise self._too_deep(members[0])
+        groups: list[list[str]] = [[] for _ in range(self.fanout)]
         width = self._width
         if width == 4:
             at = depth >> 1
             if depth & 1:
-                for i in members:
-                    groups[keys[i][at] & 15].append(i)
+                for step in members:
+                    groups[keys[step][at] & 15].append(step)
             else:
-                for i in members:
-                    groups[keys[i][at] >> 4].append(i)
+                for step in members:
+                    groups[keys[step][at] >> 4].append(step)
         else:
-            for i in members:
-                groups[_core.digit(keys[i], depth, width)].append(i)
+            for step in members:
+                groups[_core.digit(keys[step], depth, width)].append(step)
         return {digit: group for digit, group in enumerate(groups) if group}
 
     def encode_contents(self, values: list[bytes], /) -> list[bytes]:
@@ -183,19 +210,21 @@ class NativeCodec:
     def decode_node(self, data: bytes, /) -> Node | Inode:
         """The `N` or `I` object with the bytes `data`."""
         try:
-            if data[:1] == b"I":
-                return Inode(
-                    *_core.decode_inode(data, self.hash_size, self.fanout, self.leaf, self.levels, self.empty)
-                )
-            return Node(*_core.decode_node(data, self.hash_size, self.leaf, self.empty))
+            if data[:1] != b"I":
+                return Node(*_core.decode_node(data, self.hash_size, self.leaf, self.empty))
+            if not self.levels:
+                raise ValueError("an inner node, which this format does not have")
+            parameters = (self.fanout, self.leaf, self.levels, self.empty)
+            return Inode(*_core.decode_inode(data, self.hash_size, *parameters))
         except ValueError as e:
             raise DecodeError("directory", str(e), None) from None
 
     def encode_commit(self, commit: Commit, /) -> bytes:
         """The bytes of a `C` object; DecodeError for a commit that the format cannot hold."""
         info = commit.info
-        if len(commit.parents) > 65535:
-            raise DecodeError("commit", f"{len(commit.parents)} parents, the limit is 65,535", None)
+        if len(commit.parents) > _core.MAX_PARENTS:
+            reason = f"{len(commit.parents)} parents, the limit is {_core.MAX_PARENTS}"
+            raise DecodeError("commit", reason, None)
         for hash_ in (commit.node, *commit.parents):
             if len(hash_) != self.hash_size:
                 raise DecodeError("commit", f"a hash of {len(hash_)} bytes, not {self.hash_size}", None)
@@ -216,5 +245,3 @@ class NativeCodec:
         except ValueError as e:
             raise DecodeError("commit", str(e), None) from None
         return Commit(Hash(node), tuple(map(Hash, parents)), Info(date, author, message, tuple(extra)))
-
-

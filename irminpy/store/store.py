@@ -155,7 +155,7 @@ class Store(ReadableStore[C, M]):
             new = f(seen)
             runs += 1
             try:
-                return self._replace(path, seen, new, strategy, on_conflict, how)
+                return self.replace_tree(path, seen, new, strategy, on_conflict, how)
             except (TestWas, MergeConflict):
                 if retries <= 0:
                     raise
@@ -322,7 +322,10 @@ class Store(ReadableStore[C, M]):
         """Commit `tree` on top of `head`; None if the head has moved meanwhile."""
         opened, name, test = self._opened, self._branch, head.hash
         info = opened.info(how.get("message"), how.get("author"), how.get("date"), how.get("info"))
-        move = None if name is None else lambda hash: [RefUpdate(name, hash, test)]
+
+        def move(hash: Hash) -> list[RefUpdate]:
+            return [] if name is None else [RefUpdate(name, hash, test)]
+
         made = opened.commit(tree, info, parents, clear=how.get("clear", True), move=move)
         if made is None:
             return None
@@ -359,7 +362,7 @@ class Store(ReadableStore[C, M]):
                 return made
         raise TooManyRetries(_retries(how))
 
-    def _replace(
+    def replace_tree(
         self,
         path: PathLike,
         seen: Tree[C, M] | None,
@@ -368,7 +371,7 @@ class Store(ReadableStore[C, M]):
         on_conflict: OnConflict[C, M] | None,
         how: Writing,
     ) -> Commit[C, M] | None:
-        """Put `new` where `seen` was."""
+        """Put `new` at `path`, where `seen` was; `strategy` says what if it is not so any more."""
         if new is not None and new.kind() == "contents":
             self._below_root(path)
 
@@ -379,14 +382,15 @@ class Store(ReadableStore[C, M]):
             elif strategy == "merge":
                 now = tree.find_tree(path)
                 if not _same(now, seen):
-                    put = self._empty(now).merge(
-                        self._empty(new), old=self._empty(seen), on_conflict=on_conflict
+                    put = self.or_empty(now).merge(
+                        self.or_empty(new), old=self.or_empty(seen), on_conflict=on_conflict
                     )
             return tree.remove(path) if put is None else tree.add_tree(path, put)
 
         return self._update(build, how)
 
-    def _empty(self, tree: Tree[C, M] | None) -> Tree[C, M]:
+    def or_empty(self, tree: Tree[C, M] | None) -> Tree[C, M]:
+        """`tree`, or an empty one for None."""
         home = self._opened.home
         return Tree(home, home.empty()) if tree is None else tree
 
@@ -432,7 +436,7 @@ class Edit(Editor[C, M]):
         self._how = how
         self._seen = store.find_tree(path)
         self.commit: Commit[C, M] | None = None
-        self._start = store._empty(self._seen)
+        self._start = store.or_empty(self._seen)
         super().__init__(self._start)
 
     def __enter__(self) -> Edit[C, M]:
@@ -441,7 +445,7 @@ class Edit(Editor[C, M]):
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         new = self.tree()
         if kind is None and (new is not self._start or self._how.get("allow_empty", False)):
-            self.commit = self._store._replace(
+            self.commit = self._store.replace_tree(
                 self._path, self._seen, new, self._strategy, self._on_conflict, self._how
             )
 

@@ -22,7 +22,7 @@ _MAX_REPEATS = 4096
 
 def view_of(root: Stored | Staged, version: int) -> View:
     """`root` at `version` as a value that cannot change."""
-    return Frozen(root, version) if type(root) is Staged else root  # type: ignore[return-value]
+    return Frozen(root, version) if type(root) is Staged else root
 
 
 def base_of(view: View | None) -> Base:
@@ -41,7 +41,13 @@ def fork(view: View, void: Source) -> Staged:
 
 
 def bind(
-    root: Stored | Staged, version: int, steps: Sequence[str], child: Child, void: Source, *, alone: bool = False
+    root: Stored | Staged,
+    version: int,
+    steps: Sequence[str],
+    child: Child,
+    void: Source,
+    *,
+    alone: bool = False,
 ) -> tuple[Staged, int] | None:
     """The root and version at which the path `steps` (not empty) leads to `child`, or to nothing for ABSENT.
 
@@ -54,9 +60,8 @@ def bind(
         with line.lock:
             if line.version == version and line.repeats <= _MAX_REPEATS + 2 * root.size:
                 return _bind(line, root, steps, child, alone=alone)
-        view: View = Frozen(root, version)
-        if line.repeats > _MAX_REPEATS + 2 * root.size:
-            view = settle(view)
+        frozen = Frozen(root, version)
+        view: View = settle(frozen) if line.repeats > _MAX_REPEATS + 2 * root.size else frozen
     else:
         assert type(root) is Stored
         view = root
@@ -85,21 +90,24 @@ def _bind(
     grows = 0 if current is not None else 1
     for step in steps[i + 1 :]:
         view = current if type(current) is Stored or type(current) is Frozen else None
-        current = None if view is None else view.child(step)  # type: ignore[union-attr]
-        below.append((view, step, 0 if current is not None else 1))  # type: ignore[arg-type]
+        current = None if view is None else view.child(step)
+        below.append((view, step, 0 if current is not None else 1))
     if child is ABSENT:
         if current is None:
             return None
         return _unbind(line, chain, below, steps, alone=alone)
-    if current is not None:
-        if same(Frozen(current, version) if type(current) is Staged else current, child):
-            return None
+    if current is not None and same(_frozen(current, version), child):
+        return None
     after = 0 if alone else version + 1
     top = _wrap(line, below, child, after)
     if not alone:
         line.version = after
     node.put(steps[i], top, after, grows)
     return root, after
+
+
+def _frozen(child: Child, version: int) -> Child:
+    return Frozen(child, version) if type(child) is Staged else child
 
 
 def _child(node: Staged, step: str) -> Child | None:
@@ -194,7 +202,10 @@ def _metadata(a: Child) -> bytes | None:
 
 
 def _in_hand(a: Child) -> bytes | None:
-    return a.in_hand if type(a) is Leaf else a  # type: ignore[return-value]
+    if type(a) is bytes:
+        return a
+    assert type(a) is Leaf
+    return a.in_hand
 
 
 def _hash(a: Child, other: Child) -> bytes:

@@ -149,8 +149,8 @@ class Fold(Generic[A, _C, _T]):
     depth: Depth | None = None
 
     def __post_init__(self) -> None:
-        order: object = self.order
-        if order not in ("sorted", "undefined") and not isinstance(order, random.Random):
+        shuffled = isinstance(self.order, random.Random)
+        if not shuffled and self.order not in ("sorted", "undefined"):
             raise TypeError(f'order is "sorted", "undefined" or a random.Random, not {self.order!r:.80}')
         if self.force is not True and not callable(self.force):
             raise TypeError("force is True, or a function of a path and what was accumulated")

@@ -27,7 +27,7 @@ class Home(Generic[C, M]):
         self.counters = Counters() if repo is None else repo.counters
         self.void: Source = Pool(self.codec, self.counters, Objects(), None)
         self.pruned: Source = Pruned(self.codec, self.counters)
-        self.plain = type(schema.contents) is Bytes
+        self.plain = isinstance(schema.contents, Bytes)
         """True if contents and their bytes are the same Python object."""
 
     def encode_metadata(self, metadata: M | None) -> bytes | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, final
 
 from ..backend import Reader
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
@@ -19,7 +19,19 @@ from ..lru import Lru
 from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Record, entry_of
 
-__all__ = ["ABSENT", "Child", "Counters", "Leaf", "Part", "Pool", "Pruned", "RepoSource", "Source", "Stored", "behind"]
+__all__ = [
+    "ABSENT",
+    "Child",
+    "Counters",
+    "Leaf",
+    "Part",
+    "Pool",
+    "Pruned",
+    "RepoSource",
+    "Source",
+    "Stored",
+    "behind",
+]
 
 
 class Part:
@@ -291,6 +303,7 @@ def behind(source: Source) -> Source:
     return source
 
 
+@final
 class Absent(Part):
     """A step that was removed, where a directory with that step lies below."""
 
@@ -303,6 +316,7 @@ class Absent(Part):
 ABSENT = Absent()
 
 
+@final
 class Leaf(Part):
     """Contents that may not have been read yet. `hash` is None as long as they were only given as a value."""
 
@@ -360,6 +374,7 @@ class Leaf(Part):
         return self._data
 
 
+@final
 class Stored(Part):
     """A directory whose hash is known, with a cache of the children that were asked for."""
 
@@ -443,4 +458,3 @@ class Stored(Part):
     def cached(self) -> Iterator[tuple[str, Child]]:
         """The children in memory, from one moment."""
         return iter(list(self.now.items()))
-

@@ -24,7 +24,12 @@ def check_page(offset: int, length: int | None) -> None:
 
 
 def bindings(
-    directory: Stored, *, offset: int = 0, length: int | None = None, sorted_: bool = False, cache: bool = True
+    directory: Stored,
+    *,
+    offset: int = 0,
+    length: int | None = None,
+    sorted_: bool = False,
+    cache: bool = True,
 ) -> Iterator[tuple[str, Child]]:
     """(step, child) for a page of `directory`.
 
@@ -35,7 +40,11 @@ def bindings(
     if sorted_:
         pairs = list(page(source.node, record, 0, None))
         order = source.codec.order
-        pairs.sort(key=None if order is None else lambda pair: order(pair[0]))
+        if order is None:
+            pairs.sort()
+        else:
+            keys = {step: order(step) for step, _ in pairs}
+            pairs.sort(key=lambda pair: keys[pair[0]])
         end = None if length is None else offset + length
         found = iter(pairs[offset:end])
     else:

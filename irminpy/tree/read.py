@@ -107,7 +107,7 @@ class ReadableTree(Generic[C, M]):
         return tree
 
     def kind(self, path: PathLike = (), *, cache: bool = True) -> Literal["contents", "node"] | None:
-        """"contents", "node" (a directory) or None (nothing there). Never reads a value."""
+        """ "contents", "node" (a directory) or None (nothing there). Never reads a value."""
         child = self._lookup(self._home.codec.steps(path), cache=cache)
         if child is None:
             return None
@@ -196,7 +196,7 @@ class ReadableTree(Generic[C, M]):
         node: Any = self._root
         version = self._version
         for step in steps:
-            kind = type(node)
+            kind: Any = type(node)  # pyright: ignore[reportUnknownVariableType]
             if kind is Stored:
                 node = node.child(step, cache=cache)
             elif kind is Staged:
@@ -256,7 +256,7 @@ class ReadableTree(Generic[C, M]):
         if type(root) is Staged:
             root = settle(Frozen(root, self._version), keep=keep)
             self._root = root
-        return cast("Stored | Leaf", root)
+        return root
 
     def _settled_at(self, steps: Sequence[str], *, cache: bool = True) -> Stored | None:
         """The directory at `steps` with its hash, or None if there is none."""

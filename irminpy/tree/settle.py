@@ -25,28 +25,21 @@ _DIRECTORY = bytes([DIRECTORY])
 class _Job:
     """One edited directory on its way to a hash."""
 
-    __slots__ = ("at", "base", "changes", "entries", "frozen", "parent", "step", "values")
+    __slots__ = ("at", "base", "changes", "directories", "entries", "frozen", "stored", "values")
 
-    def __init__(
-        self,
-        base: Stored | None,
-        changes: dict[str, Child],
-        parent: _Job | None,
-        step: str,
-        frozen: Frozen | None,
-        at: int,
-    ) -> None:
+    def __init__(self, base: Stored | None, changes: dict[str, Child], frozen: Frozen | None, at: int) -> None:
         self.base = base
         self.changes = changes
-        self.parent = parent
-        self.step = step
         self.frozen = frozen
         self.at = at
         """Where the values of this directory begin among all values."""
         self.values: list[str] = []
         """The steps that lead to values."""
+        self.directories: list[tuple[str, _Job]] = []
+        """The steps that lead to other jobs, which are done before this one."""
         self.entries: dict[str, bytes | None] = {}
-        """What the other edited steps lead to; the directories below fill in their own."""
+        """What the other edited steps lead to."""
+        self.stored: Stored | None = None
 
 
 def settle(view: Frozen, *, keep: bool = True) -> Stored:
@@ -94,13 +87,12 @@ class _Settling:
         self.counters.contents_hash += len(hashes)
         self.counters.node_hash += len(self.jobs) + len(self.plain)
         # A new directory reads from the pool of the root; the objects are the same in all.
-        root = self.jobs[0].base
+        root = self.jobs[-1].base
         first = self._pool(None if root is None else root.source)
         self._settle_plain(hashes, first)
-        # A directory was collected before the directories below it.
-        for job in reversed(self.jobs):
+        for job in self.jobs:
             pool = first if job.base is None else self._pool(job.base.source)
-            self._finish(job, self._hash(job, hashes), pool)
+            self._finish(job, hashes, pool)
         assert view.settled is not None
         exact = all(pool.parent is None or pool.parent.saved for pool in self.pools.values())
         for pool in self.pools.values():
@@ -109,17 +101,31 @@ class _Settling:
             _absorb(pool)
 
     def _collect(self, view: Frozen, line: Line | None) -> None:
-        """Make a job of each edited directory, parents first, and gather all values to be hashed.
+        """Make a job of each edited directory, children before parents, and gather all values to be hashed.
 
         `line` is the line whose newest version is settled, its lock held; None for an older version.
         """
         values, jobs, plain = self.values, self.jobs, self.plain
         order, leaf, empty = self.codec.order, self.codec.leaf, self.codec.empty
-        stack: list[tuple[Staged, int, Frozen | None, _Job | None, str]] = [
+        # A subtree that hangs at several places is visited once: else a few such levels would take for ever.
+        seen: dict[tuple[int, int], _Job] = {}
+        # A directory with the job above it, or, once all below are done, a job to be appended.
+        stack: list[tuple[Staged, int, Frozen | None, _Job | None, str] | _Job] = [
             (view.staged, view.version, view, None, "")
         ]
         while stack:
-            staged, version, frozen, parent, step = stack.pop()
+            task = stack.pop()
+            if type(task) is _Job:
+                jobs.append(task)
+                continue
+            assert type(task) is tuple
+            staged, version, frozen, parent, step = task
+            if frozen is not None:
+                job = seen.get((id(staged), version))
+                if job is not None:
+                    assert parent is not None
+                    parent.directories.append((step, job))
+                    continue
             base = staged.base
             if base is None and staged.line is line and version == view.version:
                 changes = staged.now.copy()
@@ -143,8 +149,12 @@ class _Settling:
                     values.extend(changes.values())  # type: ignore[arg-type]
                 continue
             assert base is None or type(base) is Stored
-            job = _Job(base, changes, parent, step, frozen, len(values))
-            jobs.append(job)
+            job = _Job(base, changes, frozen, len(values))
+            stack.append(job)
+            if parent is not None:
+                parent.directories.append((step, job))
+            if frozen is not None:
+                seen[id(staged), version] = job
             if pure:
                 job.values = list(changes)
                 values.extend(changes.values())  # type: ignore[arg-type]
@@ -212,15 +222,16 @@ class _Settling:
             return apply(codec, _nothing, nodes, EMPTY, entries)[0]
         return apply(codec, base.source.node, nodes, base.record(), entries)[0]
 
-    def _finish(self, job: _Job, hash_: bytes, pool: Pool) -> None:
-        pins = _pins(job, pool)
+    def _finish(self, job: _Job, hashes: list[bytes], pool: Pool) -> None:
+        for step, below in job.directories:
+            assert below.stored is not None
+            job.changes[step] = below.stored
+            job.entries[step] = _DIRECTORY + below.stored.hash
+        hash_ = self._hash(job, hashes)
         now = {s: c for s, c in job.changes.items() if c is not ABSENT} if self.keep else {}
-        stored = Stored(hash_, pool, now, pins)
-        if job.parent is not None:
-            job.parent.entries[job.step] = _DIRECTORY + hash_
-            job.parent.changes[job.step] = stored
+        job.stored = Stored(hash_, pool, now, _pins(job, pool))
         if job.frozen is not None:
-            job.frozen.settled = stored
+            job.frozen.settled = job.stored
 
     def _pool(self, parent: Source | None) -> Pool:
         pool = self.pools.get(id(parent))

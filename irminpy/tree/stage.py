@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import final
 
 from .lazy import ABSENT, Child, Part, Source, Stored
 
@@ -58,6 +59,7 @@ class _History:
         self.sizes: list[int] = []
 
 
+@final
 class Staged(Part):
     """A directory with edits on top of `base`. Belongs to one line; read it at a version of that line.
 
@@ -164,7 +166,7 @@ class Staged(Part):
                         return now.copy()
                     return {step: now[step] for step in first or ()}
         out: dict[str, Child] = {}
-        steps = self.now if self.base is None else first
+        steps: Iterable[str] | None = self.now if self.base is None else first
         while True:
             try:
                 for step in steps or ():
@@ -195,6 +197,7 @@ def grow(line: Line, steps: Sequence[str], child: Child) -> Child:
     return child
 
 
+@final
 class Frozen(Part):
     """A staged directory at one version: a value that never changes."""
 

@@ -17,7 +17,7 @@ from ..key import KindedHash, KindedKey
 from ..merge import NO_ANCESTOR, Conflict, Old
 from ..path import Path, PathLike
 from ..schema import Schema
-from ..types import C, M
+from ..types import C2, M2, C, M
 from .concrete import of_concrete
 from .diff import change_of, data_of, differing
 from .edit import bind, fork, same
@@ -46,27 +46,29 @@ class Tree(WalkableTree[C, M]):
     # -- constructors ------------------------------------------------------------------------------------------
 
     @staticmethod
-    def empty(schema: Schema[C, M] | None = None) -> Tree[C, M]:
+    def empty(schema: Schema[C2, M2] | None = None) -> Tree[C2, M2]:
         """An empty tree in memory; `schema` None means the default schema."""
         home = _home(schema)
         return Tree(home, home.empty())
 
     @staticmethod
-    def of_contents(value: C, schema: Schema[C, M] | None = None, *, metadata: M | None = None) -> Tree[C, M]:
+    def of_contents(
+        value: C2, schema: Schema[C2, M2] | None = None, *, metadata: M2 | None = None
+    ) -> Tree[C2, M2]:
         """The tree whose root is the contents `value`."""
         home = _home(schema)
         return Tree(home, leaf_root(home, home.leaf(value, metadata)))
 
     @staticmethod
     def singleton(
-        path: PathLike, value: C, schema: Schema[C, M] | None = None, *, metadata: M | None = None
-    ) -> Tree[C, M]:
+        path: PathLike, value: C2, schema: Schema[C2, M2] | None = None, *, metadata: M2 | None = None
+    ) -> Tree[C2, M2]:
         """The tree that binds `path` to `value` and nothing else; the path `()` gives a contents root."""
-        tree: Tree[C, M] = Tree.empty(schema)
+        tree: Tree[C2, M2] = Tree.empty(schema)
         return tree.add(path, value, metadata=metadata)
 
     @staticmethod
-    def of_concrete(concrete: object, schema: Schema[C, M] | None = None) -> Tree[C, M]:
+    def of_concrete(concrete: object, schema: Schema[C2, M2] | None = None) -> Tree[C2, M2]:
         """The tree that `concrete` describes, as `to_concrete` gives it or in a looser form.
 
         A directory is a dict, or a list or tuple of (step, concrete tree) pairs; anything else is contents, bare or
@@ -77,24 +79,24 @@ class Tree(WalkableTree[C, M]):
         return Tree(home, leaf_root(home, root) if type(root) is bytes else cast("Root", root))
 
     @staticmethod
-    def pruned(hash: KindedHash, schema: Schema[C, M] | None = None) -> Tree[C, M]:
+    def pruned(hash: KindedHash, schema: Schema[C2, M2] | None = None) -> Tree[C2, M2]:
         """A tree of which only the hash is known. It can be embedded; reading it raises PrunedHash."""
         home = _home(schema)
         return Tree(home, _root_of(home, hash, home.pruned))
 
     @staticmethod
-    def shallow(repo: HasHome[C, M], key: KindedKey | KindedHash) -> Tree[C, M]:
+    def shallow(repo: HasHome[C2, M2], key: KindedKey | KindedHash) -> Tree[C2, M2]:
         """The tree at `key` in `repo`, without a look whether it exists; reading it may raise DanglingHash."""
         home = repo.home
         return Tree(home, _root_of(home, _kinded(key), home.source()))
 
     @staticmethod
-    def of_key(repo: HasHome[C, M], key: KindedKey) -> Tree[C, M] | None:
+    def of_key(repo: HasHome[C2, M2], key: KindedKey) -> Tree[C2, M2] | None:
         """The tree at `key` in `repo`, or None if its root object is absent. Cost: one read."""
         return Tree.of_hash(repo, key.kinded_hash)
 
     @staticmethod
-    def of_hash(repo: HasHome[C, M], hash: KindedHash) -> Tree[C, M] | None:
+    def of_hash(repo: HasHome[C2, M2], hash: KindedHash) -> Tree[C2, M2] | None:
         """The tree with `hash` in `repo`, or None if its root object is not there. Cost: one read."""
         from_repo = Tree.shallow(repo, hash)
         root = from_repo._root
@@ -136,7 +138,9 @@ class Tree(WalkableTree[C, M]):
                                 node = kid
                             elif kid is None and node.base is None:
                                 line.version = version = version + 1
-                                node.put(step, data if i == last else grow(line, steps[i + 1 :], data), version, 1)
+                                node.put(
+                                    step, data if i == last else grow(line, steps[i + 1 :], data), version, 1
+                                )
                                 return Tree(home, root, version)
                             elif i == last and type(kid) is bytes and line.repeats < 4096:
                                 if kid == data:
@@ -151,7 +155,12 @@ class Tree(WalkableTree[C, M]):
         return self._bound(steps, data if encoded is None else Leaf(home.void, None, data, encoded))
 
     def update(
-        self, path: PathLike, f: Callable[[C | None], C | None], *, metadata: M | None = None, keep: bool = False
+        self,
+        path: PathLike,
+        f: Callable[[C | None], C | None],
+        *,
+        metadata: M | None = None,
+        keep: bool = False,
     ) -> Tree[C, M]:
         """This tree with the contents at `path` replaced by `f` of them; `f` is called once.
 
@@ -187,9 +196,7 @@ class Tree(WalkableTree[C, M]):
             return Tree(self._home, tree._root, tree._version)
         return self._bound(steps, ABSENT if tree.is_empty() else tree._child())
 
-    def update_tree(
-        self, path: PathLike, f: Callable[[Tree[C, M] | None], Tree[C, M] | None]
-    ) -> Tree[C, M]:
+    def update_tree(self, path: PathLike, f: Callable[[Tree[C, M] | None], Tree[C, M] | None]) -> Tree[C, M]:
         """This tree with the subtree at `path` replaced by `f` of it (None where there is nothing).
 
         Answering None or an empty tree removes `path`; at the root path, None gives the empty tree.
@@ -342,7 +349,7 @@ class Tree(WalkableTree[C, M]):
             return True
         if not isinstance(other, Tree):
             return NotImplemented
-        tree = cast("Tree[Any, Any]", other)
+        tree: Tree[Any, Any] = other  # pyright: ignore[reportUnknownVariableType]
         return self._home.schema == tree._home.schema and self.kinded_hash() == tree.kinded_hash()
 
     def __hash__(self) -> int:
@@ -362,7 +369,7 @@ class Tree(WalkableTree[C, M]):
             if child is ABSENT:
                 return self
             root = home.empty()  # contents at the root make way for a directory
-        done = bind(cast("Stored | Staged", root), self._version, steps, child, home.void)
+        done = bind(root, self._version, steps, child, home.void)
         return self if done is None else Tree(home, done[0], done[1])
 
 
@@ -465,7 +472,14 @@ class Editor(Generic[C, M]):
         if not self._alone and type(root) is Staged:
             # The line of this root has other handles: start one of our own.
             root = fork(Frozen(root, tree._version), tree._home.void)
-        done = bind(cast("Stored | Staged", root), 0 if not self._alone else tree._version, steps, child, tree._home.void, alone=True)
+        done = bind(
+            root,
+            0 if not self._alone else tree._version,
+            steps,
+            child,
+            tree._home.void,
+            alone=True,
+        )
         if done is None:
             return False
         self._tree, self._alone = Tree(tree._home, done[0], done[1]), True
