@@ -1,7 +1,7 @@
 """Commits: the handle that users hold, and reading and writing them through an open backend.
 
-A commit binds a root directory to its parents and its info; its hash is that of its canonical bytes. This module
-knows no branches but as ref updates that travel with the objects of a commit.
+A commit binds a root directory to its parents and its info; its hash is that of its canonical bytes. This
+module knows no branches but as ref updates that travel with the objects of a commit.
 """
 
 from __future__ import annotations
@@ -183,7 +183,8 @@ class Opened(Generic[C, M]):
         clear: bool = True,
         move: Callable[[Hash], Sequence[RefUpdate]] | None = None,
     ) -> tuple[Commit[C, M], Tree[C, M]] | None:
-        """The commit of `tree`, written in one batch with the ref updates that `move` gives for its hash; and its tree.
+        """The commit of `tree`, written in one batch with the ref updates that `move` gives for its hash; and
+        its tree.
 
         None if a condition of an update does not hold. After a success `tree` reads from the repository.
         DecodeError for contents at the root.

@@ -1,6 +1,7 @@
 """The graph of commits: walks and common ancestors, as pure functions over "give me this commit".
 
-Nothing here trusts dates: they only choose which commit is looked at first. No recursion: a history may be long.
+Nothing here trusts dates: they only choose which commit is looked at first. No recursion: a history may be
+long.
 """
 
 from __future__ import annotations
@@ -85,9 +86,10 @@ _COMMON = _OURS | _THEIRS
 def lcas(read: Read, a: Hash, b: Hash) -> list[Hash]:
     """The least common ancestors of `a` and `b`: those that are no ancestor of another common one.
 
-    A commit counts as an ancestor of itself. In the order in which they are found, which depends on the graph and the
-    dates alone. Cost: the commits between the two and their common ancestors; a long way back only if dates lie, or
-    if there are several candidates, since one may be an ancestor of another however far they are apart.
+    A commit counts as an ancestor of itself. In the order in which they are found, which depends on the graph
+    and the dates alone. Cost: the commits between the two and their common ancestors; a long way back only if
+    dates lie, or if there are several candidates, since one may be an ancestor of another however far they
+    are apart.
     """
     if a == b:
         return [a]
@@ -134,10 +136,11 @@ def lcas(read: Read, a: Hash, b: Hash) -> list[Hash]:
 
 
 def walk(read: Callable[[Hash], N], heads: Iterable[Hash]) -> Iterator[N]:
-    """All ancestors of `heads` and themselves, children before parents, the newest first among those that may come.
+    """All ancestors of `heads` and themselves, children before parents, the newest first among those that may
+    come.
 
-    Lazy: where the history is one line nothing is read ahead; where it forks, no further than to where it is one
-    line again. Cost: one read per commit.
+    Lazy: where the history is one line nothing is read ahead; where it forks, no further than to where it is
+    one line again. Cost: one read per commit.
     """
     frontier = list(dict.fromkeys(heads))
     while frontier:
@@ -167,10 +170,11 @@ def walk(read: Callable[[Hash], N], heads: Iterable[Hash]) -> Iterator[N]:
 
 
 def _region(read: Callable[[Hash], N], frontier: list[Hash]) -> tuple[dict[Hash, N], Hash | None]:
-    """The commits from `frontier` down to the first one that all their ways to the roots lead through, without it.
+    """The commits from `frontier` down to the first one that all their ways to the roots lead through,
+    without it.
 
-    None instead of it if there is no such commit. INVARIANT: once only one commit is waiting and no root was seen,
-    every commit of the region leads to that one, so that it is no descendant of any of them.
+    None instead of it if there is no such commit. INVARIANT: once only one commit is waiting and no root was
+    seen, every commit of the region leads to that one, so that it is no descendant of any of them.
     """
     region: dict[Hash, N] = {}
     waiting: dict[Hash, N] = {hash_: read(hash_) for hash_ in frontier}

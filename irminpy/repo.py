@@ -36,7 +36,8 @@ _SHORTEST = 7  # digits of a hash that may stand for it
 
 
 class Repo(Generic[C, M]):
-    """An open repository: branches, commits and trees in a backend. A context manager; free to share between threads.
+    """An open repository: branches, commits and trees in a backend. A context manager; free to share between
+    threads.
 
     `irminpy.open("mem:")` or `Repo.open(maker, schema)` opens one. After `close` everything raises Closed.
     """
@@ -90,10 +91,10 @@ class Repo(Generic[C, M]):
     ) -> Repo[Any, Any]:
         """The repository that `maker` opens, such as `Memory()`.
 
-        `schema` None means the default schema, and SchemaMismatch if the store has another. `readonly`: writes raise
-        ReadOnly. `create`: make the store if there is none, else NotAStore. `exclusive`: no other process may write
-        meanwhile. `timeout`: seconds to wait for a lock, then Locked. `author` and `clock` are for the info of
-        commits.
+        `schema` None means the default schema, and SchemaMismatch if the store has another. `readonly`:
+        writes raise ReadOnly. `create`: make the store if there is none, else NotAStore. `exclusive`: no
+        other process may write meanwhile. `timeout`: seconds to wait for a lock, then Locked. `author` and
+        `clock` are for the info of commits.
         """
         if not isinstance(maker, Maker):  # pyright: ignore[reportUnnecessaryIsInstance]
             hint = "; irminpy.open takes a URI" if isinstance(maker, str) else ""
@@ -169,10 +170,11 @@ class Repo(Generic[C, M]):
         return Store(self._opened, self._watches, None)
 
     def at(self, revision: str) -> Store[C, M]:
-        """A detached store at `revision`: a branch, a hash or at least 7 digits of it; then any of `~n` and `^n`.
+        """A detached store at `revision`: a branch, a hash or at least 7 digits of it; then any of `~n` and
+        `^n`.
 
-        `~n` is the n-th first parent, `^n` the n-th parent, `~` and `^` mean 1. A branch wins over a hash. NotFound
-        if there is no such commit, or if several begin with the digits.
+        `~n` is the n-th first parent, `^n` the n-th parent, `~` and `^` mean 1. A branch wins over a hash.
+        NotFound if there is no such commit, or if several begin with the digits.
         """
         self._opened.check()
         if not isinstance(revision, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -200,10 +202,9 @@ class Repo(Generic[C, M]):
         digits = name.lower()
         size = 2 * self._opened.home.codec.hash_size
         if _SHORTEST <= len(digits) <= size and not set(digits) - set("0123456789abcdef"):
-            if len(digits) == size:
-                hashes = [Hash.of_hex(digits)]
-            else:
-                hashes = self._opened.backend.find_commits(digits)
+            hashes = (
+                [Hash.of_hex(digits)] if len(digits) == size else self._opened.backend.find_commits(digits)
+            )
             if len(hashes) > 1:
                 raise NotFound("commit", f"{revision} (several begin with these digits; give more of them)")
             commit = self._opened.find(hashes[0]) if hashes else None
@@ -250,9 +251,9 @@ class Repo(Generic[C, M]):
     ) -> Commit[C, M]:
         """A commit of `tree` with the given parents, in their order; no branch moves.
 
-        The tree is saved and reads from the repository from then on; `clear` drops what is in memory of it, without
-        it reading what was written costs no access to the backend. DecodeError for contents at the root,
-        DanglingHash for a parent that is not here.
+        The tree is saved and reads from the repository from then on; `clear` drops what is in memory of it,
+        without it reading what was written costs no access to the backend. DecodeError for contents at the
+        root, DanglingHash for a parent that is not here.
         """
         opened = self._opened
         opened.check()
@@ -286,7 +287,9 @@ class Repo(Generic[C, M]):
         return self.schema.contents.decode(opened.source.decode_contents(hash_of_key(key), data))
 
     def find_key(self, tree: Tree[C, M]) -> KindedKey | None:
-        """The key of the object with the hash of `tree`, even if `tree` itself is in memory; None if it is not here."""
+        """The key of the object with the hash of `tree`, even if `tree` itself is in memory; None if it is
+        not here.
+        """
         opened = self._opened
         opened.check()
         kinded = tree.kinded_hash()
@@ -304,8 +307,8 @@ class Repo(Generic[C, M]):
     ) -> Hash | None:
         """The key of the merge of the contents at three keys: read, merged by their type, written.
 
-        None stands for absent contents, NO_ANCESTOR for no known ancestor. Raises MergeConflict; NotFound for a key
-        that leads nowhere.
+        None stands for absent contents, NO_ANCESTOR for no known ancestor. Raises MergeConflict; NotFound for
+        a key that leads nowhere.
         """
         base: Old[C | None] = NO_ANCESTOR if isinstance(old, NoAncestor) else self._value(old)
         merged = self.schema.contents.merge(base, self._value(left), self._value(right))
@@ -331,7 +334,8 @@ class Repo(Generic[C, M]):
     ) -> Watch:
         """Call `f`, on a thread of its own, with each branch that is made, moved or removed from now on.
 
-        `init` is what the caller knows of the branches: what has changed since is told at once. See `Store.watch`.
+        `init` is what the caller knows of the branches: what has changed since is told at once. See
+        `Store.watch`.
         """
         get = self._opened.get
 

@@ -1,11 +1,12 @@
 """Watching refs: callbacks that hear what changed, on a thread of their own.
 
-`Watches` stands between the ref changes that a backend announces on the thread of the writer and callbacks that may
-take their time. It knows hashes and names of refs, no commits and no stores.
+`Watches` stands between the ref changes that a backend announces on the thread of the writer and callbacks
+that may take their time. It knows hashes and names of refs, no commits and no stores.
 
-Each watcher remembers the last value it was told for each ref; what it is told is the difference from that: Added,
-Updated or Removed, never two equal values. A watcher is never run concurrently with itself, and hears of changes in
-their order. One that is too slow misses steps in between but not the last state; it never blocks a writer.
+Each watcher remembers the last value it was told for each ref; what it is told is the difference from that:
+Added, Updated or Removed, never two equal values. A watcher is never run concurrently with itself, and hears
+of changes in their order. One that is too slow misses steps in between but not the last state; it never
+blocks a writer.
 """
 
 from __future__ import annotations
@@ -62,9 +63,11 @@ class Watch:
         return self._name
 
     def unwatch(self) -> None:
-        """Stop. When this returns the callback is not running and is not called again; a second call does nothing.
+        """Stop. When this returns the callback is not running and is not called again; a second call does
+        nothing.
 
-        Called from inside the callback itself it returns at once. Do not hold a lock that the callback waits for.
+        Called from inside the callback itself it returns at once. Do not hold a lock that the callback waits
+        for.
         """
         self._watches.unwatch(self)
 
@@ -216,8 +219,8 @@ class Watches:
     def watch(self, name: str, callback: Callback, *, init: Hash | None = None) -> Watch:
         """Call `callback` with each change of the ref `name` from now on.
 
-        `init` is what the caller knows of it: what has changed since is told at once. Without it the first event is
-        Added, whatever the ref is now.
+        `init` is what the caller knows of it: what has changed since is told at once. Without it the first
+        event is Added, whatever the ref is now.
         """
         watcher = self._add(name, {} if init is None else {name: init}, callback)
         if init is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, cast
+from typing import Any, Generic, Literal, cast
 
 from .. import branch as branches
 from .. import diff
@@ -50,6 +50,7 @@ class Head(Generic[C, M]):
 
     @property
     def hash(self) -> Hash | None:
+        """The hash of the commit."""
         return None if self.commit is None else self.commit.hash
 
 
@@ -172,8 +173,8 @@ class ReadableStore(Generic[C, M]):
     def log(self, n: int | None = None, path: PathLike | None = None) -> Iterator[Commit[C, M]]:
         """The commits from the head back: children before parents, the newest first; at most `n`.
 
-        With `path`, only commits that changed it: what is there differs from that of each parent. Nothing without a
-        head. Cost: one read per commit, when the iterator reaches it; see `history.walk`.
+        With `path`, only commits that changed it: what is there differs from that of each parent. Nothing
+        without a head. Cost: one read per commit, when the iterator reaches it; see `history.walk`.
         """
         if n is not None and (type(n) is not int or n < 0):
             raise DecodeError("n", f"{n!r:.80}; use a number from 0 up, or None for all")
@@ -201,11 +202,12 @@ class ReadableStore(Generic[C, M]):
     # -- watches ---------------------------------------------------------------------------------------------
 
     def watch(self, f: Callable[[Change[Commit[C, M]]], None], *, init: Commit[C, M] | None = None) -> Watch:
-        """Call `f`, on a thread of its own, with each change of the head from now on, made by whatever handle.
+        """Call `f`, on a thread of its own, with each change of the head from now on, made by whatever
+        handle.
 
-        Without `init` the first change is Added, even if there is a head; with it, Updated from there. An exception
-        in `f` is logged and swallowed. A slow `f` may miss steps in between, never the last one. NotFound for a
-        detached store, which has no branch to watch.
+        Without `init` the first change is Added, even if there is a head; with it, Updated from there. An
+        exception in `f` is logged and swallowed. A slow `f` may miss steps in between, never the last one.
+        NotFound for a detached store, which has no branch to watch.
         """
 
         def call(name: str, change: Change[Hash]) -> None:
@@ -220,7 +222,9 @@ class ReadableStore(Generic[C, M]):
         *,
         init: Commit[C, M] | None = None,
     ) -> Watch:
-        """As `watch`, with pairs of the commit and the subtree at `path`, only where that subtree has changed."""
+        """As `watch`, with pairs of the commit and the subtree at `path`, only where that subtree has
+        changed.
+        """
         steps = self._opened.home.codec.steps(path)
 
         def pair(commit: Commit[C, M] | None) -> tuple[Commit[C, M], Tree[C, M]] | None:
@@ -275,6 +279,7 @@ class ReadableStore(Generic[C, M]):
 
 
 def hash_of(commit: Commit[Any, Any] | None) -> Hash | None:
+    """The hash of `commit`, None for None."""
     return None if commit is None else commit.hash
 
 

@@ -1,26 +1,21 @@
 """The store: a handle on a branch, or on a head of its own, that is read like a tree and written by commits.
 
-Every write is optimistic: the new tree is made from a snapshot of the head, the commit is written together with a
-compare-and-set of the head, and if another writer was quicker all of it happens again. No lock is held meanwhile.
-A store works on an open backend; it knows no repository.
+Every write is optimistic: the new tree is made from a snapshot of the head, the commit is written together
+with a compare-and-set of the head, and if another writer was quicker all of it happens again. No lock is held
+meanwhile. A store works on an open backend; it knows no repository.
 """
 
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, TypedDict, cast
+from dataclasses import replace
+from typing import Any, Literal, TypedDict, Unpack, cast
 
-from typing_extensions import Unpack
 
-from .. import branch as branches
-from .. import diff
 from ..backend import RefUpdate
-from ..commit import Commit, Infos, Opened
-from ..diff import Change
+from ..commit import Commit, Infos
 from ..errors import (
     DecodeError,
     MergeConflict,
@@ -31,16 +26,15 @@ from ..errors import (
     TooManyRetries,
 )
 from ..hash import Hash
-from ..history import Graph, lcas, walk
-from ..key import KindedHash, KindedKey
+from ..history import Graph, lcas
 from ..merge import Conflict
 from ..objects import Objects
 from ..path import PathLike, join
 from ..tree import Editor, OnConflict, Tree
 from ..types import C, M
-from ..watch import Watch, Watches
+from .read import Head, ReadableStore, hash_of
 
-__all__ = ["Edit", "Status", "Store", "Writing"]
+__all__ = ["Edit", "Store", "Writing"]
 
 
 class Writing(TypedDict, total=False):
@@ -72,9 +66,9 @@ Strategy = Literal["test_and_set", "set", "merge"]
 class Store(ReadableStore[C, M]):
     """A branch of a repository, or a detached head: reads of its tree, and writes that are commits.
 
-    Get one from `Repo.main`, `Repo.branch`, `Repo.at`, `Repo.detached` or `Repo.empty`. Reads look at the head as it
-    is at that moment; take `tree()` for several reads of one snapshot. Writes give the commit, or None if nothing
-    changed. Free to share between threads.
+    Get one from `Repo.main`, `Repo.branch`, `Repo.at`, `Repo.detached` or `Repo.empty`. Reads look at the
+    head as it is at that moment; take `tree()` for several reads of one snapshot. Writes give the commit, or
+    None if nothing changed. Free to share between threads.
     """
 
     __slots__ = ()
@@ -141,10 +135,11 @@ class Store(ReadableStore[C, M]):
     ) -> Commit[C, M] | None:
         """Replace the subtree at `path` by `f` of it (None: nothing there), in one commit.
 
-        What happens if the subtree has changed while `f` ran, says `strategy`: "test_and_set" runs `f` again on what
-        is there now; "set" overwrites it; "merge" merges, with what `f` saw as the ancestor, and runs `f` again on a
-        conflict. `f` is run again `retries` times at most, then TooManyRetries; with `retries=0`, TestWas or
-        MergeConflict at once. Changes elsewhere in the tree are kept and never make `f` run again.
+        What happens if the subtree has changed while `f` ran, says `strategy`: "test_and_set" runs `f` again
+        on what is there now; "set" overwrites it; "merge" merges, with what `f` saw as the ancestor, and runs
+        `f` again on a conflict. `f` is run again `retries` times at most, then TooManyRetries; with
+        `retries=0`, TestWas or MergeConflict at once. Changes elsewhere in the tree are kept and never make
+        `f` run again.
         """
         if strategy not in ("test_and_set", "set", "merge"):
             raise DecodeError("strategy", f'{strategy!r:.80}: use "test_and_set", "set" or "merge"')
@@ -170,10 +165,11 @@ class Store(ReadableStore[C, M]):
         on_conflict: OnConflict[C, M] | None = None,
         **how: Unpack[Writing],
     ) -> Edit[C, M]:
-        """A context manager: an editor of the subtree at `path`, and one commit at its end, or none if all is as it was.
+        """A context manager: an editor of the subtree at `path`, and one commit at its end, or none if all is
+        as it was.
 
-        An exception inside makes no commit. If the subtree has changed meanwhile, `on_race` "raise" raises TestWas
-        and "merge" merges, which may raise MergeConflict.
+        An exception inside makes no commit. If the subtree has changed meanwhile, `on_race` "raise" raises
+        TestWas and "merge" merges, which may raise MergeConflict.
         """
         if on_race not in ("raise", "merge"):
             raise DecodeError("on_race", f'{on_race!r:.80}: use "raise" or "merge"')
@@ -204,7 +200,8 @@ class Store(ReadableStore[C, M]):
     def fast_forward(self, commit: Commit[C, M]) -> None:
         """Move the head to `commit`, a descendant of it.
 
-        Raises NoChange if it is there already, Rejected if the head is no ancestor of `commit` or has just moved.
+        Raises NoChange if it is there already, Rejected if the head is no ancestor of `commit` or has just
+        moved.
         """
         head = self.find_head()
         commit = self._opened.get(commit.hash, "the commit of a head")
@@ -240,8 +237,8 @@ class Store(ReadableStore[C, M]):
         """Merge `commit` into this store; the new head, or None if the head has all of it already.
 
         Where the head is an ancestor of `commit`, or there is no head, the head moves and no commit is made.
-        Otherwise the commit has both as parents, the head first. Raises MergeConflict, with nothing changed, unless
-        `on_conflict` settles every conflict ("ours", "theirs" or a function, as in `Tree.merge`).
+        Otherwise the commit has both as parents, the head first. Raises MergeConflict, with nothing changed,
+        unless `on_conflict` settles every conflict ("ours", "theirs" or a function, as in `Tree.merge`).
         """
         commit = self._opened.get(commit.hash, "the commit that is merged")
         parents = self._opened.parents(how.get("parents"))
@@ -271,8 +268,9 @@ class Store(ReadableStore[C, M]):
     def _ancestor(self, graph: Graph, bases: Sequence[Hash]) -> Tree[C, M] | None:
         """The tree that stands for all of `bases`: the merge of them, where there are several; None for none.
 
-        They are merged two by two, each pair on top of its own common ancestors, and so on down. MergeConflict if
-        that does not work out: any tree taken for the ancestor could silently undo what somebody settled by hand.
+        They are merged two by two, each pair on top of its own common ancestors, and so on down.
+        MergeConflict if that does not work out: any tree taken for the ancestor could silently undo what
+        somebody settled by hand.
         """
         trees: dict[Hash, Tree[C, M]] = {}
 
@@ -281,7 +279,8 @@ class Store(ReadableStore[C, M]):
 
         if not bases:
             return None
-        # A stack of its own: criss-cross merges may lie below each other without end. Each level ends as one commit.
+        # A stack of its own: criss-cross merges may lie below each other without end. Each level ends as one
+        # commit.
         stack = [list(bases)]
         below: list[Hash] | None = None
         while len(stack) > 1 or len(stack[-1]) > 1:
@@ -417,7 +416,9 @@ class Store(ReadableStore[C, M]):
 
 
 class Edit(Editor[C, M]):
-    """What `Store.edit` gives: an editor that commits at its end. `commit` is the result, None before and if nothing changed."""
+    """What `Store.edit` gives: an editor that commits at its end. `commit` is the result, None before and if
+    nothing changed.
+    """
 
     __slots__ = ("_how", "_on_conflict", "_path", "_seen", "_start", "_store", "_strategy", "commit")
 

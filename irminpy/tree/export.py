@@ -1,7 +1,7 @@
 """What a commit has to write: the objects of a tree that its repository does not hold yet.
 
-Children come before the nodes that point at them. Parts that the repository itself gave are trusted and not read;
-parts of another repository are accepted only where this one holds the same object.
+Children come before the nodes that point at them. Parts that the repository itself gave are trusted and not
+read; parts of another repository are accepted only where this one holds the same object.
 """
 
 from __future__ import annotations

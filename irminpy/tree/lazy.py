@@ -1,8 +1,8 @@
 """What a tree is made of once it has hashes: stored directories and lazy contents, and where they read from.
 
 `Stored` is a directory whose hash is known; `Leaf` is contents of which only the hash may be known. Both read
-through a `Source`: a repository, or a pool of objects that were hashed but not yet written, or nothing at all.
-This module knows neither handles nor edits.
+through a `Source`: a repository, or a pool of objects that were hashed but not yet written, or nothing at
+all. This module knows neither handles nor edits.
 """
 
 from __future__ import annotations
@@ -256,7 +256,8 @@ class Pool(Source):
 
     @staticmethod
     def saved_in(repo: RepoSource, objects: Objects, base: Source | None) -> Pool:
-        """A pool of `objects`, which `repo` holds, to be read without asking it; `base` is another such, or not.
+        """A pool of `objects`, which `repo` holds, to be read without asking it; `base` is another such, or
+        not.
 
         A chain of such pools has O(log n) links, as each takes in those behind it that are not much larger.
         """
@@ -391,7 +392,9 @@ class Stored(Part):
         self.source = source
         self.now: dict[str, Child] = {} if now is None else now
         self.pins = pins
-        """Children that `source` does not lead to, or below which there are such; they never leave this directory."""
+        """Children that `source` does not lead to, or below which there are such; they never leave this
+        directory.
+        """
         if pins is not None:
             self.now.update(pins)
         self._record: Record | None = None
