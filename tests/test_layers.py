@@ -29,21 +29,22 @@ INNER: dict[str, tuple[str, ...]] = {
     "formats": ("format", "native", "flat", "irmin", "tezos", "git"),
     "tree": (
         *("lazy", "stage", "settle", "edit", "listing", "home", "read"),
-        *("fold", "stats", "diff", "merge", "export", "tree"),
+        *("view", "clear", "concrete", "fold", "stats", "walk", "diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
     "store": ("read", "store"),
+    "testing": ("strategies", "model", "samples", "watching", "backend", "growth", "tree", "machine"),
     "cli": ("failure", "output", "demo"),
 }
 
 # The same inside each backend.
 BACKENDS: dict[str, tuple[str, ...]] = {
-    "irminpy_mem": (),
+    "irminpy_mem": ("memory",),
 }
 
 # What only an extra installs: never imported when a core module is.
-EXTRAS = frozenset({"rich", "dulwich", "starlette", "uvicorn", "httpx2"})
-BEHIND_AN_EXTRA = ("irminpy.server",)  # these may; nothing imports them unasked
+EXTRAS = frozenset({"rich", "dulwich", "starlette", "uvicorn", "httpx2", "pytest", "hypothesis"})
+BEHIND_AN_EXTRA = ("irminpy.server", "irminpy.testing")  # these may; nothing imports them unasked
 
 
 def order() -> list[str]:

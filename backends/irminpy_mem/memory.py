@@ -37,6 +37,7 @@ class _Store:
         # Changes wait here until their turn, so that listeners hear of them in order though no lock is held.
         self.pending: deque[tuple[RefChange, tuple[RefListener, ...]]] = deque()
         self.speaking = threading.RLock()
+        self.inside = False  # a listener is being called, by the thread that holds `speaking`
 
 
 _named: dict[str, _Store] = {}
@@ -141,14 +142,20 @@ class MemoryBackend:
 
     def _speak(self, store: _Store) -> None:
         with store.speaking:
-            while True:
-                try:
-                    change, listeners = store.pending.popleft()
-                except IndexError:
-                    return
-                for listener in listeners:
-                    if listener in store.listeners:
-                        listener(change)
+            if store.inside:
+                return  # a listener writes: its change has its turn when all have heard the one before
+            store.inside = True
+            try:
+                while True:
+                    try:
+                        change, listeners = store.pending.popleft()
+                    except IndexError:
+                        return
+                    for listener in listeners:
+                        if listener in store.listeners:
+                            listener(change)
+            finally:
+                store.inside = False
 
     def ref(self, name: str, /) -> Hash | None:
         """The commit of the ref, or None."""

@@ -207,8 +207,9 @@ class Pool(Source):
         super().__init__(codec, counters)
         self.objects = objects
         self.parent = parent
-        self.whole: tuple[bytes, list[Stored | Leaf]] | None = None
-        """The directory whose objects are all of `objects`, and the parts of it that are elsewhere.
+        self.whole: tuple[bytes, list[Stored | Leaf], Source | None] | None = None
+        """The directory whose objects are all of `objects`, the parts of it that are elsewhere, and the one
+        repository (or None) that holds all the rest.
 
         None if the pool may hold objects that were superseded."""
         self._records: Lru[bytes, Record] = Lru(1 << 20, weigh=_weight)

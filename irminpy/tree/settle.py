@@ -27,10 +27,11 @@ class _Job:
 
     __slots__ = ("at", "base", "changes", "directories", "entries", "frozen", "stored", "values")
 
-    def __init__(self, base: Stored | None, changes: dict[str, Child], frozen: Frozen | None, at: int) -> None:
+    def __init__(self, base: Stored | None, changes: dict[str, Child], at: int) -> None:
         self.base = base
         self.changes = changes
-        self.frozen = frozen
+        self.frozen: list[Frozen] = []
+        """Whoever waits for this directory's hash."""
         self.at = at
         """Where the values of this directory begin among all values."""
         self.values: list[str] = []
@@ -74,12 +75,14 @@ class _Settling:
     def run(self, view: Frozen) -> None:
         """Settle `view`."""
         line = view.staged.line
-        with line.lock:
-            newest = line.version == view.version
-            if newest:
-                self._collect(view, line)
-        if not newest:
-            self._collect(view, None)
+        # Never wait: this thread may hold the lock of another line, and its holder may want that one. Without
+        # the lock the newest version is read as an older one, which costs more.
+        mine = line.lock.acquire(blocking=False)
+        try:
+            self._collect(view, line if mine and line.version == view.version else None)
+        finally:
+            if mine:
+                line.lock.release()
         codec = self.codec
         data = codec.encode_contents(self.values)
         hashes = codec.digest_many(data)
@@ -94,10 +97,12 @@ class _Settling:
             pool = first if job.base is None else self._pool(job.base.source)
             self._finish(job, hashes, pool)
         assert view.settled is not None
-        exact = all(pool.parent is None or pool.parent.saved for pool in self.pools.values())
+        parents = [pool.parent for pool in self.pools.values() if pool.parent is not None]
+        bases = {id(base): base for base in [_base(parent) for parent in parents]}
+        exact = len(bases) <= 1 and all(parent.saved for parent in parents)
         for pool in self.pools.values():
             if exact:
-                pool.whole = (view.settled.hash, self.parts)
+                pool.whole = (view.settled.hash, self.parts, next(iter(bases.values()), None))
             _absorb(pool)
 
     def _collect(self, view: Frozen, line: Line | None) -> None:
@@ -125,6 +130,7 @@ class _Settling:
                 if job is not None:
                     assert parent is not None
                     parent.directories.append((step, job))
+                    job.frozen.append(frozen)
                     continue
             base = staged.base
             if base is None and staged.line is line and version == view.version:
@@ -149,11 +155,12 @@ class _Settling:
                     values.extend(changes.values())  # type: ignore[arg-type]
                 continue
             assert base is None or type(base) is Stored
-            job = _Job(base, changes, frozen, len(values))
+            job = _Job(base, changes, len(values))
             stack.append(job)
             if parent is not None:
                 parent.directories.append((step, job))
             if frozen is not None:
+                job.frozen.append(frozen)
                 seen[id(staged), version] = job
             if pure:
                 job.values = list(changes)
@@ -230,8 +237,8 @@ class _Settling:
         hash_ = self._hash(job, hashes)
         now = {s: c for s, c in job.changes.items() if c is not ABSENT} if self.keep else {}
         job.stored = Stored(hash_, pool, now, _pins(job, pool))
-        if job.frozen is not None:
-            job.frozen.settled = job.stored
+        for frozen in job.frozen:
+            frozen.settled = job.stored
 
     def _pool(self, parent: Source | None) -> Pool:
         pool = self.pools.get(id(parent))
@@ -256,6 +263,11 @@ def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:
 
 def _nothing(hash: bytes, /) -> Record:
     raise DanglingHash("a directory without a store", Hash(hash))
+
+
+def _base(source: Source) -> Source | None:
+    """The repository behind `source`, or what is there instead."""
+    return source.base_repo() if isinstance(source, Pool) else source
 
 
 def _absorb(pool: Pool) -> None:

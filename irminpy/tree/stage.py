@@ -157,19 +157,23 @@ class Staged(Part):
 
         Costs the entries staged up to `version`, later ones are not looked at.
         """
-        first = self.first
-        if version == self.line.version:
-            with self.line.lock:
-                if version == self.line.version:
+        line = self.line
+        # Never wait: who settles holds the lock of another line.
+        if version == line.version and line.lock.acquire(blocking=False):
+            try:
+                if version == line.version:
                     now = self.now
                     if self.base is None:
                         return now.copy()
-                    return {step: now[step] for step in first or ()}
+                    return {step: now[step] for step in self.first or ()}
+            finally:
+                line.lock.release()
         out: dict[str, Child] = {}
-        steps: Iterable[str] | None = self.now if self.base is None else first
+        steps: Iterable[str] | None = self.now if self.base is None else self.first
         while True:
             try:
                 for step in steps or ():
+                    first = self.first  # after `now`: a writer notes the version before it adds the step
                     if first is not None and first.get(step, 0) > version:
                         break  # both dicts keep the order of the edits
                     child = self._edited(step, version)
@@ -178,8 +182,7 @@ class Staged(Part):
                 return out
             except RuntimeError:  # a writer added a step meanwhile
                 out.clear()
-                first = self.first
-                steps = dict.fromkeys(list(self.now)) if self.base is None else dict(first or {})
+                steps = dict.fromkeys(list(self.now)) if self.base is None else dict(self.first or {})
 
     def _edited(self, step: str, version: int) -> Child | None:
         child = self.now.get(step)

@@ -82,22 +82,25 @@ class Tree(WalkableTree[C, M]):
     def pruned(hash: KindedHash, schema: Schema[C2, M2] | None = None) -> Tree[C2, M2]:
         """A tree of which only the hash is known. It can be embedded; reading it raises PrunedHash."""
         home = _home(schema)
-        return Tree(home, _root_of(home, hash, home.pruned))
+        return Tree(home, _root_of(home, _kinded(hash), home.pruned))
 
     @staticmethod
     def shallow(repo: HasHome[C2, M2], key: KindedKey | KindedHash) -> Tree[C2, M2]:
         """The tree at `key` in `repo`, without a look whether it exists; reading it may raise DanglingHash."""
-        home = repo.home
+        home = getattr(repo, "home", None)
+        if not isinstance(home, Home):
+            raise TypeError(f"a repository is expected, not {type(repo).__name__}")
         return Tree(home, _root_of(home, _kinded(key), home.source()))
 
     @staticmethod
     def of_key(repo: HasHome[C2, M2], key: KindedKey) -> Tree[C2, M2] | None:
         """The tree at `key` in `repo`, or None if its root object is absent. Cost: one read."""
-        return Tree.of_hash(repo, key.kinded_hash)
+        return Tree.of_hash(repo, _kinded(key))
 
     @staticmethod
     def of_hash(repo: HasHome[C2, M2], hash: KindedHash) -> Tree[C2, M2] | None:
         """The tree with `hash` in `repo`, or None if its root object is not there. Cost: one read."""
+        hash = _kinded(hash)
         from_repo = Tree.shallow(repo, hash)
         root = from_repo._root
         try:
@@ -188,7 +191,7 @@ class Tree(WalkableTree[C, M]):
         Costs nothing in proportion to `tree`, unless something of the same length is there: then both are hashed, to
         know whether anything changes. SchemaMismatch if `tree` has another schema.
         """
-        self._home.schema.require(tree._home.schema)
+        self._home.schema.require(_expect(tree)._home.schema)
         steps = self._home.codec.steps(path)
         if not steps:
             if tree is self or same(self._child(), tree._child()):
@@ -356,6 +359,8 @@ class Tree(WalkableTree[C, M]):
         return hash(self.hash())
 
     def __lt__(self, other: Tree[C, M]) -> bool:
+        if not isinstance(other, Tree):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return NotImplemented
         return self.hash() < other.hash()
 
     def _bound(self, steps: Sequence[str], child: Child) -> Tree[C, M]:
@@ -434,7 +439,7 @@ class Editor(Generic[C, M]):
         """Bind `path` to `tree`, as `Tree.add_tree`."""
         steps = self._tree._home.codec.steps(path)
         if steps:
-            self._tree.schema.require(tree.schema)
+            self._tree.schema.require(_expect(tree).schema)
             self._bind(steps, ABSENT if tree.is_empty() else tree._child())
         else:
             self._tree, self._alone = self._tree.add_tree((), tree), False
@@ -487,15 +492,32 @@ class Editor(Generic[C, M]):
 
 
 def _home(schema: Schema[Any, Any] | None) -> Home[Any, Any]:
+    if schema is not None and not isinstance(schema, Schema):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a schema is expected, not {type(schema).__name__}")
     return Home(Schema() if schema is None else schema)
 
 
+def _expect(tree: Tree[C, M]) -> Tree[C, M]:
+    """`tree`; TypeError if it is none."""
+    if not isinstance(tree, Tree):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a tree is expected, not {type(tree).__name__}")
+    return tree
+
+
 def _kinded(key: KindedKey | KindedHash) -> KindedHash:
-    return key.kinded_hash if isinstance(key, KindedKey) else key
+    if isinstance(key, KindedKey):
+        return key.kinded_hash
+    if not isinstance(key, KindedHash):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a KindedHash or a KindedKey is expected, not {type(key).__name__}")
+    return key
 
 
 def _root_of(home: Home[Any, Any], kinded: KindedHash, source: Any) -> Stored | Leaf:
     hash_ = home.check_hash(kinded.hash)
     if kinded.kind == "node":
         return Stored(hash_, source)
-    return Leaf(source, hash_, None, kinded.metadata)
+    metadata = kinded.metadata
+    if metadata is not None:
+        # From outside: an entry with the bytes of the default would be a second form of the same directory.
+        metadata = home.encode_metadata(home.decode_metadata(metadata))
+    return Leaf(source, hash_, None, metadata)

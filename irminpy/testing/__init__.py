@@ -1,0 +1,9 @@
+"""The suites that the author of a backend runs (docs/writing-a-backend.md). Needs pytest and hypothesis.
+
+`BackendSuite` is the contract of `irminpy.backend`, `TreeSuite` what trees owe over a backend, `TreeMachine` random
+edits of many trees compared with plain dicts, `strategies` what the examples are drawn from.
+"""
+
+from .backend import BackendSuite
+
+__all__ = ["BackendSuite"]
