@@ -33,6 +33,7 @@ INNER: dict[str, tuple[str, ...]] = {
         *("diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
+    "store": ("read", "store"),
     "testing": ("strategies", "model", "samples", "watching", "backend", "growth", "tree", "machine"),
     "cli": ("failure", "output", "demo"),
 }
