@@ -32,7 +32,7 @@ INNER: dict[str, tuple[str, ...]] = {
         *("fold", "stats", "diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
-    "testing": ("strategies", "model", "samples", "watching", "backend", "growth", "tree", "machine"),
+    "testing": ("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
     "cli": ("failure", "output", "demo"),
 }
 

@@ -29,6 +29,7 @@ Handle = tuple[Tree[bytes, Any], Bindings]
 """A tree, and what it must hold. Neither ever changes."""
 
 _places = paths(1, 3)
+_nothing = multiple(*list[Any]())
 _edits = st.lists(
     st.tuples(st.sampled_from(["add", "add", "remove", "graft", "look"]), _places, values), max_size=30
 )
@@ -103,11 +104,7 @@ class TreeMachine(RuleBasedStateMachine):
     @rule(target=trees, handle=trees, path=_places, other=trees)
     def add_tree(self, handle: Handle, path: Path, other: Handle) -> Handle:
         """`Tree.add_tree` of another handle: of the same line, of an older one, or of another."""
-        if () in other[1]:
-            model = added(handle[1], path, other[1][()])
-        else:
-            model = grafted(handle[1], path, other[1])
-        return self._edited(handle, handle[0].add_tree(path, other[0]), model)
+        return self._edited(handle, handle[0].add_tree(path, other[0]), grafted(handle[1], path, other[1]))
 
     @rule(target=trees, handle=trees, path=_places)
     def find_tree(self, handle: Handle, path: Path) -> Any:
@@ -116,8 +113,8 @@ class TreeMachine(RuleBasedStateMachine):
         part = below(model, path)
         found = tree.find_tree(path)
         assert (found is not None) is bool(part)
-        if found is None or () in part:
-            return multiple()
+        if found is None:
+            return _nothing
         return self._kept(found, part)
 
     @rule(target=trees, handle=trees, path=_places, value=st.none() | values)
@@ -161,7 +158,7 @@ class TreeMachine(RuleBasedStateMachine):
             elif what == "remove":
                 assert editor.remove(path) is bool(below(model, path))
                 model = removed(model, path)
-            elif what == "graft" and () not in other[1]:
+            elif what == "graft":
                 editor[path] = other[0]
                 model = grafted(model, path, other[1])
             else:

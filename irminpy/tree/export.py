@@ -57,7 +57,11 @@ class _Gathering:
         if part.hash == codec.empty:
             self.objects.nodes[part.hash] = codec.encode_node([], b"", b"", [])
             return
-        if source.whole is not None and source.whole[0] == part.hash and source.whole[2] in (None, self.target):
+        if (
+            source.whole is not None
+            and source.whole[0] == part.hash
+            and source.whole[2] in (None, self.target)
+        ):
             # All of the pool belongs to this directory: no need to look at it piece by piece.
             self.stack.append(partial(self.objects.update, source.objects))
             for child in source.whole[1]:

@@ -77,7 +77,19 @@ def settle(view: Frozen, *, keep: bool = True) -> Stored:
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = ("codec", "counters", "jobs", "keep", "objects", "parts", "plain", "pools", "seen", "shared", "values")
+    __slots__ = (
+        "codec",
+        "counters",
+        "jobs",
+        "keep",
+        "objects",
+        "parts",
+        "plain",
+        "pools",
+        "seen",
+        "shared",
+        "values",
+    )
 
     def __init__(self, void: Source, *, keep: bool) -> None:
         self.codec = void.codec

@@ -50,4 +50,4 @@ def test_random_edits_agree_with_dicts(format_: Format) -> None:
         def make(self) -> Maker:
             return Memory()
 
-    run_state_machine_as_test(Machine)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Machine)

@@ -42,7 +42,7 @@ def test_an_old_handle_is_right_after_each_newer_one() -> None:
             )
             assert old.length("d") == min(n, 50)
     for n in (0, 1, 49, 50, 51, 200):
-        expected = {("d", str(i % 50)): b"%d" % i for i in range(n)}
+        expected: Bindings = {("d", str(i % 50)): b"%d" % i for i in range(n)}
         assert bindings_of(handles[n]) == expected
         assert handles[n].hash() == built(NARROW, expected).hash()
 
