@@ -1,1 +1,116 @@
-"""irminpy: a content-addressed, versioned, branchable tree store."""
+"""irminpy: a content-addressed, versioned, branchable tree store.
+
+>>> import irminpy
+>>> repo = irminpy.open("mem:")
+>>> main = repo.main()
+>>> commit = main.set("theme/name", b"dark", message="pick a theme")
+>>> main.get("theme/name")
+b'dark'
+>>> work = main.clone("work")
+>>> commit = work.set("theme/font", b"serif", message="add a font")
+>>> commit = main.merge_with_branch("work", message="merge work")
+>>> sorted(main.tree().get_tree("theme"))
+['font', 'name']
+>>> [commit.info.message for commit in main.log()]
+['add a font', 'pick a theme']
+>>> repo.close()
+"""
+
+from . import contents, errors, formats, hash, merge, metadata
+from .commit import Commit
+from .diff import Added, Removed, Updated
+from .errors import (
+    BadProof,
+    Closed,
+    Corrupted,
+    DanglingHash,
+    DecodeError,
+    DepthExceeded,
+    InvalidBranch,
+    InvalidHash,
+    InvalidStep,
+    IrminError,
+    Locked,
+    MaxDepthReached,
+    MergeConflict,
+    NoChange,
+    NotAStore,
+    NotFound,
+    PortableValue,
+    ProofMismatch,
+    PrunedHash,
+    ReadOnly,
+    RefUpdateError,
+    Rejected,
+    RemoteError,
+    SchemaMismatch,
+    StorageError,
+    StreamTooLong,
+    StreamTooShort,
+    TestWas,
+    TooManyLcas,
+    TooManyRetries,
+    UnsupportedVersion,
+)
+from .hash import Hash
+from .info import Info
+from .key import KindedHash, KindedKey
+from .merge import Conflict
+from .repo import Repo, open
+from .schema import Schema
+from .store import Store
+from .tree import Tree
+
+__all__ = [
+    "Added",
+    "BadProof",
+    "Closed",
+    "Commit",
+    "Conflict",
+    "Corrupted",
+    "DanglingHash",
+    "DecodeError",
+    "DepthExceeded",
+    "Hash",
+    "Info",
+    "InvalidBranch",
+    "InvalidHash",
+    "InvalidStep",
+    "IrminError",
+    "KindedHash",
+    "KindedKey",
+    "Locked",
+    "MaxDepthReached",
+    "MergeConflict",
+    "NoChange",
+    "NotAStore",
+    "NotFound",
+    "PortableValue",
+    "ProofMismatch",
+    "PrunedHash",
+    "ReadOnly",
+    "RefUpdateError",
+    "Rejected",
+    "RemoteError",
+    "Removed",
+    "Repo",
+    "Schema",
+    "SchemaMismatch",
+    "StorageError",
+    "Store",
+    "StreamTooLong",
+    "StreamTooShort",
+    "TestWas",
+    "TooManyLcas",
+    "TooManyRetries",
+    "Tree",
+    "UnsupportedVersion",
+    "Updated",
+    "contents",
+    "errors",
+    "formats",
+    "hash",
+    "merge",
+    "metadata",
+    "open",
+]

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _unpack = cast("Callable[..., Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
+_Unpacker = cast("Callable[..., Any]", msgpack.Unpacker)  # pyright: ignore[reportUnknownMemberType]
 
 
 class _Packer(threading.local):
@@ -50,6 +51,7 @@ MAX_COMMIT = 16 << 20
 """The most bytes of a commit."""
 MAX_PARENTS = 65535
 """The most parents of a commit."""
+_WIDEST = 256
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -78,16 +80,49 @@ def encode_commit(
     return b"C" + _local.pack(row)
 
 
-def _rows(data: bytes, domain: bytes) -> list[Any]:
+def _rows(data: bytes, domain: bytes, widest: int) -> list[Any]:
+    """The items of the array behind `domain`; no array within it may have over `widest` items.
+
+    msgpack makes room for what an array claims to hold, up to its limit and for each level of nesting, before
+    it reads on. With a small limit that is little; the other way reads no array deeper than a column.
+    """
     if data[:1] != domain:
         raise ValueError(f"the domain byte is {data[:1].hex() or 'missing'}, not {domain.hex()}")
+    body = data[1:]
     try:
-        # msgpack holds every claimed length against the length of the input, and bounds the nesting.
-        row = _unpack(data[1:], raw=False, strict_map_key=True)
+        if widest > _WIDEST:
+            return _columns(body)
+        row = _unpack(body, raw=False, max_array_len=max(widest, 6), max_map_len=0, max_ext_len=0)
     except Exception as e:  # msgpack raises several unrelated types for broken input
         raise ValueError(f"no msgpack: {type(e).__name__}: {str(e)[:200]}") from None
     if not _is_list(row):
         raise ValueError("not an array")
+    return row
+
+
+def _columns(body: bytes) -> list[Any]:
+    limit = max(1, len(body))
+    reader = _Unpacker(raw=False, max_array_len=0, max_map_len=0, max_ext_len=0, max_buffer_size=limit)
+    reader.feed(body)
+    row: list[Any] = []
+    n: int = reader.read_array_header()
+    if n > 6:
+        raise ValueError(f"an array of {n} items")
+    for _ in range(n):
+        head = body[reader.tell() : reader.tell() + 1]
+        if b"\x90" <= head < b"\xa0" or head in (b"\xdc", b"\xdd"):
+            column: list[str | bytes] = []
+            # A false claim ends with the input, and an item as short as an empty list would weigh 64 bytes.
+            for _ in range(reader.read_array_header()):
+                item = reader.unpack()
+                if type(item) is not str and type(item) is not bytes:
+                    raise ValueError("a column with an item that is neither str nor bin")
+                column.append(item)
+            row.append(column)
+        else:
+            row.append(reader.unpack())
+    if reader.tell() != len(body):
+        raise ValueError("trailing bytes")
     return row
 
 
@@ -110,7 +145,7 @@ def decode_node(
     Raises ValueError unless `data` is exactly what `encode_node` gives for a legal node of at most `leaf`
     entries, no entry being a directory with the hash `empty`.
     """
-    row = _rows(data, b"N")
+    row = _rows(data, b"N", leaf)
     if len(row) not in (3, 4):
         raise ValueError(f"an array of {len(row)} items, not 3 or 4")
     steps, kinds, hashes = row[:3]
@@ -163,7 +198,7 @@ def decode_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes
 ) -> tuple[int, bytes, list[int], bytes]:
     """(depth, buckets, counts, joined hashes) of the inode `data`; ValueError as `decode_node`."""
-    row = _rows(data, b"I")
+    row = _rows(data, b"I", fanout)
     if len(row) != 6:
         raise ValueError(f"an array of {len(row)} items, not 6")
     if type(row[0]) is not int or row[0] != fanout or type(row[1]) is not int or row[1] != leaf:
@@ -202,7 +237,8 @@ def decode_commit(
     """(root, parents, date, author, message, extra) of the commit `data`; ValueError as `decode_node`."""
     if len(data) > MAX_COMMIT:
         raise ValueError(f"{len(data)} bytes, the limit is {MAX_COMMIT}")
-    row = _rows(data, b"C")
+    # Only extra is an array, and only then has a commit a sixth item.
+    row = _rows(data, b"C", 6 if data[1:2] == b"\x95" else len(data))
     if len(row) not in (5, 6):
         raise ValueError(f"an array of {len(row)} items, not 5 or 6")
     node, joined, date, author, message = row[:5]

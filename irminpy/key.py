@@ -96,9 +96,11 @@ def _of_json(value: Any) -> tuple[str, Hash, bytes | None]:
     fields = cast("dict[str, Any]", value)
     for kind in ("node", "contents"):
         if kind in fields and fields.keys() <= {kind, "metadata"}:
+            if not all(type(text) is str for text in fields.values()):
+                raise DecodeError("kinded hash", "its parts are hexadecimal digits", None)
             try:
-                hash_ = Hash.from_json(fields[kind])
-                metadata = bytes(Hash.from_json(fields["metadata"])) if "metadata" in fields else None
+                hash_ = Hash.of_hex(fields[kind])
+                metadata = bytes(Hash.of_hex(fields["metadata"])) if "metadata" in fields else None
             except InvalidHash as cause:
                 raise DecodeError("kinded hash", cause.reason, None) from cause
             return kind, hash_, metadata

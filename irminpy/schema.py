@@ -36,9 +36,9 @@ class Schema(Generic[C, M]):
     """`Schema(contents=, metadata=, hash=, format=)`: everything a root hash depends on.
 
     Two stores with equal schemas give one tree one hash, whatever their backends. Schemas are equal when
-    their identities are. Raises SchemaMismatch when the hash does not fit the format, and DecodeError for the name
-    of a hash, or the id of a type, that is not printable text, or for an own type's id without a version (as
-    "invoice/1" has).
+    their identities are. Raises SchemaMismatch when the hash does not fit the format, and DecodeError for the
+    name of a hash, or the id of a type, that is not printable text, or for an own type's id without a version
+    (as "invoice/1" has).
     """
 
     contents: Contents[C]

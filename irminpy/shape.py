@@ -346,8 +346,9 @@ def differences(
 ) -> Iterator[tuple[str, bytes | None, bytes | None]]:
     """(step, entry in `a`, entry in `b`) for each step whose entries differ; None where a side has none.
 
-    The order is the format's, of the entries of both together. Subtrees with equal hashes are skipped unread.
-    Cost: the nodes on the way to a difference, on both sides, each when it is reached.
+    The order is by buckets, and by step where both sides are flat: it depends on the two directories alone.
+    Subtrees with equal hashes are skipped unread. Cost: the nodes on the way to a difference, on both sides,
+    each when it is reached.
     """
     stack: list[tuple[_Side, _Side]] = [(a, b)]
     while stack:

@@ -29,9 +29,11 @@ INNER: dict[str, tuple[str, ...]] = {
     "formats": ("format", "native", "flat", "irmin", "tezos", "git"),
     "tree": (
         *("lazy", "stage", "settle", "edit", "listing", "home", "read"),
-        *("fold", "stats", "diff", "merge", "export", "tree"),
+        *("fold", "stats", "concrete", "clear", "view", "walk"),
+        *("diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
+    "store": ("read", "store"),
     "testing": ("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
     "cli": ("failure", "output", "demo"),
 }

@@ -20,6 +20,8 @@ NAMES = (
     "InvalidHash",
     "InvalidStep",
     "IrminError",
+    "KindedHash",
+    "KindedKey",
     "Locked",
     "MaxDepthReached",
     "MergeConflict",
@@ -48,8 +50,11 @@ NAMES = (
     "UnsupportedVersion",
     "Updated",
     "contents",
+    "errors",
     "formats",
     "hash",
+    "merge",
+    "metadata",
     "open",
 )
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
 from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 from irminpy.tree import Tree
 from irminpy.tree.home import Home
 from irminpy.tree.lazy import Counters, Pool, RepoSource, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from irminpy.hash import Hash
 
 
 class DictReader:

@@ -3,7 +3,7 @@
 from .concrete import Concrete, ConcreteContents, concrete_of_json, concrete_to_json
 from .fold import Depth, Marks, empty_marks
 from .stats import Stats
-from .tree import Editor, Tree
+from .tree import Editor, OnConflict, Tree
 from .walk import LazyContents
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Editor",
     "LazyContents",
     "Marks",
+    "OnConflict",
     "Stats",
     "Tree",
     "concrete_of_json",

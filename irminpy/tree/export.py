@@ -1,7 +1,7 @@
 """What a commit has to write: the objects of a tree that its repository does not hold yet.
 
-Children come before the nodes that point at them. Parts that the repository itself gave are trusted and not read;
-parts of another repository are accepted only where this one holds the same object.
+Children come before the nodes that point at them. Parts that the repository itself gave are trusted and not
+read; parts of another repository are accepted only where this one holds the same object.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..hash import Hash
 from ..objects import DIRECTORY, Inode, Kind, Node, Objects
 from .lazy import Leaf, Pool, Pruned, RepoSource, Source, Stored
 
-__all__ = ["gather"]
+__all__ = ["gather", "save"]
 
 
 def gather(root: Stored | Leaf, target: RepoSource) -> Objects:
@@ -24,6 +24,27 @@ def gather(root: Stored | Leaf, target: RepoSource) -> Objects:
     Cost: no reads, but one look-up by hash per part that came from elsewhere.
     """
     return _Gathering(target).run(root)
+
+
+def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bool) -> Stored | Leaf:
+    """`root` as it is read after `objects`, which `gather` gave for it, were written to `target`.
+
+    `clear` drops what is in memory; without it, what was written stays at hand and is read from there.
+    """
+    source: Source = target
+    if not clear:
+        own = root.source
+        if own is target or (isinstance(own, Pool) and own.saved and own.base_repo() is target):
+            return root
+        if objects.nodes or objects.contents:
+            source = Pool.saved_in(target, objects, own.base() if isinstance(own, Pool) else None)
+    return _moved(root, source)
+
+
+def _moved(root: Stored | Leaf, source: Source) -> Stored | Leaf:
+    if type(root) is Leaf:
+        return Leaf(source, root.hash, None, root.metadata)
+    return Stored(root.hash, source)
 
 
 class _Gathering:
@@ -114,8 +135,16 @@ class _Gathering:
     def _behind(self, kind: Kind, hash_: bytes, pool: Pool) -> None:
         """An object that no unsaved pool holds."""
         base = pool.base()
-        if base is not self.target and not (isinstance(base, Pool) and base.base_repo() is self.target):
+        if base is None or not self._ours(base):
             self._elsewhere(kind, hash_, base)
+
+    def _ours(self, base: Source | None) -> bool:
+        """True if what is read from `base` is in the target, or there is nothing to read."""
+        return (
+            base is None
+            or base is self.target
+            or (isinstance(base, Pool) and base.saved and base.base_repo() is self.target)
+        )
 
     def _elsewhere(self, kind: Kind, hash_: bytes, source: Source | None) -> None:
         """An object of another repository, or of none."""

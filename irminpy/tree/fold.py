@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
+from reprlib import repr as brief
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from ..errors import DecodeError
@@ -99,7 +100,7 @@ class Depth:
         """The inverse of `to_json`; DecodeError for anything else."""
         pairs = list(cast("dict[str, int]", value).items()) if isinstance(value, dict) else []
         if len(pairs) != 1:
-            raise DecodeError("depth", f"{value!r:.80}")
+            raise DecodeError("depth", f"{brief(value):.80}")
         return Depth(*pairs[0])
 
 
@@ -147,6 +148,13 @@ class Fold(Generic[A, _C, _T]):
     cache: bool = False
     marks: Marks | None = None
     depth: Depth | None = None
+
+    def __post_init__(self) -> None:
+        shuffled = isinstance(self.order, random.Random)
+        if not shuffled and self.order not in ("sorted", "undefined"):
+            raise TypeError(f'order is "sorted", "undefined" or a random.Random, not {self.order!r:.80}')
+        if self.force is not True and not callable(self.force):
+            raise TypeError("force is True, or a function of a path and what was accumulated")
 
     def run(self, root: Child, acc: A) -> A:
         """Fold over `root`. Cost: one read per node and value that is entered and not in memory.

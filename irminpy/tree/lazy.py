@@ -1,14 +1,15 @@
 """What a tree is made of once it has hashes: stored directories and lazy contents, and where they read from.
 
 `Stored` is a directory whose hash is known; `Leaf` is contents of which only the hash may be known. Both read
-through a `Source`: a repository, or a pool of objects that were hashed but not yet written, or nothing at all.
-This module knows neither handles nor edits.
+through a `Source`: a repository, or a pool of objects that were hashed but not yet written, or nothing at
+all. This module knows neither handles nor edits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from reprlib import repr as brief
 from typing import Any, final
 
 from ..backend import Reader
@@ -83,9 +84,9 @@ class Counters:
         try:
             counters = Counters(**value)
         except TypeError:
-            raise DecodeError("counters", f"{value!r:.80}", None) from None
+            raise DecodeError("counters", f"{brief(value):.80}", None) from None
         if any(type(n) is not int or n < 0 for n in asdict(counters).values()):
-            raise DecodeError("counters", f"{value!r:.80}", None)
+            raise DecodeError("counters", f"{brief(value):.80}", None)
         return counters
 
     def dump(self) -> str:
@@ -255,6 +256,24 @@ class Pool(Source):
         self.parent = repo
         self._saved = True
 
+    @staticmethod
+    def saved_in(repo: RepoSource, objects: Objects, base: Source | None) -> Pool:
+        """A pool of `objects`, which `repo` holds, to be read without asking it; `base` is another such, or
+        not.
+
+        A chain of such pools has O(log n) links, as each takes in those behind it that are not much larger.
+        """
+        kept = Objects(objects.contents, objects.nodes)
+        parent: Source = base if isinstance(base, Pool) and base.base_repo() is repo else repo
+        while isinstance(parent, Pool) and len(parent.objects) <= 2 * len(kept) + 64:
+            merged = Objects(dict(parent.objects.contents), dict(parent.objects.nodes))
+            merged.update(kept)
+            kept = merged
+            parent = parent.parent or repo
+        pool = Pool(repo.codec, repo.counters, kept, parent)
+        pool._saved = True
+        return pool
+
     def unsaved(self, kind: Kind, hash: bytes) -> bytes | None:
         """The canonical bytes of an object of this pool or of an unsaved one behind it, or None."""
         source: Source | None = self
@@ -375,7 +394,9 @@ class Stored(Part):
         self.source = source
         self.now: dict[str, Child] = {} if now is None else now
         self.pins = pins
-        """Children that `source` does not lead to, or below which there are such; they never leave this directory."""
+        """Children that `source` does not lead to, or below which there are such; they never leave this
+        directory.
+        """
         if pins is not None:
             self.now.update(pins)
         self._record: Record | None = None

@@ -20,7 +20,7 @@ from ..merge import NO_ANCESTOR, Conflict, NoAncestor, Old
 from ..path import Path
 from ..shape import differences, entries
 from ..types import C, M
-from .diff import Contents, data_of, held
+from .diff import Contents, held
 from .edit import same
 from .lazy import ABSENT, Child, Leaf, Stored
 
@@ -225,7 +225,9 @@ class Merging(Generic[C, M]):
         return merged if isinstance(merged, Conflict) else home.encode_metadata(merged)
 
     def _value(self, contents: Contents) -> C:
-        return self._home.schema.contents.decode(data_of(contents))
+        # Kept for the conflict that may come of it.
+        data = contents.data() if isinstance(contents, Leaf) else contents
+        return self._home.schema.contents.decode(data)
 
     def _with(self, contents: Contents, metadata: bytes | None) -> Contents:
         """`contents` with other metadata, unread."""

@@ -250,11 +250,11 @@ class ReadableTree(Generic[C, M]):
         root = self._root
         return Frozen(root, self._version) if type(root) is Staged else root
 
-    def _settled(self) -> Stored | Leaf:
-        """The root with its hash; this handle reads from there on."""
+    def _settled(self, *, keep: bool = True) -> Stored | Leaf:
+        """The root with its hash; this handle reads from there on. `keep` as in `settle`."""
         root = self._root
         if type(root) is Staged:
-            root = settle(Frozen(root, self._version))
+            root = settle(Frozen(root, self._version), keep=keep)
             self._root = root
         return root
 

@@ -7,8 +7,6 @@ No recursion: a path may have any number of steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
@@ -27,39 +25,22 @@ _DIRECTORY = bytes([DIRECTORY])
 class _Job:
     """One edited directory on its way to a hash."""
 
-    __slots__ = ("also", "at", "base", "changes", "entries", "frozen", "parent", "step", "values", "waits")
+    __slots__ = ("at", "base", "changes", "directories", "entries", "frozen", "stored", "values")
 
-    def __init__(
-        self,
-        base: Stored | None,
-        changes: dict[str, Child],
-        parent: _Job | None,
-        step: str,
-        frozen: Frozen | None,
-        at: int,
-    ) -> None:
+    def __init__(self, base: Stored | None, changes: dict[str, Child], at: int) -> None:
         self.base = base
         self.changes = changes
-        self.parent = parent
-        self.step = step
-        self.frozen = frozen
+        self.frozen: list[Frozen] = []
+        """Whoever waits for this directory's hash."""
         self.at = at
         """Where the values of this directory begin among all values."""
         self.values: list[str] = []
         """The steps that lead to values."""
+        self.directories: list[tuple[str, _Job]] = []
+        """The steps that lead to other jobs, which are done before this one."""
         self.entries: dict[str, bytes | None] = {}
-        """What the other edited steps lead to; the directories below fill in their own."""
-        self.also: list[tuple[_Job, str, Frozen]] = []
-        """The other places of the same directory: the job above, the step there, and its child."""
-        self.waits = 0
-        """How many jobs below are not finished; counted only if some directory has several places."""
-
-    def places(self) -> Iterator[tuple[_Job, str]]:
-        """The jobs above, and the steps there."""
-        if self.parent is not None:
-            yield self.parent, self.step
-        for parent, step, _ in self.also:
-            yield parent, step
+        """What the other edited steps lead to."""
+        self.stored: Stored | None = None
 
 
 def settle(view: Frozen, *, keep: bool = True) -> Stored:
@@ -77,19 +58,7 @@ def settle(view: Frozen, *, keep: bool = True) -> Stored:
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = (
-        "codec",
-        "counters",
-        "jobs",
-        "keep",
-        "objects",
-        "parts",
-        "plain",
-        "pools",
-        "seen",
-        "shared",
-        "values",
-    )
+    __slots__ = ("codec", "counters", "jobs", "keep", "objects", "parts", "plain", "pools", "values")
 
     def __init__(self, void: Source, *, keep: bool) -> None:
         self.codec = void.codec
@@ -102,9 +71,6 @@ class _Settling:
         self.objects = Objects()
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
-        # One directory may be bound in many places, and each of those again: it is settled once.
-        self.seen: dict[tuple[Staged, int], _Job] = {}
-        self.shared = False
 
     def run(self, view: Frozen) -> None:
         """Settle `view`."""
@@ -124,12 +90,12 @@ class _Settling:
         self.counters.contents_hash += len(hashes)
         self.counters.node_hash += len(self.jobs) + len(self.plain)
         # A new directory reads from the pool of the root; the objects are the same in all.
-        root = self.jobs[0].base
+        root = self.jobs[-1].base
         first = self._pool(None if root is None else root.source)
         self._settle_plain(hashes, first)
-        for job in self._upwards():
+        for job in self.jobs:
             pool = first if job.base is None else self._pool(job.base.source)
-            self._finish(job, self._hash(job, hashes), pool)
+            self._finish(job, hashes, pool)
         assert view.settled is not None
         parents = [pool.parent for pool in self.pools.values() if pool.parent is not None]
         bases = {id(base): base for base in [_base(parent) for parent in parents]}
@@ -139,41 +105,32 @@ class _Settling:
                 pool.whole = (view.settled.hash, self.parts, next(iter(bases.values()), None))
             _absorb(pool)
 
-    def _upwards(self) -> Iterator[_Job]:
-        """The jobs, each after those of the directories below it."""
-        if not self.shared:
-            # A directory was collected before the directories below it.
-            yield from reversed(self.jobs)
-            return
-        for job in self.jobs:
-            for parent, _ in job.places():
-                parent.waits += 1
-        ready = [job for job in self.jobs if not job.waits]
-        while ready:
-            job = ready.pop()
-            yield job
-            for parent, _ in job.places():
-                parent.waits -= 1
-                if not parent.waits:
-                    ready.append(parent)
-
     def _collect(self, view: Frozen, line: Line | None) -> None:
-        """Make a job of each edited directory, parents first, and gather all values to be hashed.
+        """Make a job of each edited directory, children before parents, and gather all values to be hashed.
 
         `line` is the line whose newest version is settled, its lock held; None for an older version.
         """
         values, jobs, plain = self.values, self.jobs, self.plain
         order, leaf, empty = self.codec.order, self.codec.leaf, self.codec.empty
-        stack: list[tuple[Staged, int, Frozen | None, _Job | None, str]] = [
+        # A subtree that hangs at several places is visited once: else a few such levels would take for ever.
+        seen: dict[tuple[int, int], _Job] = {}
+        # A directory with the job above it, or, once all below are done, a job to be appended.
+        stack: list[tuple[Staged, int, Frozen | None, _Job | None, str] | _Job] = [
             (view.staged, view.version, view, None, "")
         ]
         while stack:
-            staged, version, frozen, parent, step = stack.pop()
-            if frozen is not None and parent is not None:
-                again = self.seen.get((staged, version))
-                if again is not None:
-                    again.also.append((parent, step, frozen))
-                    self.shared = True
+            task = stack.pop()
+            if type(task) is _Job:
+                jobs.append(task)
+                continue
+            assert type(task) is tuple
+            staged, version, frozen, parent, step = task
+            if frozen is not None:
+                job = seen.get((id(staged), version))
+                if job is not None:
+                    assert parent is not None
+                    parent.directories.append((step, job))
+                    job.frozen.append(frozen)
                     continue
             base = staged.base
             if base is None and staged.line is line and version == view.version:
@@ -198,10 +155,13 @@ class _Settling:
                     values.extend(changes.values())  # type: ignore[arg-type]
                 continue
             assert base is None or type(base) is Stored
-            job = _Job(base, changes, parent, step, frozen, len(values))
-            jobs.append(job)
+            job = _Job(base, changes, len(values))
+            stack.append(job)
+            if parent is not None:
+                parent.directories.append((step, job))
             if frozen is not None:
-                self.seen[staged, version] = job
+                job.frozen.append(frozen)
+                seen[id(staged), version] = job
             if pure:
                 job.values = list(changes)
                 values.extend(changes.values())  # type: ignore[arg-type]
@@ -269,17 +229,16 @@ class _Settling:
             return apply(codec, _nothing, nodes, EMPTY, entries)[0]
         return apply(codec, base.source.node, nodes, base.record(), entries)[0]
 
-    def _finish(self, job: _Job, hash_: bytes, pool: Pool) -> None:
-        pins = _pins(job, pool)
+    def _finish(self, job: _Job, hashes: list[bytes], pool: Pool) -> None:
+        for step, below in job.directories:
+            assert below.stored is not None
+            job.changes[step] = below.stored
+            job.entries[step] = _DIRECTORY + below.stored.hash
+        hash_ = self._hash(job, hashes)
         now = {s: c for s, c in job.changes.items() if c is not ABSENT} if self.keep else {}
-        stored = Stored(hash_, pool, now, pins)
-        for parent, step in job.places():
-            parent.entries[step] = _DIRECTORY + hash_
-            parent.changes[step] = stored
-        for _, _, frozen in job.also:
-            frozen.settled = stored
-        if job.frozen is not None:
-            job.frozen.settled = stored
+        job.stored = Stored(hash_, pool, now, _pins(job, pool))
+        for frozen in job.frozen:
+            frozen.settled = job.stored
 
     def _pool(self, parent: Source | None) -> Pool:
         pool = self.pools.get(id(parent))

@@ -186,8 +186,8 @@ def html(home: Home[Any, Any], root: Child, version: int) -> str:
         else:
             name, value = row.step or "/", _value(home, row.child)
         indent = f"padding-left:{1 + min(row.depth, 40)}em"
-        cells = f'<td style="text-align:left;{indent}">{escape(_printable(name[:_SHOWN]))}</td><td>{escape(value)}</td>'
-        rows.append(f"<tr>{cells}</tr>")
+        cells = f'<td style="text-align:left;{indent}">{escape(_printable(name[:_SHOWN]))}</td>'
+        rows.append(f"<tr>{cells}<td>{escape(value)}</td></tr>")
     return f"<table><caption>Tree: {escape(short(root))}</caption>{''.join(rows)}</table>"
 
 

@@ -105,7 +105,7 @@ class WalkableTree(ReadableTree[C, M]):
         """
         home = self._home
         marks = Marks() if uniq is True else None if uniq is False else uniq
-        return Fold[A, C, Self](
+        walk: Fold[A, C, Self] = Fold(
             wrap=self._subtree,
             decode=home.schema.contents.decode,
             sort_key=home.codec.order,
@@ -119,7 +119,8 @@ class WalkableTree(ReadableTree[C, M]):
             cache=cache,
             marks=marks,
             depth=depth,
-        ).run(self._settled(), acc)
+        )
+        return walk.run(self._settled(), acc)
 
     def stats(self, *, force: bool = False) -> Stats:
         """How many directories and contents there are, how deep and how wide.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import runpy
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,27 +25,18 @@ from irminpy.shape import EMPTY, apply, build, entries, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
     from irminpy.formats import Codec
     from irminpy.shape import Load
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "native"
+# What follows the document without a line of irminpy.
+SKETCH = SimpleNamespace(**runpy.run_path(str(VECTORS / "generate.py")))
 
 
 def rows(name: str, key: str) -> list[Any]:
     found: list[Any] = json.loads((VECTORS / name).read_text())[key]
     return found
-
-
-def sketch() -> ModuleType:
-    """`generate.py` as a module: what follows the document without a line of irminpy."""
-    spec = importlib.util.spec_from_file_location("native_sketch", VECTORS / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def loader(codec: Codec, nodes: dict[bytes, bytes]) -> Load:
@@ -62,7 +54,7 @@ def directories() -> Iterator[Any]:
 
 
 def test_the_files_are_what_the_sketch_writes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert sketch().main(["--check"]) == 0, capsys.readouterr().out
+    assert SKETCH.main(["--check"]) == 0, capsys.readouterr().out
 
 
 def test_the_first_vectors() -> None:
@@ -224,8 +216,8 @@ def test_schemas() -> None:
 
     for row in rows("schemas.json", "schemas"):
         name = row["hash"]
-        mine = hashes.Own(name, 32, hashes.SHA256().digest)
-        function = mine if name == "mine-256" else hashes.by_name(name)
+        own = name == "mine-256"
+        function = hashes.Own(name, 32, hashes.SHA256().digest) if own else hashes.by_name(name)
         kind: Any = Own(row["contents"], bytes, bytes, no_merge)
         if (
             row["contents"] == "bytes"
@@ -263,3 +255,18 @@ def test_refused_bytes(what: str) -> None:
         else:
             pytest.fail(f"accepted: {row['rule']}: {data[:60]!r}")
     assert tested
+
+
+def test_the_document_tells_the_first_vectors_and_its_own_example() -> None:
+    document = (VECTORS.parents[2] / "docs" / "formats" / "native.md").read_text(encoding="utf-8")
+    for hash in json.loads((VECTORS / "first.json").read_text())["hashes"].values():
+        assert hash in document
+    codec = Native(4, 3).bind(BLAKE3())
+    nodes: dict[bytes, bytes] = {}
+    root, _ = apply(codec, loader(codec, nodes), nodes, EMPTY, bindings(codec, 0, 6))
+    assert root.hex() in document
+    for hash in codec.decode_node(nodes[root]).hashes[0:8], codec.digest(b"Bv0")[:2]:
+        assert hash.hex() in document
+    assert "the order is k0, k5, k2, k1, k3, k4" in " ".join(
+        document.replace("listing order is", "order is").split()
+    )

@@ -1,0 +1,405 @@
+"""The repository: where a program starts. It opens a backend and hands out stores, trees and commits."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, cast, overload
+
+from . import branch as branches_
+from . import diff
+from .backend import Maker, Options, RefUpdate
+from .branch import MAIN
+from .commit import Commit, Infos, Opened
+from .diff import Change
+from .errors import MergeConflict, NotFound
+from .hash import Hash
+from .info import Info
+from .key import Key, KindedKey, hash_of_key
+from .merge import NO_ANCESTOR, Conflict, NoAncestor, Old
+from .objects import Kind, Objects
+from .registry import maker_of_uri
+from .schema import Schema
+from .store import Store
+from .tree import Tree
+from .tree.home import Home
+from .tree.lazy import Counters, RepoSource
+from .types import C2, M2, C, M
+from .watch import Watch, Watches
+
+__all__ = ["Repo", "open"]
+
+_REVISION = re.compile(r"(?P<base>[^~^]+)(?P<way>(?:[~^][0-9]*)*)\Z")
+_STEP = re.compile(r"([~^])([0-9]*)")
+_SHORTEST = 7  # digits of a hash that may stand for it
+
+
+class Repo(Generic[C, M]):
+    """An open repository: branches, commits and trees in a backend. A context manager; free to share between
+    threads.
+
+    `irminpy.open("mem:")` or `Repo.open(maker, schema)` opens one. After `close` everything raises Closed.
+    """
+
+    __slots__ = ("__weakref__", "_opened", "_watches")
+
+    def __init__(self, opened: Opened[C, M]) -> None:
+        self._opened = opened
+        backend = opened.backend
+        self._watches = Watches(backend.watch, backend.ref, backend.refs)
+
+    # -- opening and closing ---------------------------------------------------------------------------------
+
+    @overload
+    @staticmethod
+    def open(
+        maker: Maker,
+        schema: Schema[C2, M2],
+        *,
+        readonly: bool = ...,
+        create: bool = ...,
+        exclusive: bool = ...,
+        timeout: float = ...,
+        author: str = ...,
+        clock: Callable[[], float] = ...,
+    ) -> Repo[C2, M2]: ...
+    @overload
+    @staticmethod
+    def open(
+        maker: Maker,
+        schema: None = None,
+        *,
+        readonly: bool = ...,
+        create: bool = ...,
+        exclusive: bool = ...,
+        timeout: float = ...,
+        author: str = ...,
+        clock: Callable[[], float] = ...,
+    ) -> Repo[bytes, None]: ...
+    @staticmethod
+    def open(
+        maker: Maker,
+        schema: Schema[Any, Any] | None = None,
+        *,
+        readonly: bool = False,
+        create: bool = True,
+        exclusive: bool = False,
+        timeout: float = 5.0,
+        author: str = "irminpy",
+        clock: Callable[[], float] = time.time,
+    ) -> Repo[Any, Any]:
+        """The repository that `maker` opens, such as `Memory()`.
+
+        `schema` None means the default schema, and SchemaMismatch if the store has another. `readonly`:
+        writes raise ReadOnly. `create`: make the store if there is none, else NotAStore. `exclusive`: no
+        other process may write meanwhile. `timeout`: seconds to wait for a lock, then Locked. `author` and
+        `clock` are for the info of commits.
+        """
+        if not isinstance(maker, Maker):  # pyright: ignore[reportUnnecessaryIsInstance]
+            hint = "; irminpy.open takes a URI" if isinstance(maker, str) else ""
+            raise TypeError(f"a maker such as Memory() is expected, not {type(maker).__name__}{hint}")
+        wanted: Schema[Any, Any] = Schema() if schema is None else schema
+        Info(0, author)
+        backend, schema = maker.open(wanted, Options(readonly, create, exclusive, timeout))
+        source = RepoSource(schema.codec, backend, Counters())
+        home: Home[Any, Any] = Home(schema, source)
+        return Repo(Opened(backend, home, source, author, clock))
+
+    def close(self) -> None:
+        """End all watches and close the backend. A second call does nothing."""
+        opened = self._opened
+        if opened.closed:
+            return
+        opened.closed = True
+        self._watches.close()
+        opened.backend.close()
+        # What is cached must not hide that the backend is closed.
+        opened.source.clear()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._opened.closed
+
+    def __enter__(self) -> Repo[C, M]:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Repo {self.schema.describe()}{' closed' if self.closed else ''}>"
+
+    # -- what it is ------------------------------------------------------------------------------------------
+
+    @property
+    def schema(self) -> Schema[C, M]:
+        """What the hashes of this repository depend on."""
+        return self._opened.home.schema
+
+    @property
+    def home(self) -> Home[C, M]:
+        """What the trees of this repository share; `Tree.of_hash(repo, …)` asks for it."""
+        self._opened.check()
+        return self._opened.home
+
+    @property
+    def counters(self) -> Counters:
+        """How many objects were read and written so far; `reset()` and `dump()` are its methods."""
+        return self._opened.home.counters
+
+    # -- stores ----------------------------------------------------------------------------------------------
+
+    def main(self) -> Store[C, M]:
+        """The branch `main`, which need not exist yet."""
+        return self.branch(MAIN)
+
+    def branch(self, name: str) -> Store[C, M]:
+        """The branch `name`, which need not exist yet; InvalidBranch if none may be called so."""
+        self._opened.check()
+        return Store(self._opened, self._watches, name)
+
+    def detached(self, commit: Commit[C, M]) -> Store[C, M]:
+        """A store with a head of its own, which starts at `commit`; writes move no branch."""
+        return Store(self._opened, self._watches, None, self.commit(commit.hash))
+
+    def empty(self) -> Store[C, M]:
+        """A store with a head of its own, which has none yet: the first write makes a commit without parents."""
+        self._opened.check()
+        return Store(self._opened, self._watches, None)
+
+    def at(self, revision: str) -> Store[C, M]:
+        """A detached store at `revision`: a branch, a hash or at least 7 digits of it; then any of `~n` and
+        `^n`.
+
+        `~n` is the n-th first parent, `^n` the n-th parent, `~` and `^` mean 1. A branch wins over a hash.
+        NotFound if there is no such commit, or if several begin with the digits.
+        """
+        self._opened.check()
+        if not isinstance(revision, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a revision is a str, not {type(revision).__name__}")
+        found = _REVISION.match(revision)
+        if found is None:
+            raise NotFound("revision", revision)
+        commit = self._base(found["base"], revision)
+        for way, digits in _STEP.findall(found["way"]):
+            number = int(digits or "1")
+            for _ in range(number if way == "~" else 1):
+                which = 1 if way == "~" else number
+                if not which:
+                    continue
+                if which > len(commit.parents):
+                    raise NotFound("revision", revision)
+                commit = self._opened.get(commit.parents[which - 1], "a parent of a commit")
+        return Store(self._opened, self._watches, None, commit)
+
+    def _base(self, name: str, revision: str) -> Commit[C, M]:
+        if branches_.is_valid(name):
+            head = self._opened.backend.ref(name)
+            if head is not None:
+                return self._opened.get(head, f"the branch {name}")
+        digits = name.lower()
+        size = 2 * self._opened.home.codec.hash_size
+        if _SHORTEST <= len(digits) <= size and not set(digits) - set("0123456789abcdef"):
+            hashes = (
+                [Hash.of_hex(digits)] if len(digits) == size else self._opened.backend.find_commits(digits)
+            )
+            if len(hashes) > 1:
+                raise NotFound("commit", f"{revision} (several begin with these digits; give more of them)")
+            commit = self._opened.find(hashes[0]) if hashes else None
+            if commit is not None:
+                return commit
+        raise NotFound("revision", revision)
+
+    # -- branches and commits --------------------------------------------------------------------------------
+
+    def branches(self) -> list[str]:
+        """The names of all branches, in order."""
+        self._opened.check()
+        return list(self._opened.backend.refs())
+
+    def heads(self) -> list[Commit[C, M]]:
+        """The head of each branch, in the order of their names; branches whose commit is absent are left out."""
+        self._opened.check()
+        found = [self._opened.find(hash_) for hash_ in self._opened.backend.refs().values()]
+        return [commit for commit in found if commit is not None]
+
+    def remove_branch(self, name: str) -> None:
+        """Remove the branch `name`; nothing happens if there is none. Its commits stay."""
+        self._opened.check()
+        self._opened.backend.write(Objects(), [RefUpdate(branches_.check(name), None)])
+
+    def find_commit(self, hash: Hash) -> Commit[C, M] | None:
+        """The commit `hash`, or None."""
+        return self._opened.find(hash)
+
+    def commit(self, hash: Hash) -> Commit[C, M]:
+        """The commit `hash`; NotFound if it is not here."""
+        commit = self.find_commit(hash)
+        if commit is None:
+            raise NotFound("commit", hash.hex())
+        return commit
+
+    def commit_tree(
+        self,
+        tree: Tree[C, M],
+        *,
+        info: Infos | None = None,
+        parents: Sequence[Hash | Commit[C, M]] = (),
+        clear: bool = True,
+    ) -> Commit[C, M]:
+        """A commit of `tree` with the given parents, in their order; no branch moves.
+
+        The tree is saved and reads from the repository from then on; `clear` drops what is in memory of it,
+        without it reading what was written costs no access to the backend. DecodeError for contents at the
+        root, DanglingHash for a parent that is not here.
+        """
+        opened = self._opened
+        opened.check()
+        made = opened.commit(tree, opened.info(info=info), opened.parents(parents) or (), clear=clear)
+        assert made is not None
+        return made[0]
+
+    # -- trees and contents ----------------------------------------------------------------------------------
+
+    def empty_tree(self) -> Tree[C, M]:
+        """An empty tree of this repository."""
+        home = self.home
+        return Tree(home, home.empty())
+
+    def save_tree(self, tree: Tree[C, M], *, clear: bool = True) -> KindedKey:
+        """Write what the repository lacks of `tree`, without a commit; its key. `clear` as in `commit_tree`."""
+        return self._opened.save_tree(tree, clear=clear)
+
+    def save_contents(self, value: C) -> Hash:
+        """Write `value` as a contents object; its hash."""
+        return self._opened.save_contents(self.schema.contents.encode(value))
+
+    def find_contents(self, key: Hash | Key) -> C | None:
+        """The contents at `key`, or None if they are not here."""
+        opened = self._opened
+        opened.check()
+        opened.home.counters.contents_find += 1
+        data = opened.backend.read(Kind.CONTENTS, key)
+        if data is None:
+            return None
+        return self.schema.contents.decode(opened.source.decode_contents(hash_of_key(key), data))
+
+    def find_key(self, tree: Tree[C, M]) -> KindedKey | None:
+        """The key of the object with the hash of `tree`, even if `tree` itself is in memory; None if it is
+        not here.
+        """
+        opened = self._opened
+        opened.check()
+        kinded = tree.kinded_hash()
+        counters = opened.home.counters
+        if kinded.kind == "node":
+            counters.node_mem += 1
+        else:
+            counters.contents_mem += 1
+        kind = Kind.NODE if kinded.kind == "node" else Kind.CONTENTS
+        (key,) = opened.backend.find_keys(kind, [kinded.hash])
+        return None if key is None else KindedKey(kinded.kind, key, kinded.metadata)
+
+    def merge_contents(
+        self, old: Old[Hash | Key | None], left: Hash | Key | None, right: Hash | Key | None
+    ) -> Hash | None:
+        """The key of the merge of the contents at three keys: read, merged by their type, written.
+
+        None stands for absent contents, NO_ANCESTOR for no known ancestor. Raises MergeConflict; NotFound for
+        a key that leads nowhere.
+        """
+        base: Old[C | None] = NO_ANCESTOR if isinstance(old, NoAncestor) else self._value(old)
+        merged = self.schema.contents.merge(base, self._value(left), self._value(right))
+        if isinstance(merged, Conflict):
+            raise MergeConflict([merged])
+        return None if merged is None else self.save_contents(merged)
+
+    def _value(self, key: Hash | Key | None) -> C | None:
+        if key is None:
+            return None
+        value = self.find_contents(key)
+        if value is None:
+            raise NotFound("contents", hash_of_key(key).hex())
+        return value
+
+    # -- watches ---------------------------------------------------------------------------------------------
+
+    def watch_all(
+        self,
+        f: Callable[[str, Change[Commit[C, M]]], None],
+        *,
+        init: Mapping[str, Commit[C, M]] | None = None,
+    ) -> Watch:
+        """Call `f`, on a thread of its own, with each branch that is made, moved or removed from now on.
+
+        `init` is what the caller knows of the branches: what has changed since is told at once. See
+        `Store.watch`.
+        """
+        get = self._opened.get
+
+        def call(name: str, change: Change[Hash]) -> None:
+            before = None if change.before is None else get(change.before, "a watched branch")
+            after = None if change.after is None else get(change.after, "a watched branch")
+            f(name, cast("Change[Commit[C, M]]", diff.of(before, after)))
+
+        self._opened.check()
+        known = None if init is None else {name: commit.hash for name, commit in init.items()}
+        return self._watches.watch_all(call, init=known)
+
+    @property
+    def watches(self) -> Watches:
+        """All watches of this repository, for their numbers: `repo.watches.stats()`."""
+        return self._watches
+
+
+@overload
+def open(
+    uri: str,
+    schema: Schema[C2, M2],
+    *,
+    readonly: bool = ...,
+    create: bool = ...,
+    exclusive: bool = ...,
+    timeout: float = ...,
+    author: str = ...,
+    clock: Callable[[], float] = ...,
+) -> Repo[C2, M2]: ...
+@overload
+def open(
+    uri: str,
+    schema: None = None,
+    *,
+    readonly: bool = ...,
+    create: bool = ...,
+    exclusive: bool = ...,
+    timeout: float = ...,
+    author: str = ...,
+    clock: Callable[[], float] = ...,
+) -> Repo[bytes, None]: ...
+def open(
+    uri: str,
+    schema: Schema[Any, Any] | None = None,
+    *,
+    readonly: bool = False,
+    create: bool = True,
+    exclusive: bool = False,
+    timeout: float = 5.0,
+    author: str = "irminpy",
+    clock: Callable[[], float] = time.time,
+) -> Repo[Any, Any]:
+    """The repository that `uri` names: "mem:", "mem:NAME", "pack:./db?index=minimal", …
+
+    The options are those of `Repo.open`. StorageError, saying what to do, for a backend that is not there.
+    """
+    return Repo.open(
+        maker_of_uri(uri),
+        cast("Any", schema),
+        readonly=readonly,
+        create=create,
+        exclusive=exclusive,
+        timeout=timeout,
+        author=author,
+        clock=clock,
+    )

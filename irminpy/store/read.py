@@ -1,0 +1,288 @@
+"""The reading half of a store: its head and its tree, the log, and watching it.
+
+Users see `Store`. The tree of the head is kept until the head moves, so that many reads open one tree.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, cast
+
+from .. import branch as branches
+from .. import diff
+from ..commit import Commit, Opened
+from ..diff import Change
+from ..errors import DecodeError, NotFound
+from ..hash import Hash
+from ..history import walk
+from ..key import KindedHash, KindedKey
+from ..path import PathLike
+from ..tree import Tree
+from ..types import C, M
+from ..watch import Watch, Watches
+
+__all__ = ["Head", "ReadableStore", "Status", "hash_of"]
+
+
+@dataclass(frozen=True)
+class Status(Generic[C, M]):
+    """What a store stands on: a branch, a commit of its own, or nothing yet."""
+
+    branch: str | None = None
+    commit: Commit[C, M] | None = None
+
+    def __str__(self) -> str:
+        if self.branch is not None:
+            return f"branch {self.branch}"
+        return "empty" if self.commit is None else f"commit {self.commit.hash}"
+
+
+class Head(Generic[C, M]):
+    """What a store stands on, seen at one moment."""
+
+    __slots__ = ("commit", "tree")
+
+    def __init__(self, commit: Commit[C, M] | None, tree: Tree[C, M]) -> None:
+        self.commit = commit
+        self.tree = tree
+
+    @property
+    def hash(self) -> Hash | None:
+        """The hash of the commit."""
+        return None if self.commit is None else self.commit.hash
+
+
+class ReadableStore(Generic[C, M]):
+    """What can be asked of a store without writing."""
+
+    __slots__ = ("__weakref__", "_branch", "_lock", "_opened", "_seen", "_watches")
+
+    def __init__(
+        self, opened: Opened[C, M], watches: Watches, branch: str | None, commit: Commit[C, M] | None = None
+    ) -> None:
+        self._opened = opened
+        self._watches = watches
+        self._branch = None if branch is None else branches.check(branch)
+        self._lock = threading.Lock()
+        # The head and its tree as last seen; for a detached store, the head itself.
+        self._seen: Head[C, M] = self._head_at(commit)
+
+    # -- what it is ------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str | None:
+        """The name of the branch; None for a detached store."""
+        return self._branch
+
+    @property
+    def status(self) -> Status[C, M]:
+        """The branch, whether it has a head or not; or the commit of a detached store; or neither."""
+        if self._branch is not None:
+            return Status(self._branch)
+        return Status(None, self.find_head())
+
+    def __repr__(self) -> str:
+        if self._branch is not None:
+            return f"<Store branch {self._branch}>"
+        commit = self._seen.commit
+        return "<Store empty>" if commit is None else f"<Store commit {commit.short()}>"
+
+    def find_head(self) -> Commit[C, M] | None:
+        """The commit that this store stands on now, or None."""
+        return self._head().commit
+
+    def head(self) -> Commit[C, M]:
+        """The commit that this store stands on now; NotFound if there is none."""
+        commit = self.find_head()
+        if commit is None:
+            raise NotFound("head", str(self.status))
+        return commit
+
+    def tree(self) -> Tree[C, M]:
+        """The tree of the head, unread; an empty tree without one. The same object until the head moves."""
+        return self._head().tree
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def find(self, path: PathLike = ()) -> C | None:
+        """The contents bound to `path`, or None if there is nothing or a directory."""
+        return self.tree().find(path)
+
+    def get(self, path: PathLike = ()) -> C:
+        """The contents bound to `path`; NotFound where `find` gives None."""
+        return self.tree().get(path)
+
+    def find_all(self, path: PathLike = ()) -> tuple[C, M] | None:
+        """The contents and the metadata bound to `path`, or None."""
+        return self.tree().find_all(path)
+
+    def get_all(self, path: PathLike = ()) -> tuple[C, M]:
+        """The contents and the metadata bound to `path`; NotFound where `find_all` gives None."""
+        return self.tree().get_all(path)
+
+    def find_tree(self, path: PathLike = ()) -> Tree[C, M] | None:
+        """The subtree at `path`, unread, or None if there is nothing."""
+        return self.tree().find_tree(path)
+
+    def get_tree(self, path: PathLike = ()) -> Tree[C, M]:
+        """The subtree at `path`, unread; NotFound if there is nothing."""
+        return self.tree().get_tree(path)
+
+    def kind(self, path: PathLike = ()) -> Literal["contents", "node"] | None:
+        """ "contents", "node" (a directory) or None (nothing there)."""
+        return self.tree().kind(path)
+
+    def mem(self, path: PathLike = ()) -> bool:
+        """True if `path` is bound to contents."""
+        return self.tree().mem(path)
+
+    def mem_tree(self, path: PathLike = ()) -> bool:
+        """True if `path` is bound to contents or to a directory."""
+        return self.tree().mem_tree(path)
+
+    def length(self, path: PathLike = ()) -> int:
+        """Number of direct entries at `path`."""
+        return self.tree().length(path)
+
+    def hash(self, path: PathLike = ()) -> KindedHash | None:
+        """The hash of what `path` is bound to, with its kind, or None."""
+        found = self.find_tree(path)
+        return None if found is None else found.kinded_hash()
+
+    def key(self, path: PathLike = ()) -> KindedKey | None:
+        """The key of what `path` is bound to, or None."""
+        found = self.find_tree(path)
+        return None if found is None else found.key()
+
+    def __contains__(self, path: object) -> bool:
+        """`mem_tree`."""
+        return self.mem_tree(cast("PathLike", path))
+
+    def __getitem__(self, path: PathLike) -> C:
+        """`get`."""
+        return self.get(path)
+
+    def list(self, path: PathLike = (), *, sorted: bool = False) -> list[tuple[str, Tree[C, M]]]:
+        """(step, subtree) for the entries at `path`, in the format's order, or by step with `sorted`."""
+        return self.tree().list(path, sorted=sorted)
+
+    # -- history ---------------------------------------------------------------------------------------------
+
+    def log(self, n: int | None = None, path: PathLike | None = None) -> Iterator[Commit[C, M]]:
+        """The commits from the head back: children before parents, the newest first; at most `n`.
+
+        With `path`, only commits that changed it: what is there differs from that of each parent. Nothing
+        without a head. Cost: one read per commit, when the iterator reaches it; see `history.walk`.
+        """
+        if n is not None and (type(n) is not int or n < 0):
+            raise DecodeError("n", f"{n!r:.80}; use a number from 0 up, or None for all")
+        steps = None if path is None else self._opened.home.codec.steps(path)
+        head = self.find_head()
+        return iter(()) if head is None else self._log(head, n, steps)
+
+    def _log(self, head: Commit[C, M], n: int | None, path: Sequence[str] | None) -> Iterator[Commit[C, M]]:
+        if n == 0:
+            return
+        given = 0
+        for commit in walk(self._parent, [head.hash]):
+            if path is None or self._changed(commit, path):
+                yield commit
+                given += 1
+                if given == n:
+                    return
+
+    def _changed(self, commit: Commit[C, M], path: Sequence[str]) -> bool:
+        here = _at(commit, path)
+        if not commit.parents:
+            return here is not None
+        return all(_at(self._parent(parent), path) != here for parent in commit.parents)
+
+    # -- watches ---------------------------------------------------------------------------------------------
+
+    def watch(self, f: Callable[[Change[Commit[C, M]]], None], *, init: Commit[C, M] | None = None) -> Watch:
+        """Call `f`, on a thread of its own, with each change of the head from now on, made by whatever
+        handle.
+
+        Without `init` the first change is Added, even if there is a head; with it, Updated from there. An
+        exception in `f` is logged and swallowed. A slow `f` may miss steps in between, never the last one.
+        NotFound for a detached store, which has no branch to watch.
+        """
+
+        def call(name: str, change: Change[Hash]) -> None:
+            f(self._commits(change))
+
+        return self._watches.watch(self._watchable(), call, init=hash_of(init))
+
+    def watch_key(
+        self,
+        path: PathLike,
+        f: Callable[[Change[tuple[Commit[C, M], Tree[C, M]]]], None],
+        *,
+        init: Commit[C, M] | None = None,
+    ) -> Watch:
+        """As `watch`, with pairs of the commit and the subtree at `path`, only where that subtree has
+        changed.
+        """
+        steps = self._opened.home.codec.steps(path)
+
+        def pair(commit: Commit[C, M] | None) -> tuple[Commit[C, M], Tree[C, M]] | None:
+            tree = None if commit is None else commit.tree().find_tree(steps)
+            return None if commit is None or tree is None else (commit, tree)
+
+        def call(name: str, change: Change[Hash]) -> None:
+            commits = self._commits(change)
+            before, after = pair(commits.before), pair(commits.after)
+            if before is not None and after is not None and before[1] == after[1]:
+                return
+            found = diff.of(before, after)
+            if found is not None:
+                f(found)
+
+        return self._watches.watch(self._watchable(), call, init=hash_of(init))
+
+    def _watchable(self) -> str:
+        self._opened.check()
+        if self._branch is None:
+            raise NotFound("branch", "a detached store has none to watch")
+        return self._branch
+
+    def _commits(self, change: Change[Hash]) -> Change[Commit[C, M]]:
+        get = self._opened.get
+        before = None if change.before is None else get(change.before, "a watched branch")
+        after = None if change.after is None else get(change.after, "a watched branch")
+        return cast("Change[Commit[C, M]]", diff.of(before, after))
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    def _head_at(self, commit: Commit[C, M] | None) -> Head[C, M]:
+        if commit is not None:
+            return Head(commit, commit.tree())
+        home = self._opened.home
+        return Head(None, Tree(home, home.empty()))
+
+    def _head(self) -> Head[C, M]:
+        """The head and its tree now."""
+        self._opened.check()
+        seen = self._seen
+        if self._branch is None:
+            return seen
+        now = self._opened.backend.ref(self._branch)
+        if now != seen.hash:
+            commit = None if now is None else self._opened.get(now, f"the branch {self._branch}")
+            seen = self._seen = self._head_at(commit)
+        return seen
+
+    def _parent(self, hash: Hash) -> Commit[C, M]:
+        return self._opened.get(hash, "a parent of a commit")
+
+
+def hash_of(commit: Commit[Any, Any] | None) -> Hash | None:
+    """The hash of `commit`, None for None."""
+    return None if commit is None else commit.hash
+
+
+def _at(commit: Commit[C, M], path: Sequence[str]) -> KindedHash | None:
+    found = commit.tree().find_tree(path)
+    return None if found is None else found.kinded_hash()

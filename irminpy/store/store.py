@@ -1,0 +1,473 @@
+"""The store: a handle on a branch, or on a head of its own, that is read like a tree and written by commits.
+
+Every write is optimistic: the new tree is made from a snapshot of the head, the commit is written together
+with a compare-and-set of the head, and if another writer was quicker all of it happens again. No lock is held
+meanwhile. A store works on an open backend; it knows no repository.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, TypedDict, Unpack, cast
+
+from ..backend import RefUpdate
+from ..commit import Commit, Infos
+from ..errors import (
+    DecodeError,
+    MergeConflict,
+    NoChange,
+    NotFound,
+    Rejected,
+    TestWas,
+    TooManyRetries,
+)
+from ..hash import Hash
+from ..history import Graph, lcas
+from ..merge import Conflict
+from ..objects import Objects
+from ..path import PathLike, join
+from ..tree import Editor, OnConflict, Tree
+from ..types import C, M
+from .read import Head, ReadableStore, hash_of
+
+__all__ = ["Edit", "Store", "Writing"]
+
+
+class Writing(TypedDict, total=False):
+    """How a write is done; every keyword may be left out."""
+
+    message: str
+    """Why; empty by default."""
+    author: str
+    """Who; by default what the repository was opened with."""
+    date: int
+    """When, in seconds since 1970; by default now, by the clock of the repository."""
+    info: Infos
+    """All of that at once, or a function that makes it, called for each commit that is attempted."""
+    retries: int
+    """How often to start over when another writer was quicker; 13 by default. Then TooManyRetries."""
+    allow_empty: bool
+    """Commit even if nothing changes."""
+    parents: Sequence[Hash | Commit[Any, Any]]
+    """The parents of the commit, instead of the head."""
+    clear: bool
+    """Forget what is in memory of the tree that was committed, which can be read again; True by default."""
+
+
+RETRIES = 13
+
+Strategy = Literal["test_and_set", "set", "merge"]
+
+
+class Store(ReadableStore[C, M]):
+    """A branch of a repository, or a detached head: reads of its tree, and writes that are commits.
+
+    Get one from `Repo.main`, `Repo.branch`, `Repo.at`, `Repo.detached` or `Repo.empty`. Reads look at the
+    head as it is at that moment; take `tree()` for several reads of one snapshot. Writes give the commit, or
+    None if nothing changed. Free to share between threads.
+    """
+
+    __slots__ = ()
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def set(
+        self, path: PathLike, value: C, *, metadata: M | None = None, **how: Unpack[Writing]
+    ) -> Commit[C, M] | None:
+        """Bind `path` to `value`, in one commit; None if that is so already.
+
+        The metadata is the default one unless given. DecodeError for the root path.
+        """
+        self._below_root(path)
+        return self._update(lambda tree: tree.add(path, value, metadata=metadata), how)
+
+    def set_tree(self, path: PathLike, tree: Tree[C, M], **how: Unpack[Writing]) -> Commit[C, M] | None:
+        """Bind `path` to `tree`, in one commit; an empty tree removes. None if nothing changes.
+
+        `tree` is saved with it and reads from the repository from then on, if `path` is the root.
+        """
+        self._opened.home.schema.require(tree.schema)
+        if self._opened.home.codec.steps(path):
+            return self._update(lambda now: now.add_tree(path, tree), how)
+        if tree.kind() == "contents":
+            self._below_root(path)
+        return self._update(lambda now: now if now == tree else tree, how)
+
+    def remove(self, path: PathLike, **how: Unpack[Writing]) -> Commit[C, M] | None:
+        """Remove what is at `path`, contents or a directory, in one commit; None if there is nothing."""
+        return self._update(lambda tree: tree.remove(path), how)
+
+    def test_and_set(
+        self, path: PathLike, *, test: C | None, set: C | None, **how: Unpack[Writing]
+    ) -> Commit[C, M] | None:
+        """Bind `path` to `set` if it is bound to `test` now (None: to nothing), else raise TestWas.
+
+        The test comes first: it fails even if `path` is bound to `set` already. None if both are equal.
+        """
+        return self.test_and_set_tree(path, test=self._contents(test), set=self._contents(set), **how)
+
+    def test_and_set_tree(
+        self, path: PathLike, *, test: Tree[C, M] | None, set: Tree[C, M] | None, **how: Unpack[Writing]
+    ) -> Commit[C, M] | None:
+        """As `test_and_set`, for subtrees; metadata counts. An empty tree stands for nothing."""
+        new = _present(set)
+        if new is not None and new.kind() == "contents":
+            self._below_root(path)
+
+        def build(tree: Tree[C, M]) -> Tree[C, M]:
+            self._require(tree, path, test)
+            return tree.remove(path) if new is None else tree.add_tree(path, new)
+
+        return self._update(build, how)
+
+    def with_tree(
+        self,
+        path: PathLike,
+        f: Callable[[Tree[C, M] | None], Tree[C, M] | None],
+        *,
+        strategy: Strategy = "test_and_set",
+        on_conflict: OnConflict[C, M] | None = None,
+        **how: Unpack[Writing],
+    ) -> Commit[C, M] | None:
+        """Replace the subtree at `path` by `f` of it (None: nothing there), in one commit.
+
+        What happens if the subtree has changed while `f` ran, says `strategy`: "test_and_set" runs `f` again
+        on what is there now; "set" overwrites it; "merge" merges, with what `f` saw as the ancestor, and runs
+        `f` again on a conflict. `f` is run again `retries` times at most, then TooManyRetries; with
+        `retries=0`, TestWas or MergeConflict at once. Changes elsewhere in the tree are kept and never make
+        `f` run again.
+        """
+        if strategy not in ("test_and_set", "set", "merge"):
+            raise DecodeError("strategy", f'{strategy!r:.80}: use "test_and_set", "set" or "merge"')
+        retries = how.get("retries", RETRIES)
+        runs = 0
+        while True:
+            seen = self.find_tree(path)
+            new = f(seen)
+            runs += 1
+            try:
+                return self.replace_tree(path, seen, new, strategy, on_conflict, how)
+            except (TestWas, MergeConflict):
+                if retries <= 0:
+                    raise
+                if runs > retries:
+                    raise TooManyRetries(retries) from None
+
+    def edit(
+        self,
+        path: PathLike = (),
+        *,
+        on_race: Literal["raise", "merge"] = "raise",
+        on_conflict: OnConflict[C, M] | None = None,
+        **how: Unpack[Writing],
+    ) -> Edit[C, M]:
+        """A context manager: an editor of the subtree at `path`, and one commit at its end, or none if all is
+        as it was.
+
+        An exception inside makes no commit. If the subtree has changed meanwhile, `on_race` "raise" raises
+        TestWas and "merge" merges, which may raise MergeConflict.
+        """
+        if on_race not in ("raise", "merge"):
+            raise DecodeError("on_race", f'{on_race!r:.80}: use "raise" or "merge"')
+        return Edit(self, path, "merge" if on_race == "merge" else "test_and_set", on_conflict, how)
+
+    # -- heads -----------------------------------------------------------------------------------------------
+
+    def set_head(self, commit: Commit[C, M] | None) -> None:
+        """Make `commit` the head, whatever it was; None removes the head, and with it the branch."""
+        new = self._known(commit)
+        if self._branch is None:
+            with self._lock:
+                self._seen = self._head_at(new)
+        else:
+            self._opened.check()
+            self._opened.backend.write(Objects(), [RefUpdate(self._branch, hash_of(new))])
+
+    def test_and_set_head(self, *, test: Commit[C, M] | None, set: Commit[C, M] | None) -> bool:
+        """Make `set` the head if it is `test` now, atomically; whether that was so. None stands for no head."""
+        return self._move(hash_of(test), self._known(set))
+
+    def clone(self, name: str) -> Store[C, M]:
+        """The branch `name`, moved to where this store stands; without a head here it is removed."""
+        other = Store(self._opened, self._watches, name)
+        other.set_head(self.find_head())
+        return other
+
+    def fast_forward(self, commit: Commit[C, M]) -> None:
+        """Move the head to `commit`, a descendant of it.
+
+        Raises NoChange if it is there already, Rejected if the head is no ancestor of `commit` or has just
+        moved.
+        """
+        head = self.find_head()
+        commit = self._opened.get(commit.hash, "the commit of a head")
+        if head is not None:
+            if head == commit:
+                raise NoChange
+            if lcas(self._parent, head.hash, commit.hash) != [head.hash]:
+                raise Rejected
+        if not self._move(hash_of(head), commit):
+            raise Rejected
+
+    # -- merges ----------------------------------------------------------------------------------------------
+
+    def merge_with_branch(
+        self, name: str, *, on_conflict: OnConflict[C, M] | None = None, **how: Unpack[Writing]
+    ) -> Commit[C, M] | None:
+        """Merge the head of the branch `name` into this store; see `merge_with_commit`. NotFound without one."""
+        theirs = Store(self._opened, self._watches, name).find_head()
+        if theirs is None:
+            raise NotFound("branch", name)
+        return self.merge_with_commit(theirs, on_conflict=on_conflict, **how)
+
+    def merge_into(
+        self, into: Store[C, M], *, on_conflict: OnConflict[C, M] | None = None, **how: Unpack[Writing]
+    ) -> Commit[C, M] | None:
+        """Merge the head of this store into another; see `merge_with_commit`. None if there is no head."""
+        head = self.find_head()
+        return None if head is None else into.merge_with_commit(head, on_conflict=on_conflict, **how)
+
+    def merge_with_commit(
+        self, commit: Commit[C, M], *, on_conflict: OnConflict[C, M] | None = None, **how: Unpack[Writing]
+    ) -> Commit[C, M] | None:
+        """Merge `commit` into this store; the new head, or None if the head has all of it already.
+
+        Where the head is an ancestor of `commit`, or there is no head, the head moves and no commit is made.
+        Otherwise the commit has both as parents, the head first. Raises MergeConflict, with nothing changed,
+        unless `on_conflict` settles every conflict ("ours", "theirs" or a function, as in `Tree.merge`).
+        """
+        commit = self._opened.get(commit.hash, "the commit that is merged")
+        parents = self._opened.parents(how.get("parents"))
+        for _ in self._attempts(how):
+            head = self._head()
+            ours = head.commit
+            if ours is None:
+                if self._move(None, commit):
+                    return commit
+                continue
+            graph = Graph(self._parent)
+            bases = lcas(graph, ours.hash, commit.hash)
+            if bases == [commit.hash]:
+                return None
+            if bases == [ours.hash]:
+                if self._move(ours.hash, commit):
+                    return commit
+                continue
+            old = self._ancestor(graph, bases)
+            merged = head.tree.merge(commit.tree(), old=old, on_conflict=on_conflict)
+            own = (ours.hash, commit.hash)
+            made = self._commit(head, merged, own if parents is None else parents, how)
+            if made is not None:
+                return made
+        raise TooManyRetries(_retries(how))
+
+    def _ancestor(self, graph: Graph, bases: Sequence[Hash]) -> Tree[C, M] | None:
+        """The tree that stands for all of `bases`: the merge of them, where there are several; None for none.
+
+        They are merged two by two, each pair on top of its own common ancestors, and so on down.
+        MergeConflict if that does not work out: any tree taken for the ancestor could silently undo what
+        somebody settled by hand.
+        """
+        trees: dict[Hash, Tree[C, M]] = {}
+
+        def tree_of(hash: Hash) -> Tree[C, M]:
+            return trees[hash] if hash in trees else self._opened.get(hash, "a common ancestor").tree()
+
+        if not bases:
+            return None
+        # A stack of its own: criss-cross merges may lie below each other without end. Each level ends as one
+        # commit.
+        stack = [list(bases)]
+        below: list[Hash] | None = None
+        while len(stack) > 1 or len(stack[-1]) > 1:
+            level = stack[-1]
+            if len(level) == 1:
+                below = stack.pop()
+                continue
+            if below is None:
+                below = lcas(graph, level[0], level[1])
+                if len(below) > 1:
+                    stack.append(below)
+                    below = None
+                    continue
+            old = tree_of(below[0]) if below else None
+            merged = _virtual_merge(tree_of(level[0]), tree_of(level[1]), old)
+            name = graph.virtual(*level[:2])
+            trees[name] = merged
+            level[:2] = [name]
+            below = None
+        return tree_of(stack[0][0])
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    def _move(self, test: Hash | None, commit: Commit[C, M] | None) -> bool:
+        if self._branch is None:
+            self._opened.check()
+            with self._lock:
+                if self._seen.hash != test:
+                    return False
+                self._seen = self._head_at(commit)
+                return True
+        self._opened.check()
+        return self._opened.backend.write(Objects(), [RefUpdate(self._branch, hash_of(commit), test)])
+
+    def _commit(
+        self, head: Head[C, M], tree: Tree[C, M], parents: Sequence[Hash], how: Writing
+    ) -> Commit[C, M] | None:
+        """Commit `tree` on top of `head`; None if the head has moved meanwhile."""
+        opened, name, test = self._opened, self._branch, head.hash
+        info = opened.info(how.get("message"), how.get("author"), how.get("date"), how.get("info"))
+
+        def move(hash: Hash) -> list[RefUpdate]:
+            return [] if name is None else [RefUpdate(name, hash, test)]
+
+        made = opened.commit(tree, info, parents, clear=how.get("clear", True), move=move)
+        if made is None:
+            return None
+        now = Head(*made)
+        with self._lock:
+            if name is None and self._seen is not head:
+                return None
+            self._seen = now
+        return now.commit
+
+    def _attempts(self, how: Writing) -> Iterator[None]:
+        """One attempt and as many retries as there may be, each after a pause that grows."""
+        if "info" in how and ("message" in how or "author" in how or "date" in how):
+            raise TypeError("give info, or message, author and date; not both")
+        for attempt in range(max(_retries(how), 0) + 1):
+            if attempt:
+                time.sleep(random.random() * min(0.0001 * 2**attempt, 0.05))
+            yield
+
+    def _update(self, build: Callable[[Tree[C, M]], Tree[C, M]], how: Writing) -> Commit[C, M] | None:
+        """Commit `build` of the current tree; None if that is the same tree."""
+        parents = self._opened.parents(how.get("parents"))
+        for _ in self._attempts(how):
+            head = self._head()
+            tree = build(head.tree)
+            if head.commit is None:
+                own: tuple[Hash, ...] = ()
+            else:
+                if tree is head.tree and not how.get("allow_empty", False):
+                    return None
+                own = (head.commit.hash,)
+            made = self._commit(head, tree, own if parents is None else parents, how)
+            if made is not None:
+                return made
+        raise TooManyRetries(_retries(how))
+
+    def replace_tree(
+        self,
+        path: PathLike,
+        seen: Tree[C, M] | None,
+        new: Tree[C, M] | None,
+        strategy: Strategy,
+        on_conflict: OnConflict[C, M] | None,
+        how: Writing,
+    ) -> Commit[C, M] | None:
+        """Put `new` at `path`, where `seen` was; `strategy` says what if it is not so any more."""
+        if new is not None and new.kind() == "contents":
+            self._below_root(path)
+
+        def build(tree: Tree[C, M]) -> Tree[C, M]:
+            put = new
+            if strategy == "test_and_set":
+                self._require(tree, path, seen)
+            elif strategy == "merge":
+                now = tree.find_tree(path)
+                if not _same(now, seen):
+                    put = self.or_empty(now).merge(
+                        self.or_empty(new), old=self.or_empty(seen), on_conflict=on_conflict
+                    )
+            return tree.remove(path) if put is None else tree.add_tree(path, put)
+
+        return self._update(build, how)
+
+    def or_empty(self, tree: Tree[C, M] | None) -> Tree[C, M]:
+        """`tree`, or an empty one for None."""
+        home = self._opened.home
+        return Tree(home, home.empty()) if tree is None else tree
+
+    def _require(self, tree: Tree[C, M], path: PathLike, test: Tree[C, M] | None) -> None:
+        now = tree.find_tree(path)
+        if not _same(now, test):
+            current: Any = now
+            if now is not None and now.kind() == "contents":
+                value, metadata = now.get_all()
+                if metadata == self._opened.home.schema.metadata.default:
+                    current = value
+            raise TestWas(current, join(tuple(self._opened.home.codec.steps(path))))
+
+    def _contents(self, value: C | None) -> Tree[C, M] | None:
+        return None if value is None else Tree.of_contents(value, self._opened.home.schema)
+
+    def _below_root(self, path: PathLike) -> None:
+        if not self._opened.home.codec.steps(path):
+            raise DecodeError("path", "contents cannot be set at the root; name a path below it")
+
+    def _known(self, commit: Commit[C, M] | None) -> Commit[C, M] | None:
+        """`commit`, if it is in this repository."""
+        return None if commit is None else self._opened.get(commit.hash, "the commit of a head")
+
+
+class Edit(Editor[C, M]):
+    """What `Store.edit` gives: an editor that commits at its end. `commit` is the result, None before and if
+    nothing changed.
+    """
+
+    __slots__ = ("_how", "_on_conflict", "_path", "_seen", "_start", "_store", "_strategy", "commit")
+
+    def __init__(
+        self,
+        store: Store[C, M],
+        path: PathLike,
+        strategy: Strategy,
+        on_conflict: OnConflict[C, M] | None,
+        how: Writing,
+    ) -> None:
+        self._store = store
+        self._path = path
+        self._strategy: Strategy = strategy
+        self._on_conflict: OnConflict[C, M] | None = on_conflict
+        self._how = how
+        self._seen = store.find_tree(path)
+        self.commit: Commit[C, M] | None = None
+        self._start = store.or_empty(self._seen)
+        super().__init__(self._start)
+
+    def __enter__(self) -> Edit[C, M]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        new = self.tree()
+        if kind is None and (new is not self._start or self._how.get("allow_empty", False)):
+            self.commit = self._store.replace_tree(
+                self._path, self._seen, new, self._strategy, self._on_conflict, self._how
+            )
+
+
+def _retries(how: Writing) -> int:
+    return how.get("retries", RETRIES)
+
+
+def _present(tree: Tree[C, M] | None) -> Tree[C, M] | None:
+    return None if tree is None or tree.is_empty() else tree
+
+
+def _same(a: Tree[C, M] | None, b: Tree[C, M] | None) -> bool:
+    """True if both are the same binding; an empty directory is none."""
+    a, b = _present(a), _present(b)
+    return b is None if a is None else b is not None and (a is b or a == b)
+
+
+def _virtual_merge(ours: Tree[C, M], theirs: Tree[C, M], old: Tree[C, M] | None) -> Tree[C, M]:
+    try:
+        return ours.merge(theirs, old=old)
+    except MergeConflict as e:
+        found = [cast("Conflict", conflict) for conflict in e.conflicts]
+        told = [replace(c, reason=f"Recursive merging of common ancestors: {c.reason}") for c in found]
+        raise MergeConflict(told) from e
