@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import partial
+from reprlib import repr as brief
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from blake3 import blake3
@@ -51,7 +52,7 @@ class Hash(bytes):
     def from_json(obj: object, size: int | None = None) -> Hash:
         """The hash that `to_json` turned into `obj`; InvalidHash if it is not the JSON form of one."""
         if not isinstance(obj, str):
-            raise InvalidHash(repr(obj), "its JSON form is a string")
+            raise InvalidHash(brief(obj), "its JSON form is a string")
         return Hash.of_hex(obj, size)
 
     def to_json(self) -> str:
@@ -275,6 +276,8 @@ class Own:
             raise InvalidHash(self.name, "a hash function needs a name")
         if self.size < 1:
             raise InvalidHash(self.name, "a digest has at least one byte")
+        if self.name in _NAMED or self.name.startswith(("blake2b-", "blake2s-")):
+            raise InvalidHash(self.name, "a built-in hash function has this name; choose another")
 
     def digest(self, data: bytes, /) -> bytes:
         """The `size` bytes that `data` hashes to; InvalidHash if the function gives more or fewer."""

@@ -29,7 +29,8 @@ INNER: dict[str, tuple[str, ...]] = {
     "formats": ("format", "native", "flat", "irmin", "tezos", "git"),
     "tree": (
         *("lazy", "stage", "settle", "edit", "listing", "home", "read"),
-        *("view", "clear", "concrete", "fold", "stats", "walk", "diff", "merge", "export", "tree"),
+        *("fold", "stats", "concrete", "clear", "view", "walk"),
+        *("diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
     "store": ("read", "store"),

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
+from reprlib import repr as brief
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from ..errors import DecodeError
@@ -99,7 +100,7 @@ class Depth:
         """The inverse of `to_json`; DecodeError for anything else."""
         pairs = list(cast("dict[str, int]", value).items()) if isinstance(value, dict) else []
         if len(pairs) != 1:
-            raise DecodeError("depth", f"{value!r:.80}")
+            raise DecodeError("depth", f"{brief(value):.80}")
         return Depth(*pairs[0])
 
 

@@ -41,7 +41,13 @@ class Home(Generic[C, M]):
     def decode_metadata(self, data: bytes | None) -> M:
         """The metadata with the bytes `data`, None meaning the default; DecodeError if they are not canonical."""
         schema = self.schema.metadata
-        return schema.default if data is None else schema.decode(data)
+        if data is None:
+            return schema.default
+        if data == schema.encode(schema.default):
+            raise DecodeError(
+                "metadata", "the default is written out; it stands for itself by being left out"
+            )
+        return schema.decode(data)
 
     def empty(self) -> Stored:
         """The root of an empty tree in memory: a fresh object each time."""

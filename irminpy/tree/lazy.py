@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from reprlib import repr as brief
 from typing import Any, final
 
 from ..backend import Reader
@@ -83,9 +84,9 @@ class Counters:
         try:
             counters = Counters(**value)
         except TypeError:
-            raise DecodeError("counters", f"{value!r:.80}", None) from None
+            raise DecodeError("counters", f"{brief(value):.80}", None) from None
         if any(type(n) is not int or n < 0 for n in asdict(counters).values()):
-            raise DecodeError("counters", f"{value!r:.80}", None)
+            raise DecodeError("counters", f"{brief(value):.80}", None)
         return counters
 
     def dump(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from reprlib import repr as brief
 from typing import Any, cast
 
 from ..errors import DecodeError
@@ -37,11 +38,11 @@ class Stats:
         try:
             found = Stats(**value)
         except TypeError:
-            raise DecodeError("stats", f"{value!r:.80}") from None
+            raise DecodeError("stats", f"{brief(value):.80}") from None
         if len(cast("dict[str, Any]", value)) != 5 or any(
             type(n) is not int or n < 0 for n in asdict(found).values()
         ):
-            raise DecodeError("stats", f"{value!r:.80}")
+            raise DecodeError("stats", f"{brief(value):.80}")
         return found
 
 

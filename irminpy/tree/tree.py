@@ -519,5 +519,5 @@ def _root_of(home: Home[Any, Any], kinded: KindedHash, source: Any) -> Stored | 
     metadata = kinded.metadata
     if metadata is not None:
         # From outside: an entry with the bytes of the default would be a second form of the same directory.
-        metadata = home.encode_metadata(home.decode_metadata(metadata))
+        metadata = home.encode_metadata(home.schema.metadata.decode(metadata))
     return Leaf(source, hash_, None, metadata)

@@ -83,10 +83,10 @@ def hashing() -> None:
 
 
 def commit(tree: Tree[bytes]) -> Any:
-    """Commit `tree` to a new store in memory."""
-    with irminpy.open("mem:") as repo:
-        repo.main().set_tree((), tree, message="all", date=0)
-        return repo.main().tree()
+    """Commit `tree` to a new store in memory; the committed tree, nothing of it loaded."""
+    main = irminpy.open("mem:").main()
+    main.set_tree((), tree, message="all", date=0)
+    return main.tree()
 
 
 def timed(f: Callable[..., Any], *args: Any) -> tuple[float, Any]:

@@ -216,8 +216,8 @@ def test_schemas() -> None:
 
     for row in rows("schemas.json", "schemas"):
         name = row["hash"]
-        mine = hashes.Own(name, 32, hashes.SHA256().digest)
-        function = mine if name == "mine-256" else hashes.by_name(name)
+        own = name == "mine-256"
+        function = hashes.Own(name, 32, hashes.SHA256().digest) if own else hashes.by_name(name)
         kind: Any = Own(row["contents"], bytes, bytes, no_merge)
         if (
             row["contents"] == "bytes"
