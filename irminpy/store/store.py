@@ -178,12 +178,12 @@ class Store(ReadableStore[C, M]):
 
     def set_head(self, commit: Commit[C, M] | None) -> None:
         """Make `commit` the head, whatever it was; None removes the head, and with it the branch."""
+        self._opened.check()
         new = self._known(commit)
         if self._branch is None:
             with self._lock:
                 self._seen = self._head_at(new)
         else:
-            self._opened.check()
             self._opened.backend.write(Objects(), [RefUpdate(self._branch, hash_of(new))])
 
     def test_and_set_head(self, *, test: Commit[C, M] | None, set: Commit[C, M] | None) -> bool:

@@ -100,7 +100,7 @@ class Depth:
         """The inverse of `to_json`; DecodeError for anything else."""
         pairs = list(cast("dict[str, int]", value).items()) if isinstance(value, dict) else []
         if len(pairs) != 1:
-            raise DecodeError("depth", f"{brief(cast("object", value)):.80}")
+            raise DecodeError("depth", brief(cast("object", value))[:80])
         return Depth(*pairs[0])
 
 

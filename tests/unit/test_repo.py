@@ -1,0 +1,232 @@
+"""Repositories: opening, closing, branches, revisions: RS-01 to RS-09, CH-17, WA-04."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import irminpy
+from irminpy import Hash, Info, KindedHash, NotFound, Repo, Schema, Tree
+from irminpy.contents import Json, String
+from irminpy.diff import Added, Change, Removed
+from irminpy.errors import Closed, InvalidBranch, ReadOnly
+from irminpy_mem import Memory
+
+
+def test_the_sample_session() -> None:
+    with Repo.open(Memory(), Schema(String())) as repo:
+        main = repo.main()
+        first = main.set("theme/name", "dark", message="pick a theme")
+        assert first is not None
+        assert first.parents == ()
+        assert main.get("theme/name") == "dark"
+        assert main.find("theme/font") is None
+        with pytest.raises(KeyError):
+            main.get("theme/font")
+        with main.edit("font", message="fonts") as ed:
+            ed["name"] = "serif"
+        old = repo.at("main~1")
+        assert "font" not in old
+        assert old.get("theme/name") == "dark"
+        assert main["font/name"] == "serif"
+
+
+def test_closing() -> None:
+    """RS-01: everything after close raises Closed."""
+    repo = irminpy.open("mem:")
+    main, detached = repo.main(), repo.empty()
+    commit = main.set("a/b", b"1")
+    assert commit is not None
+    detached.set("a", b"1")
+    tree = commit.tree()
+    unread = commit.tree()
+    assert tree.get("a/b") == b"1"
+    repo.close()
+    repo.close()
+    assert repo.closed
+    attempts: list[Callable[[], Any]] = [
+        repo.main,
+        repo.empty,
+        repo.branches,
+        repo.heads,
+        repo.empty_tree,
+        lambda: repo.home,
+        lambda: repo.branch("x"),
+        lambda: repo.at("main"),
+        lambda: repo.detached(commit),
+        lambda: repo.commit(commit.hash),
+        lambda: repo.commit_tree(tree, info=Info()),
+        lambda: repo.save_tree(tree),
+        lambda: repo.save_contents(b"x"),
+        lambda: repo.find_contents(Hash(bytes(32))),
+        lambda: repo.find_key(tree),
+        lambda: repo.remove_branch("main"),
+        lambda: repo.watch_all(lambda name, change: None),
+        main.tree,
+        main.head,
+        lambda: main.get("a/b"),
+        lambda: main.set("a", b"2"),
+        lambda: main.set_head(None),
+        lambda: main.clone("other"),
+        lambda: main.log(),
+        lambda: main.watch(lambda change: None),
+        detached.tree,
+        lambda: detached.set("a", b"2"),
+        lambda: detached.set_head(None),
+        lambda: unread.get("a/b"),
+        lambda: Tree.of_hash(repo, KindedHash("node", Hash(bytes(32)))),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Closed):
+            attempt()
+    assert "closed" in repr(repo)
+
+
+def test_a_read_only_repository() -> None:
+    with irminpy.open("mem:readonly") as repo, irminpy.open("mem:readonly", readonly=True) as reader:
+        commit = repo.main().set("a", b"1")
+        assert commit is not None
+        main = reader.main()
+        assert main.get("a") == b"1"
+        for attempt in (
+            lambda: main.set("a", b"2"),
+            lambda: main.set_head(None),
+            lambda: main.test_and_set_head(test=commit, set=None),
+            lambda: reader.remove_branch("main"),
+            lambda: reader.save_contents(b"x"),
+            lambda: reader.commit_tree(reader.empty_tree(), info=Info()),
+        ):
+            with pytest.raises(ReadOnly):
+                attempt()
+        assert repo.main().head() == commit
+
+
+def test_stores_of_every_kind() -> None:
+    """RS-02 to RS-06."""
+    with irminpy.open("mem:") as repo:
+        main, empty = repo.main(), repo.empty()
+        assert (main.name, str(main.status)) == ("main", "branch main")
+        assert (empty.name, str(empty.status)) == (None, "empty")
+        commit = main.set("a", b"1")
+        assert commit is not None
+        one, two = repo.detached(commit), repo.detached(commit)
+        assert str(one.status) == f"commit {commit.hash}"
+        made = one.set("a", b"2")
+        assert made is not None
+        assert made.parents == (commit.hash,)
+        assert (one.get("a"), two.get("a"), main.get("a")) == (b"2", b"1", b"1")
+        root = empty.set("x", b"1")
+        assert root is not None
+        assert root.parents == ()
+        assert empty.head() == root
+        assert repo.branches() == ["main"]
+        for name in ("", "a..b", "x~1", "/"):
+            with pytest.raises(InvalidBranch):
+                repo.branch(name)
+
+
+def test_branches_and_heads() -> None:
+    """RS-08, RS-09, CH-17."""
+    with irminpy.open("mem:") as repo:
+        main = repo.main()
+        assert (repo.branches(), repo.heads()) == ([], [])
+        commit = main.set("a", b"1")
+        dev = main.clone("dev")
+        assert repo.branches() == ["dev", "main"]
+        assert repo.heads() == [commit, commit]
+        dev.set("a", b"2")
+        assert main.get("a") == b"1"
+        repo.empty().clone("dev")
+        assert repo.branches() == ["main"]
+        repo.remove_branch("main")
+        repo.remove_branch("main")
+        assert main.find_head() is None
+        with pytest.raises(NotFound):
+            main.head()
+        with pytest.raises(InvalidBranch):
+            repo.remove_branch("a b")
+
+
+def test_revisions() -> None:
+    with irminpy.open("mem:", clock=lambda: 5.5) as repo:
+        main = repo.main()
+        for i in range(3):
+            main.set("n", b"%d" % i)
+        work = repo.at("main~2").clone("work")
+        work.set("w", b"1")
+        merge = main.merge_with_branch("work")
+        assert merge is not None
+        assert merge.info == Info(5, "irminpy", "")
+
+        def n(revision: str) -> bytes:
+            return repo.at(revision).get("n")
+
+        assert [n("main"), n("main~"), n("main^"), n("main~1"), n("main~2"), n("main^0")] == [
+            b"2",
+            b"2",
+            b"2",
+            b"2",
+            b"1",
+            b"2",
+        ]
+        assert repo.at("main^2").head() == work.head()
+        assert repo.at("main^2~1").head() == repo.at("main~3").head()
+        assert n(merge.hash.hex()) == n(merge.hash.hex()[:7]) == n(merge.hash.hex()[:12].upper()) == b"2"
+        assert n(merge.hash.hex()[:20] + "~2") == b"1"
+        bad = ("nope", "main~9", "main^3", "", "~1", merge.hash.hex()[:6], "0" * 64, "main~x", "0000000")
+        for revision in bad:
+            with pytest.raises(NotFound):
+                repo.at(revision)
+        repo.branch(merge.hash.hex()[:8]).set_head(work.head())
+        assert repo.at(merge.hash.hex()[:8]).head() == work.head()
+        detached = repo.at("main")
+        detached.set("n", b"detached")
+        assert main.get("n") == b"2"
+
+
+def test_the_author_and_the_clock_of_a_repository() -> None:
+    with irminpy.open("mem:", author="ada", clock=lambda: 41.9) as repo:
+        commit = repo.main().set("a", b"1", message="why")
+        assert commit is not None
+        assert commit.info == Info(41, "ada", "why")
+
+
+def test_all_branches_can_be_watched_from_another_handle() -> None:
+    """WA-04, WA-07."""
+    told: list[tuple[str, Change[irminpy.Commit[bytes]]]] = []
+    done = threading.Event()
+
+    def callback(name: str, change: Change[irminpy.Commit[bytes]]) -> None:
+        told.append((name, change))
+        if isinstance(change, Removed):
+            done.set()
+
+    with irminpy.open("mem:watched-all") as writer, irminpy.open("mem:watched-all") as reader:
+        reader.watch_all(callback)
+        commit = writer.branch("x").set("a", b"1")
+        assert commit is not None
+        writer.remove_branch("x")
+        assert done.wait(10)
+        assert told == [("x", Added(commit)), ("x", Removed(commit))]
+        assert reader.watches.stats().threads == 1
+    assert reader.watches.stats() == (0, 0, 0)
+
+
+def test_contents_may_be_none() -> None:
+    with Repo.open(Memory(), Schema(Json())) as repo:
+        main = repo.main()
+        main.set("a", None)
+        assert main.get("a") is None
+        assert main.find("b") is None
+        assert main.mem("a")
+        assert not main.mem("b")
+
+
+def test_a_store_holds_no_threads_until_it_is_watched() -> None:
+    before = threading.active_count()
+    with irminpy.open("mem:") as repo:
+        repo.main().set("a", b"1")
+        assert threading.active_count() == before
