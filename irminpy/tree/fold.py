@@ -98,9 +98,10 @@ class Depth:
     @staticmethod
     def from_json(value: object) -> Depth:
         """The inverse of `to_json`; DecodeError for anything else."""
+        reason = brief(value)[:80]
         pairs = list(cast("dict[str, int]", value).items()) if isinstance(value, dict) else []
         if len(pairs) != 1:
-            raise DecodeError("depth", brief(cast("object", value))[:80])
+            raise DecodeError("depth", reason)
         return Depth(*pairs[0])
 
 
