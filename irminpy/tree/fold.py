@@ -98,9 +98,10 @@ class Depth:
     @staticmethod
     def from_json(value: object) -> Depth:
         """The inverse of `to_json`; DecodeError for anything else."""
+        shown = brief(value)
         pairs = list(cast("dict[str, int]", value).items()) if isinstance(value, dict) else []
         if len(pairs) != 1:
-            raise DecodeError("depth", f"{brief(value):.80}")
+            raise DecodeError("depth", f"{shown:.80}")
         return Depth(*pairs[0])
 
 
