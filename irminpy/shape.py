@@ -11,7 +11,7 @@ No function recurses deeper than the number of digits of a step's hash, and that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, final
+from typing import TYPE_CHECKING, Protocol, final
 
 from ._core import patch_column
 from .errors import Corrupted
@@ -136,58 +136,48 @@ def build(
     `metadata` holds the encoded metadata of the entries of kind `CONTENTS_META`. Raises DepthExceeded if more
     steps than a flat object holds agree in all digits of their hashes.
     """
-    uniform = kinds[:1] if kinds.count(kinds[:1]) == len(kinds) and not metadata else b""
-    columns = _Columns(
-        dict(zip(steps, hashes, strict=True)),
-        uniform,
-        {} if uniform else dict(zip(steps, kinds, strict=True)),
-        metadata,
-    )
     if len(steps) <= codec.leaf:
-        return _put(codec, nodes, columns.encode(codec, steps))
-    return _split(codec, nodes, columns, steps, codec.keys(steps), depth)
+        rows = list(zip(steps, hashes, hashes, kinds, strict=True))  # nobody asks for a key
+        return _put(codec, nodes, _flat(codec, rows, metadata))
+    return _split(
+        codec, nodes, list(zip(steps, codec.keys(steps), hashes, kinds, strict=True)), metadata, depth
+    )
 
 
-class _Columns(NamedTuple):
-    """The entries that a directory is built from, by step."""
+Row = tuple[str, bytes, bytes, int]
+"""Step, key, hash and kind of an entry that a directory is built from."""
 
-    hashes: dict[str, bytes]
-    uniform: bytes
-    """The kind of all entries if they are alike and without metadata; else empty."""
-    kinds: dict[str, int]
-    metadata: Mapping[str, bytes]
 
-    def encode(self, codec: Codec, members: list[str]) -> bytes:
-        """The bytes of the flat object of `members`."""
-        own = sorted(members, key=codec.order)
-        column = b"".join([self.hashes[step] for step in own])
-        if self.uniform:
-            return codec.encode_node(own, self.uniform * len(own), column, [])
-        kinds = bytes([self.kinds[step] for step in own])
-        metadata = [self.metadata[step] for step in own if step in self.metadata]
-        return codec.encode_node(own, kinds, column, metadata)
+def _flat(codec: Codec, rows: list[Row], metadata: Mapping[str, bytes]) -> bytes:
+    """The bytes of the flat object of `rows`."""
+    order = codec.order
+    if order is None:
+        rows.sort()
+    else:
+        rows.sort(key=lambda row: order(row[0]))
+    steps = [row[0] for row in rows]
+    kinds = bytes([row[3] for row in rows])
+    column = b"".join([row[2] for row in rows])
+    return codec.encode_node(
+        steps, kinds, column, [metadata[s] for s in steps if s in metadata] if metadata else []
+    )
 
 
 def _split(
-    codec: Codec,
-    nodes: dict[bytes, bytes],
-    columns: _Columns,
-    members: list[str],
-    keys: dict[str, bytes],
-    depth: int,
+    codec: Codec, nodes: dict[bytes, bytes], rows: list[Row], metadata: Mapping[str, bytes], depth: int
 ) -> bytes:
-    """The inode of `members`, which are more than a flat object holds."""
-    groups = codec.split(keys, members, depth)
+    """The inode of `rows`, which are more than a flat object holds."""
+    groups = codec.split(rows, depth)
     leaf = codec.leaf
-    flat = {digit: columns.encode(codec, group) for digit, group in groups.items() if len(group) <= leaf}
+    counts = [len(group) for group in groups.values()]
+    flat = {digit: _flat(codec, group, metadata) for digit, group in groups.items() if len(group) <= leaf}
     data = list(flat.values())
     found = codec.digest_many(data)
     nodes.update(zip(found, data, strict=True))
     children = dict(zip(flat, found, strict=True))
     for digit, group in groups.items():
         if digit not in flat:
-            children[digit] = _split(codec, nodes, columns, group, keys, depth + 1)
-    counts = [len(group) for group in groups.values()]
+            children[digit] = _split(codec, nodes, group, metadata, depth + 1)
     column = b"".join([children[digit] for digit in groups])
     return _put(codec, nodes, codec.encode_inode(depth, bytes(groups), counts, column))
 
@@ -226,8 +216,8 @@ def apply(
         return _apply_flat(codec, nodes, record, changes, depth)
     groups: dict[int, dict[str, bytes | None]] = {}
     steps = list(changes)
-    for digit, members in codec.split(codec.keys(steps), steps, record.depth).items():
-        groups[digit] = {step: changes[step] for step in members}
+    for digit, rows in codec.split(list(zip(steps, codec.keys(steps), strict=True)), record.depth).items():
+        groups[digit] = {step: changes[step] for step, _ in rows}
     counts = dict(zip(record.buckets, record.counts, strict=True))
     patches: dict[int, bytes] = {}
     before = len(nodes)
@@ -319,11 +309,11 @@ def _sides(codec: Codec, record: Record, depth: int) -> dict[int, _Side]:
     if type(record) is Inode:
         return {digit: _Unread(record, i) for i, digit in enumerate(record.buckets)}
     steps = list(record.index)
-    groups = codec.split(codec.keys(steps), steps, depth) if steps else {}
+    groups = codec.split(list(zip(steps, codec.keys(steps), strict=True)), depth) if steps else {}
     parts: dict[int, _Side] = {}
     hashes, size = record.hashes, codec.hash_size
-    for digit, members in groups.items():
-        group = [record.index[step] for step in members]
+    for digit, rows in groups.items():
+        group = [record.index[step] for step, _ in rows]
         parts[digit] = Node(
             {steps[i]: at for at, i in enumerate(group)},
             bytes([record.kinds[i] for i in group]),

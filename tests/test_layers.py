@@ -34,7 +34,7 @@ INNER: dict[str, tuple[str, ...]] = {
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
     "store": ("read", "store"),
-    "testing": ("strategies", "model", "samples", "watching", "backend", "growth", "tree", "machine"),
+    "testing": ("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
     "cli": ("failure", "output", "demo"),
 }
 

@@ -6,7 +6,7 @@ thing that encodes and decodes. Both are pure: no I/O, no state but a cache of h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..path import PathLike
 
 __all__ = ["Codec", "Format"]
+
+
+R = TypeVar("R", tuple[str, bytes], tuple[str, bytes, bytes, int])
 
 
 class Codec(Protocol):
@@ -57,14 +60,14 @@ class Codec(Protocol):
         """The bucket of `step` in an inode of `depth`; DepthExceeded below the last level."""
         ...
 
-    def keys(self, steps: list[str], /) -> dict[str, bytes]:
+    def keys(self, steps: list[str], /) -> list[bytes]:
         """What `split` needs to know of each step, computed once."""
         ...
 
-    def split(self, keys: dict[str, bytes], members: list[str], depth: int, /) -> dict[int, list[str]]:
-        """The `members` by their bucket in an inode of `depth`: buckets ascending, members in the order given.
+    def split(self, rows: list[R], depth: int, /) -> dict[int, list[R]]:
+        """The `rows`, tuples that begin with a step and its key, by their bucket in an inode of `depth`.
 
-        DepthExceeded below the last level.
+        Buckets ascend; rows stay in the order given. DepthExceeded below the last level.
         """
         ...
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..hash import HashFunction
     from ..path import PathLike
-    from .format import Codec
+    from .format import Codec, R
 
 __all__ = ["FlatNative", "Native", "NativeCodec"]
 
@@ -168,29 +168,29 @@ class NativeCodec:
             raise self._too_deep(step)
         return _core.digit(self._key(step), depth, self._width)
 
-    def keys(self, steps: list[str], /) -> dict[str, bytes]:
+    def keys(self, steps: list[str], /) -> list[bytes]:
         """The hashes of the steps, from which all digits are taken."""
         if len(steps) > _FEW:  # many at once are new ones
-            return dict(zip(steps, self.digest_many([step.encode() for step in steps]), strict=True))
-        return {step: self._key(step) for step in steps}
+            return self.digest_many([step.encode() for step in steps])
+        return [self._key(step) for step in steps]
 
-    def split(self, keys: dict[str, bytes], members: list[str], depth: int, /) -> dict[int, list[str]]:
-        """The `members` by their digit at `depth`."""
+    def split(self, rows: list[R], depth: int, /) -> dict[int, list[R]]:
+        """The `rows` by the digit of their key at `depth`."""
         if depth >= self.levels:
-            raise self._too_deep(members[0])
-        groups: list[list[str]] = [[] for _ in range(self.fanout)]
+            raise self._too_deep(rows[0][0])
+        groups: list[list[R]] = [[] for _ in range(self.fanout)]
         width = self._width
         if width == 4:
             at = depth >> 1
             if depth & 1:
-                for step in members:
-                    groups[keys[step][at] & 15].append(step)
+                for row in rows:
+                    groups[row[1][at] & 15].append(row)
             else:
-                for step in members:
-                    groups[keys[step][at] >> 4].append(step)
+                for row in rows:
+                    groups[row[1][at] >> 4].append(row)
         else:
-            for step in members:
-                groups[_core.digit(keys[step], depth, width)].append(step)
+            for row in rows:
+                groups[_core.digit(row[1], depth, width)].append(row)
         return {digit: group for digit, group in enumerate(groups) if group}
 
     def encode_contents(self, values: list[bytes], /) -> list[bytes]:

@@ -94,7 +94,7 @@ class Store(ReadableStore[C, M]):
             return self._update(lambda now: now.add_tree(path, tree), how)
         if tree.kind() == "contents":
             self._below_root(path)
-        return self._update(lambda now: now if now == tree else tree, how)
+        return self._update(lambda now: now if now.length() == tree.length() and now == tree else tree, how)
 
     def remove(self, path: PathLike, **how: Unpack[Writing]) -> Commit[C, M] | None:
         """Remove what is at `path`, contents or a directory, in one commit; None if there is nothing."""

@@ -5,5 +5,7 @@ edits of many trees compared with plain dicts, `strategies` what the examples ar
 """
 
 from .backend import BackendSuite
+from .machine import TreeMachine
+from .tree import TreeSuite
 
-__all__ = ["BackendSuite"]
+__all__ = ["BackendSuite", "TreeMachine", "TreeSuite"]

@@ -22,7 +22,7 @@ _FEW = ("a", "b", "c", "aa", "ab", "é")
 _LONG = ("x" * MAX_STEP_BYTES, "é" * (MAX_STEP_BYTES // 2), "\U0001f33f" * (MAX_STEP_BYTES // 4))
 
 _any_text = st.text(
-    st.characters(exclude_categories=("Cs",), exclude_characters="\0/"), min_size=1, max_size=12
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1, max_size=12
 )
 
 # The first branch is the one that examples shrink to, and most of what is drawn: paths must meet.
@@ -49,7 +49,11 @@ def paths(
 
 def illegal_paths() -> st.SearchStrategy[Path]:
     """Paths with an illegal step somewhere."""
-    return st.builds(lambda a, step, b: (*a, step, *b), paths(), illegal_steps, paths())
+    return st.builds(_around, paths(), illegal_steps, paths())
+
+
+def _around(before: Path, step: str, after: Path) -> Path:
+    return (*before, step, *after)
 
 
 def _without_clashes(items: dict[Path, bytes]) -> dict[Path, bytes]:

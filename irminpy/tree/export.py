@@ -59,6 +59,10 @@ class _Gathering:
 
     def run(self, root: Stored | Leaf) -> Objects:
         """Walk from `root`."""
+        if type(root) is Stored and isinstance(root.source, Pool) and self._whole(root):
+            pool = root.source
+            if pool.whole is not None and not pool.whole[1] and root.hash != pool.codec.empty:
+                return Objects(pool.objects.contents, pool.objects.nodes)  # not copied: nobody changes them
         stack = self.stack
         self._push(root)
         while stack:
@@ -78,17 +82,19 @@ class _Gathering:
         if part.hash == codec.empty:
             self.objects.nodes[part.hash] = codec.encode_node([], b"", b"", [])
             return
-        if (
-            source.whole is not None
-            and source.whole[0] == part.hash
-            and source.whole[2] in (None, self.target)
-        ):
+        if self._whole(part):
+            assert source.whole is not None
             # All of the pool belongs to this directory: no need to look at it piece by piece.
             self.stack.append(partial(self.objects.update, source.objects))
             for child in source.whole[1]:
                 self._push(child)
             return
         self._node(part, part.hash)
+
+    def _whole(self, part: Stored) -> bool:
+        """True if the pool of `part` holds nothing but what `part` needs, and lacks only what the target holds."""
+        whole = part.source.whole if isinstance(part.source, Pool) else None
+        return whole is not None and whole[0] == part.hash and whole[2] in (None, self.target)
 
     def _node(self, part: Stored, hash_: bytes) -> None:
         """Node `hash_` of the directory `part`, which reads from a pool."""

@@ -235,8 +235,12 @@ class _Settling:
             job.changes[step] = below.stored
             job.entries[step] = _DIRECTORY + below.stored.hash
         hash_ = self._hash(job, hashes)
-        now = {s: c for s, c in job.changes.items() if c is not ABSENT} if self.keep else {}
-        job.stored = Stored(hash_, pool, now, _pins(job, pool))
+        if job.base is None and not job.entries:
+            # Nothing but values: nothing to leave out, nothing to pin.
+            job.stored = Stored(hash_, pool, job.changes if self.keep else {})
+        else:
+            now = {s: c for s, c in job.changes.items() if c is not ABSENT} if self.keep else {}
+            job.stored = Stored(hash_, pool, now, _pins(job, pool))
         for frozen in job.frozen:
             frozen.settled = job.stored
 

@@ -87,9 +87,9 @@ class Tree(WalkableTree[C, M]):
     @staticmethod
     def shallow(repo: HasHome[C2, M2], key: KindedKey | KindedHash) -> Tree[C2, M2]:
         """The tree at `key` in `repo`, without a look whether it exists; reading it may raise DanglingHash."""
-        home: Home[C2, M2] | None = getattr(repo, "home", None)
-        if type(home) is not Home:
+        if not isinstance(getattr(repo, "home", None), Home):
             raise TypeError(f"a repository is expected, not {type(repo).__name__}")
+        home = repo.home
         return Tree(home, _root_of(home, _kinded(key), home.source()))
 
     @staticmethod
