@@ -142,7 +142,8 @@ class Store(ReadableStore[C, M]):
         """
         if strategy not in ("test_and_set", "set", "merge"):
             raise DecodeError("strategy", f'{strategy!r:.80}: use "test_and_set", "set" or "merge"')
-        retries = how.get("retries", RETRIES)
+        _check(how)
+        retries = _retries(how)
         runs = 0
         while True:
             seen = self.find_tree(path)
@@ -172,6 +173,7 @@ class Store(ReadableStore[C, M]):
         """
         if on_race not in ("raise", "merge"):
             raise DecodeError("on_race", f'{on_race!r:.80}: use "raise" or "merge"')
+        _check(how)
         return Edit(self, path, "merge" if on_race == "merge" else "test_and_set", on_conflict, how)
 
     # -- heads -----------------------------------------------------------------------------------------------
@@ -336,8 +338,7 @@ class Store(ReadableStore[C, M]):
 
     def _attempts(self, how: Writing) -> Iterator[None]:
         """One attempt and as many retries as there may be, each after a pause that grows."""
-        if "info" in how and ("message" in how or "author" in how or "date" in how):
-            raise TypeError("give info, or message, author and date; not both")
+        _check(how)
         for attempt in range(max(_retries(how), 0) + 1):
             if attempt:
                 time.sleep(random.random() * min(0.0001 * 2**attempt, 0.05))
@@ -448,6 +449,17 @@ class Edit(Editor[C, M]):
             self.commit = self._store.replace_tree(
                 self._path, self._seen, new, self._strategy, self._on_conflict, self._how
             )
+
+
+def _check(how: Writing) -> None:
+    """TypeError for keywords that do not exist or exclude each other, before anything happens."""
+    if not how:
+        return
+    unknown = sorted(how.keys() - Writing.__annotations__.keys())
+    if unknown:
+        raise TypeError(f"a write takes no keyword {unknown[0]!r}")
+    if "info" in how and ("message" in how or "author" in how or "date" in how):
+        raise TypeError("give info, or message, author and date; not both")
 
 
 def _retries(how: Writing) -> int:

@@ -146,6 +146,13 @@ def test_info_is_made_once_for_each_attempted_commit(main: Stores) -> None:
         main.set("a", "4", info=value, message="both")
 
 
+def test_a_misspelt_keyword_is_refused(main: Stores) -> None:
+    for attempt in (main.set, main.remove, main.edit):
+        with pytest.raises(TypeError):
+            attempt("a", *(["1"] if attempt == main.set else []), mesage="typo")  # type: ignore[call-arg]
+    assert main.find_head() is None
+
+
 def test_parents_may_be_given(main: Stores, repo: Repo[str, None]) -> None:
     """SW-08: they replace the head."""
     first = made(main.set("a", "1"))
