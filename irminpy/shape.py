@@ -11,6 +11,7 @@ No function recurses deeper than the number of digits of a step's hash, and that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol, final
 
 from ._core import patch_column
@@ -151,16 +152,15 @@ Row = tuple[str, bytes, bytes, int]
 def _flat(codec: Codec, rows: list[Row], metadata: Mapping[str, bytes]) -> bytes:
     """The bytes of the flat object of `rows`."""
     order = codec.order
-    if order is None:
-        rows.sort()
-    else:
-        rows.sort(key=lambda row: order(row[0]))
-    steps = [row[0] for row in rows]
-    kinds = bytes([row[3] for row in rows])
-    column = b"".join([row[2] for row in rows])
-    return codec.encode_node(
-        steps, kinds, column, [metadata[s] for s in steps if s in metadata] if metadata else []
-    )
+    rows.sort(key=_step if order is None else lambda row: order(row[0]))
+    if not rows:
+        return codec.encode_node([], b"", b"", [])
+    steps, _, hashes, kinds = zip(*rows, strict=True)
+    columns = [metadata[step] for step in steps if step in metadata] if metadata else []
+    return codec.encode_node(list(steps), bytes(kinds), b"".join(hashes), columns)
+
+
+_step = itemgetter(0)
 
 
 def _split(

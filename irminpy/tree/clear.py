@@ -43,8 +43,8 @@ def clear(root: Child, depth: int) -> None:
                 visit(list((child.pins or {}).values()), at + 1)
         elif type(child) is Staged:
             visit(list(child.now.values()), at + 1)
-            if child.history is not None:
-                for _, states in list(child.history.over.values()):
+            if child.over is not None:
+                for _, states in list(child.over.values()):
                     visit(states.copy(), at + 1)
             if child.base is not None:
                 stack.append((child.base, at))

@@ -12,8 +12,8 @@ edited more than once, their earlier children. So
 
 Only the holder of `line.lock` writes. Readers take no lock; the order of writes makes that safe:
 
-INVARIANT (writer): `line.version` is raised first, then `first`/`history` record the edit, then `now` changes.
-INVARIANT (reader of an old version): `now` is read before `history` and `first`. If it read the new child, it sees the
+INVARIANT (writer): `line.version` is raised first, then `first`/`over` record the edit, then `now` changes.
+INVARIANT (reader of an old version): `now` is read before `over` and `first`. If it read the new child, it sees the
 record; if it read the old child, that is the right one.
 INVARIANT (reader of the newest version): after reading `now` it looks whether the version is still the newest; if
 not, it reads again as an old version.
@@ -46,19 +46,6 @@ class Line:
         """Superseded children that the histories of all directories of the line keep alive."""
 
 
-class _History:
-    """What older versions of a directory need besides `now`: superseded children, and earlier sizes."""
-
-    __slots__ = ("marks", "over", "sizes")
-
-    def __init__(self) -> None:
-        # Step to (versions, children): child i holds from version i on.
-        self.over: dict[str, tuple[list[int], list[Child]]] = {}
-        # The versions at which the size changed, and what it was before.
-        self.marks: list[int] = []
-        self.sizes: list[int] = []
-
-
 @final
 class Staged(Part):
     """A directory with edits on top of `base`. Belongs to one line; read it at a version of that line.
@@ -68,7 +55,7 @@ class Staged(Part):
     INVARIANT: a step never leaves `now`; a removed one is ABSENT.
     """
 
-    __slots__ = ("base", "first", "history", "line", "now", "size")
+    __slots__ = ("base", "drops", "first", "grows", "line", "now", "over", "size", "start")
 
     line: Line
 
@@ -80,7 +67,12 @@ class Staged(Part):
         """Entries at the newest version."""
         # Step to the version at which it was first edited, in the order of the versions.
         self.first: dict[str, int] | None = None if base is None else {}
-        self.history: _History | None = None
+        # Step to (versions, children), where it was edited more than once: child i holds from version i on.
+        self.over: dict[str, tuple[list[int], list[Child]]] | None = None
+        # The versions at which there was one entry more and one less than before; there were `start` at first.
+        self.grows: list[int] | None = None
+        self.drops: list[int] | None = None
+        self.start = size
 
     @property
     def depth(self) -> int:
@@ -90,15 +82,13 @@ class Staged(Part):
     def at(self, step: str, version: int) -> Child | None:
         """The child of `step` at `version`, or None."""
         child = self.now.get(step)  # must come first, see the module's invariants
-        history = self.history
-        if history is not None:
-            states = history.over.get(step)
-            if states is not None:
-                i = bisect_right(states[0], version) - 1
-                if i >= 0:
-                    child = states[1][i]
-                    return None if child is ABSENT else child
-                return None if self.base is None else self.base.child(step)
+        states = self.over.get(step) if self.over is not None else None
+        if states is not None:
+            i = bisect_right(states[0], version) - 1
+            if i >= 0:
+                child = states[1][i]
+                return None if child is ABSENT else child
+            return None if self.base is None else self.base.child(step)
         first = self.first
         if first is not None and first.get(step, 0) > version:
             child = None
@@ -108,12 +98,16 @@ class Staged(Part):
 
     def size_at(self, version: int) -> int:
         """Number of entries at `version`."""
-        size = self.size  # before the marks: a writer adds the mark first
-        history = self.history
-        if history is None:
+        size = self.size  # must come first: a writer notes the change before it changes the size
+        grows, drops = self.grows, self.drops
+        if grows is None and drops is None:
             return size
-        i = bisect_right(history.marks, version)
-        return history.sizes[i] if i < len(history.marks) else size
+        size = self.start
+        if grows is not None:
+            size += bisect_right(grows, version)
+        if drops is not None:
+            size -= bisect_right(drops, version)
+        return size
 
     def put(self, step: str, child: Child, version: int, growth: int) -> None:
         """Bind `step` to `child` from `version` on; `growth` is the change in the number of entries.
@@ -129,26 +123,34 @@ class Staged(Part):
             now[step] = child
             self.size += growth
             return
-        history = self.history
-        if history is None:
-            history = self.history = _History()
         if first is None:
             first = self.first = {}
         since = first.get(step)
         if since is None and (self.base is not None or step not in now):
             first[step] = version
         else:
-            states = history.over.get(step)
+            if self.over is None:
+                self.over = {}
+            states = self.over.get(step)
             if states is None:
-                history.over[step] = ([since or 0, version], [now[step], child])
+                self.over[step] = ([since or 0, version], [now[step], child])
             else:
                 # The child goes in first: a reader that finds the version must find the child.
                 states[1].append(child)
                 states[0].append(version)
             self.line.repeats += 1
         if growth:
-            history.sizes.append(self.size)
-            history.marks.append(version)
+            if self.grows is None and self.drops is None:
+                self.start = self.size
+            if growth > 0:
+                if self.grows is None:
+                    self.grows = [version]
+                else:
+                    self.grows.append(version)
+            elif self.drops is None:
+                self.drops = [version]
+            else:
+                self.drops.append(version)
             self.size += growth
         now[step] = child
 
@@ -186,7 +188,7 @@ class Staged(Part):
 
     def _edited(self, step: str, version: int) -> Child | None:
         child = self.now.get(step)
-        states = self.history.over.get(step) if self.history is not None else None
+        states = self.over.get(step) if self.over is not None else None
         if states is not None:
             i = bisect_right(states[0], version) - 1
             return states[1][i] if i >= 0 else None
