@@ -202,7 +202,7 @@ class Pool(Source):
     directories in memory hold themselves.
     """
 
-    __slots__ = ("_records", "_saved", "objects", "parent", "whole")
+    __slots__ = ("_records", "_saved", "floor", "objects", "parent", "whole")
 
     def __init__(self, codec: Codec, counters: Counters, objects: Objects, parent: Source | None) -> None:
         super().__init__(codec, counters)
@@ -213,6 +213,8 @@ class Pool(Source):
         repository (or None) that holds all the rest.
 
         None if the pool may hold objects that were superseded."""
+        self.floor = 0
+        """How many objects were needed when superseded ones were last left behind."""
         self._records: Lru[bytes, Record] = Lru(1 << 20, weigh=_weight)
         self._saved = False
 

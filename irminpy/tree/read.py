@@ -18,6 +18,7 @@ from .lazy import Child, Leaf, Stored
 from .listing import bindings, check_page
 from .settle import settle
 from .stage import Frozen, Staged
+from .sweep import swept
 
 __all__ = ["ReadableTree", "Root", "leaf_root"]
 
@@ -254,7 +255,7 @@ class ReadableTree(Generic[C, M]):
         """The root with its hash; this handle reads from there on. `keep` as in `settle`."""
         root = self._root
         if type(root) is Staged:
-            root = settle(Frozen(root, self._version), keep=keep)
+            root = swept(settle(Frozen(root, self._version), keep=keep))
             self._root = root
         return root
 

@@ -286,4 +286,5 @@ def _absorb(pool: Pool) -> None:
         merged = Objects(dict(parent.objects.contents), dict(parent.objects.nodes))
         merged.update(pool.objects)
         pool.objects = merged
+        pool.floor = max(pool.floor, parent.floor)
         pool.parent = parent.parent
