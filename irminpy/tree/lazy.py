@@ -195,6 +195,10 @@ class Pruned(Source):
         raise PrunedHash("contents", Hash(hash))
 
 
+# Written objects that a tree committed with `clear=False` may keep at hand.
+_MOST_KEPT = 1 << 18
+
+
 class Pool(Source):
     """Objects that were hashed but not yet written, in front of the source they were made from.
 
@@ -263,10 +267,13 @@ class Pool(Source):
         """A pool of `objects`, which `repo` holds, to be read without asking it; `base` is another such, or
         not.
 
-        A chain of such pools has O(log n) links, as each takes in those behind it that are not much larger.
+        A chain of such pools has O(log n) links, as each takes in those behind it that are not much larger. It is
+        a cache: one that has grown too large is left for the repository.
         """
         kept = Objects(objects.contents, objects.nodes)
-        parent: Source = base if isinstance(base, Pool) and base.base_repo() is repo else repo
+        parent: Source = repo
+        if isinstance(base, Pool) and base.base_repo() is repo and base.size() <= _MOST_KEPT:
+            parent = base
         while isinstance(parent, Pool) and len(parent.objects) <= 2 * len(kept) + 64:
             merged = Objects(dict(parent.objects.contents), dict(parent.objects.nodes))
             merged.update(kept)
@@ -275,6 +282,15 @@ class Pool(Source):
         pool = Pool(repo.codec, repo.counters, kept, parent)
         pool._saved = True
         return pool
+
+    def size(self) -> int:
+        """How many objects this pool and those behind it hold."""
+        total = 0
+        source: Source | None = self
+        while isinstance(source, Pool):
+            total += len(source.objects)
+            source = source.parent
+        return total
 
     def unsaved(self, kind: Kind, hash: bytes) -> bytes | None:
         """The canonical bytes of an object of this pool or of an unsaved one behind it, or None."""
