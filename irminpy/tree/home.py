@@ -18,11 +18,14 @@ __all__ = ["HasHome", "Home"]
 class Home(Generic[C, M]):
     """The surroundings of a tree. `repo` is None for trees that were made in memory, without a store."""
 
-    __slots__ = ("codec", "counters", "plain", "pruned", "repo", "schema", "void")
+    __slots__ = ("codec", "counters", "encode", "plain", "pruned", "repo", "schema", "steps", "void")
 
     def __init__(self, schema: Schema[C, M], repo: RepoSource | None = None) -> None:
         self.schema = schema
         self.codec = schema.codec
+        # Bound once: each edit and each look-up calls them.
+        self.steps = schema.codec.steps
+        self.encode = schema.contents.encode
         self.repo = repo
         self.counters = Counters() if repo is None else repo.counters
         self.void: Source = Pool(self.codec, self.counters, Objects(), None)

@@ -53,7 +53,7 @@ class ReadableTree(Generic[C, M]):
         home = self._home
         node: Any = self._root
         line = node.line
-        steps = home.codec.steps(path)
+        steps = home.steps(path)
         try:
             for step in steps:
                 node = node.now[step]
@@ -75,7 +75,7 @@ class ReadableTree(Generic[C, M]):
 
     def find_all(self, path: PathLike = (), *, cache: bool = True) -> tuple[C, M] | None:
         """The contents and the metadata bound to `path`, or None."""
-        child = self._lookup(self._home.codec.steps(path), cache=cache)
+        child = self._lookup(self._home.steps(path), cache=cache)
         if type(child) is Leaf:
             data, metadata = child.data(cache=cache), child.metadata
         elif type(child) is bytes:
@@ -94,7 +94,7 @@ class ReadableTree(Generic[C, M]):
 
     def find_tree(self, path: PathLike = (), *, cache: bool = True) -> Self | None:
         """The subtree at `path`, unread, or None if there is nothing."""
-        steps = self._home.codec.steps(path)
+        steps = self._home.steps(path)
         if not steps:
             return self
         child = self._lookup(steps, cache=cache)
@@ -109,7 +109,7 @@ class ReadableTree(Generic[C, M]):
 
     def kind(self, path: PathLike = (), *, cache: bool = True) -> Literal["contents", "node"] | None:
         """ "contents", "node" (a directory) or None (nothing there). Never reads a value."""
-        child = self._lookup(self._home.codec.steps(path), cache=cache)
+        child = self._lookup(self._home.steps(path), cache=cache)
         if child is None:
             return None
         return "contents" if type(child) is bytes or type(child) is Leaf else "node"
@@ -131,7 +131,7 @@ class ReadableTree(Generic[C, M]):
 
     def length(self, path: PathLike = (), *, cache: bool = True) -> int:
         """Number of direct entries at `path`; 0 for contents or nothing. Cost: one read of that directory."""
-        child = self._lookup(self._home.codec.steps(path), cache=cache)
+        child = self._lookup(self._home.steps(path), cache=cache)
         if type(child) is Stored:
             return child.record(cache=cache).count
         if type(child) is Staged:
@@ -149,7 +149,7 @@ class ReadableTree(Generic[C, M]):
     ) -> Iterator[tuple[str, Self]]:
         """As `list`, one entry at a time: nodes are read when the iterator reaches them."""
         check_page(offset, length)
-        steps = self._home.codec.steps(path)
+        steps = self._home.steps(path)
         return self._seq(steps, offset, length, sorted, cache)
 
     def list(

@@ -102,6 +102,7 @@ class _Settling:
         exact = len(bases) <= 1 and all(parent.saved for parent in parents)
         for pool in self.pools.values():
             if exact:
+                pool.floor = len(pool.objects)  # none of them is superseded
                 pool.whole = (view.settled.hash, self.parts, next(iter(bases.values()), None))
             _absorb(pool)
 

@@ -123,8 +123,8 @@ class Tree(WalkableTree[C, M]):
         means the default. The root path gives a contents root.
         """
         home = self._home
-        steps = home.codec.steps(path)
-        data = home.schema.contents.encode(value)
+        steps = home.steps(path)
+        data = home.encode(value)
         if metadata is None and steps:
             root = self._root
             line = root.line
@@ -180,7 +180,7 @@ class Tree(WalkableTree[C, M]):
 
     def remove(self, path: PathLike) -> Tree[C, M]:
         """This tree without what is at `path`; directories that become empty vanish too. The root path empties it."""
-        steps = self._home.codec.steps(path)
+        steps = self._home.steps(path)
         if steps:
             return self._bound(steps, ABSENT)
         return self if self.is_empty() else Tree(self._home, self._home.empty())
@@ -192,7 +192,7 @@ class Tree(WalkableTree[C, M]):
         know whether anything changes. SchemaMismatch if `tree` has another schema.
         """
         self._home.schema.require(_expect(tree)._home.schema)
-        steps = self._home.codec.steps(path)
+        steps = self._home.steps(path)
         if not steps:
             if tree is self or same(self._child(), tree._child()):
                 return self
@@ -405,9 +405,9 @@ class Editor(Generic[C, M]):
         """Bind `path` to the contents `value`, as `Tree.add`."""
         tree = self._tree
         home = tree._home
-        steps = home.codec.steps(path)
+        steps = home.steps(path)
         if metadata is None and self._alone and steps:
-            data = home.schema.contents.encode(value)
+            data = home.encode(value)
             node: Any = tree._root
             last = len(steps) - 1
             for i, step in enumerate(steps):
@@ -428,7 +428,7 @@ class Editor(Generic[C, M]):
 
     def remove(self, path: PathLike) -> bool:
         """Unbind `path`, as `Tree.remove`; whether anything was there."""
-        steps = self._tree._home.codec.steps(path)
+        steps = self._tree._home.steps(path)
         if steps:
             return self._bind(steps, ABSENT)
         before = self._tree
@@ -437,7 +437,7 @@ class Editor(Generic[C, M]):
 
     def add_tree(self, path: PathLike, tree: Tree[C, M]) -> None:
         """Bind `path` to `tree`, as `Tree.add_tree`."""
-        steps = self._tree._home.codec.steps(path)
+        steps = self._tree._home.steps(path)
         if steps:
             self._tree.schema.require(_expect(tree).schema)
             self._bind(steps, ABSENT if tree.is_empty() else tree._child())
