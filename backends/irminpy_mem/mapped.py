@@ -60,7 +60,7 @@ class _Store(Shared):
         self.mapping = mapping
 
     def put(self, objects: Objects, changes: Sequence[RefChange]) -> None:
-        """Objects, children first, then refs. An error of the mapping undoes the refs that had moved."""
+        """Objects, children first, then refs. An error undoes the refs that had moved, if the mapping lets it."""
         with _errors():
             self._put(objects, changes)
 
@@ -77,7 +77,7 @@ class _Store(Shared):
             for change in changes:
                 done.append(change)
                 self._move(change.name, change.after)
-        except OSError:
+        except BaseException:
             for change in reversed(done):
                 with suppress(OSError):
                     self._move(change.name, change.before)
