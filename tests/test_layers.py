@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     ("objects", "_core", "formats", "key", "schema", "shape"),  # 2: objects as bytes
     ("backend", "registry"),  # 3: the contract
-    ("tree", "proof"),  # 4: trees
+    ("tree", "json_tree", "proof"),  # 4: trees
     ("graph", "slice", "watch", "commit", "history", "store", "repo"),  # 5: stores
     ("remote", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
 )
@@ -40,7 +40,7 @@ INNER: dict[str, tuple[str, ...]] = {
 
 # The same inside each backend.
 BACKENDS: dict[str, tuple[str, ...]] = {
-    "irminpy_mem": ("memory",),
+    "irminpy_mem": ("shared", "memory", "mapped"),
 }
 
 # What only an extra installs: never imported when a core module is.

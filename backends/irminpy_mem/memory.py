@@ -6,38 +6,36 @@ Nothing is hashed or checked on reading: what is in memory is trusted.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from sortedcontainers import SortedDict
-
-from irminpy.backend import ANY, Backend, Options, RefChange, RefListener, RefUpdate
-from irminpy.errors import Closed, NotAStore, ReadOnly
+from irminpy.backend import Backend, Options, RefChange
+from irminpy.errors import NotAStore
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
 from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
+from .shared import Handle, Shared
+
 __all__ = ["Memory", "MemoryBackend"]
 
-_MOST_MATCHES = 20
 
-
-class _Store:
-    """What all handles on one memory store share."""
+class _Store(Shared):
+    """Refs and the objects themselves."""
 
     def __init__(self, schema: Schema[Any, Any]) -> None:
-        self.schema = schema
+        super().__init__(schema, {})
         self.objects = Objects()
-        self.refs = cast("dict[str, Hash]", SortedDict())  # pyright: ignore[reportUnknownMemberType]
-        self.lock = threading.RLock()
-        self.listeners: list[RefListener] = []
-        # Changes wait here until their turn, so that listeners hear of them in order though no lock is held.
-        self.pending: deque[tuple[RefChange, tuple[RefListener, ...]]] = deque()
-        self.speaking = threading.RLock()
-        self.inside = False  # a listener is being called, by the thread that holds `speaking`
+
+    def put(self, objects: Objects, changes: Sequence[RefChange]) -> None:
+        """Keep the objects; refs are nowhere else."""
+        self.objects.update(objects)
+
+    def commits(self) -> Iterable[bytes]:
+        """All commits."""
+        return self.objects.commits
 
 
 _named: dict[str, _Store] = {}
@@ -77,19 +75,10 @@ class Memory:
         return MemoryBackend(store, readonly=options.readonly), schema or store.schema
 
 
-class MemoryBackend:
-    """A handle on a memory store; see `irminpy.backend.Backend` for the methods."""
+class MemoryBackend(Handle[_Store]):
+    """A handle on a memory store; readers take no lock. A store without a name goes with its last handle."""
 
-    def __init__(self, store: _Store, *, readonly: bool) -> None:
-        self._store = store
-        self._readonly = readonly
-        self._closed = False
-        self._stops: list[Callable[[], None]] = []
-
-    def _open(self) -> _Store:
-        if self._closed:
-            raise Closed("the memory store")
-        return self._store
+    what = "the memory store"
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """The object, or None."""
@@ -104,93 +93,3 @@ class MemoryBackend:
         """The hashes of the objects that are here: exact, not best effort."""
         objects = self._open().objects.of_kind(kind)
         return [hash_ if hash_ in objects else None for hash_ in hashes]
-
-    def find_commits(self, prefix: str, /) -> list[Hash]:
-        """The hashes of commits that begin with `prefix`."""
-        store = self._open()
-        with store.lock:
-            found = sorted(hash_ for hash_ in store.objects.commits if hash_.hex().startswith(prefix))
-        return [Hash(hash_) for hash_ in found[:_MOST_MATCHES]]
-
-    def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
-        """Write all or nothing; whether it happened."""
-        store = self._open()
-        if self._readonly:
-            raise ReadOnly("the memory store")
-        with store.lock:
-            moved: dict[str, Hash | None] = {}
-            changes: list[RefChange] = []
-            for update in updates:
-                before = moved[update.name] if update.name in moved else store.refs.get(update.name)
-                if update.test is not ANY and before != update.test:
-                    return False
-                moved[update.name] = update.set
-                if before != update.set:
-                    changes.append(RefChange(update.name, before, update.set))
-            store.objects.update(objects)
-            for change in changes:
-                if change.after is None:
-                    del store.refs[change.name]
-                else:
-                    store.refs[change.name] = change.after
-            if store.listeners:
-                listeners = tuple(store.listeners)
-                store.pending.extend((change, listeners) for change in changes)
-        if changes:
-            self._speak(store)
-        return True
-
-    def _speak(self, store: _Store) -> None:
-        with store.speaking:
-            if store.inside:
-                return  # a listener writes: its change has its turn when all have heard the one before
-            store.inside = True
-            try:
-                while True:
-                    try:
-                        change, listeners = store.pending.popleft()
-                    except IndexError:
-                        return
-                    for listener in listeners:
-                        if listener in store.listeners:
-                            listener(change)
-            finally:
-                store.inside = False
-
-    def ref(self, name: str, /) -> Hash | None:
-        """The commit of the ref, or None."""
-        return self._open().refs.get(name)
-
-    def refs(self) -> dict[str, Hash]:
-        """All refs, ordered by name."""
-        store = self._open()
-        with store.lock:
-            return dict(store.refs)
-
-    def watch(self, listener: RefListener, /) -> Callable[[], None]:
-        """Call `listener` with each change from now on."""
-        store = self._open()
-
-        def relay(change: RefChange) -> None:
-            listener(change)
-
-        with store.lock:
-            store.listeners.append(relay)
-
-        def stop() -> None:
-            with store.lock:
-                if relay in store.listeners:
-                    store.listeners.remove(relay)
-            # A call that is under way on another thread ends before stopping has returned.
-            with store.speaking:
-                pass
-
-        self._stops.append(stop)
-        return stop
-
-    def close(self) -> None:
-        """Forget the handle; a store without a name goes with its last handle."""
-        if not self._closed:
-            self._closed = True
-            for stop in self._stops:
-                stop()

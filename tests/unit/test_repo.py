@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import pytest
 
 import irminpy
-from irminpy import Hash, Info, KindedHash, NotFound, Repo, Schema, Tree
+from irminpy import Hash, Info, KindedHash, KindedKey, NotFound, Repo, Schema, Tree
+from irminpy.backend import Options, Reader
 from irminpy.contents import Json, String
 from irminpy.diff import Added, Change, Removed
 from irminpy.errors import Closed, InvalidBranch, ReadOnly
+from irminpy.objects import DIRECTORY, Kind, Node
 from irminpy_mem import Memory
 
 
@@ -230,3 +234,103 @@ def test_a_store_holds_no_threads_until_it_is_watched() -> None:
     with irminpy.open("mem:") as repo:
         repo.main().set("a", b"1")
         assert threading.active_count() == before
+
+
+def test_the_default_author_names_no_host_and_no_process() -> None:
+    """TY-15, decision 12: what nobody meant to tell is not told."""
+    with irminpy.open("mem:") as repo:
+        commit = repo.main().set("a", b"1")
+        assert commit is not None
+        assert commit.info.author == "irminpy"
+        assert commit.info.message == ""
+        told = str(commit.info.to_json())
+        assert socket.gethostname() not in told
+        assert str(os.getpid()) not in commit.info.author
+
+
+def test_the_clock_and_the_author_are_given_to_the_repository() -> None:
+    """TY-15: dates are whole seconds, and read when a commit is made."""
+    times = iter([1.999, 2.0, 1e9 + 0.5])
+    with Repo.open(Memory(), author="ada", clock=lambda: next(times)) as repo:
+        main = repo.main()
+        for n in range(3):
+            main.set("n", b"%d" % n)
+        infos = [commit.info for commit in main.log()]
+    assert [info.date for info in infos] == [1_000_000_000, 2, 1]
+    assert {info.author for info in infos} == {"ada"}
+    assert all(type(info.date) is int for info in infos)
+
+
+def test_the_same_commit_at_the_same_second_has_the_same_hash_anywhere() -> None:
+    """TY-15."""
+    hashes: set[Hash] = set()
+    for _ in range(2):
+        with Repo.open(Memory(), clock=lambda: 12.3) as repo:
+            commit = repo.main().set("a", b"1", message="m")
+            assert commit is not None
+            hashes.add(commit.hash)
+    assert len(hashes) == 1
+
+
+def test_keys_that_are_hashes_lead_where_the_hashes_lead() -> None:
+    """TY-26."""
+    with irminpy.open("mem:") as repo:
+        tree = repo.empty_tree().add("d/x", b"1")
+        for part in (tree, tree.get_tree("d"), tree.get_tree("d/x")):
+            assert part.key() is None
+            key = repo.save_tree(part, clear=False)
+            assert key.key == part.hash()
+            assert key.kinded_hash == part.kinded_hash()
+            by_key, by_hash = Tree.of_key(repo, key), Tree.of_hash(repo, key.kinded_hash)
+            assert by_key is not None
+            assert by_key == by_hash == part
+            assert by_key.key() == repo.find_key(part) == key
+        absent = Tree.empty().add("never", b"saved")
+        assert Tree.of_hash(repo, absent.kinded_hash()) is None
+        assert Tree.of_key(repo, KindedKey("node", absent.hash())) is None
+        assert repo.find_key(absent) is None
+
+
+def test_the_backend_form_of_a_tree_is_its_objects() -> None:
+    """TI-09, decision 14: from a tree to canonical bytes and back, and a commit too."""
+    maker = Memory("backend forms")
+    with Repo.open(maker) as repo:
+        codec = repo.schema.codec
+        tree = repo.empty_tree().add("a", b"1").add("d/x", b"2")
+        assert tree.key() is None  # an unsaved tree has no such form
+        key = repo.save_tree(tree)
+        backend, _ = maker.open(None, Options(readonly=True))
+        data = backend.read(Kind.NODE, key.key)
+        assert data is not None
+        node = codec.decode_node(data)
+        assert isinstance(node, Node)
+        assert list(node.index) == ["a", "d"]
+        assert node.entry("d") == bytes([DIRECTORY]) + tree.get_tree("d").hash()
+        assert Tree.of_key(repo, KindedKey("node", Hash(codec.digest(data)))) == tree
+
+        commit = repo.commit_tree(tree, info=Info(1, "a", "m"))
+        written = backend.read(Kind.COMMIT, commit.hash)
+        assert written is not None
+        value = codec.decode_commit(written)
+        assert (value.node, value.parents, value.info) == (tree.hash(), (), Info(1, "a", "m"))
+        assert codec.encode_commit(value) == written
+
+
+def test_a_tree_has_nothing_to_write_with() -> None:
+    """TY-23, decision 6: reading is a type of its own; that a store is read-only is found when it is asked."""
+    assert not {"write", "close", "watch"} & set(dir(Reader))
+    with irminpy.open("mem:who may write") as writer:
+        writer.main().set("a", b"1")
+        with irminpy.open("mem:who may write", readonly=True) as reader:
+            main = reader.main()
+            assert main.get("a") == b"1"
+            edited = main.tree().add("b", b"2")  # in memory everyone may
+            attempts: list[Callable[[], Any]] = [
+                lambda: main.set("b", b"2"),
+                lambda: reader.save_tree(edited),
+                lambda: reader.remove_branch("main"),
+            ]
+            for attempt in attempts:
+                with pytest.raises(ReadOnly):
+                    attempt()
+        assert writer.main().find("b") is None

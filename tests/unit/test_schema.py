@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 import pickle
 from typing import Any, assert_type
 
 import pytest
 
+from irminpy import Repo, Tree
+from irminpy.backend import Options
 from irminpy.contents import Bytes, Counter, Json, Own, String
 from irminpy.errors import DecodeError, SchemaMismatch
 from irminpy.formats import FlatNative, Native
@@ -12,7 +15,9 @@ from irminpy.hash import BLAKE2B, BLAKE3, SHA1, SHA256
 from irminpy.hash import Own as OwnHash
 from irminpy.metadata import NoMetadata
 from irminpy.metadata import Own as OwnMetadata
+from irminpy.objects import Kind
 from irminpy.schema import Schema
+from irminpy_mem import Memory
 
 
 def encode_mode(mode: int) -> bytes:
@@ -31,6 +36,7 @@ MODE: OwnMetadata[int] = OwnMetadata("mode/1", 0o644, encode_mode, decode_mode, 
 
 
 def test_the_default_schema() -> None:
+    """TY-01: Irmin's default is a function of six modules; ours is one value, see decision 13."""
     schema = Schema()
     assert schema.identity.hex() == "7346de8eaa6204a1c2074df596dfac1c587a114540967581a336d1b1f2fa5b07"
     assert schema == Schema(Bytes(), metadata=NoMetadata(), hash=BLAKE3(), format=Native(16, 32))
@@ -53,6 +59,7 @@ DIFFERENT: list[Schema[Any, Any]] = [
 
 
 def test_each_part_of_a_schema_is_in_its_identity() -> None:
+    """TY-01: a store is a function of all of them."""
     assert len({schema.identity for schema in DIFFERENT}) == len(DIFFERENT)
     for i, schema in enumerate(DIFFERENT):
         assert [schema == other for other in DIFFERENT] == [i == j for j in range(len(DIFFERENT))]
@@ -149,3 +156,47 @@ def test_the_types_of_a_schema_are_inferred() -> None:
     assert_type(Schema(String(), metadata=MODE), Schema[str, int])
     plain: Schema[bytes] = Schema()
     assert_type(plain.contents.decode(b""), bytes)
+
+
+def test_one_value_says_what_a_store_holds() -> None:
+    """TY-01: contents alone, as Irmin's KV; or all of the parts."""
+    with Repo.open(Memory(), Schema(String())) as repo:
+        repo.main().set("a", "text")
+        assert repo.main().get("a") == "text"
+    whole = Schema(Json(), metadata=MODE, hash=SHA256(), format=Native(2, 2))
+    with Repo.open(Memory(), whole) as repo:
+        assert repo.schema is whole
+        tree = repo.empty_tree().add("a", {"b": 1}, metadata=0o755)
+        assert repo.commit_tree(tree).tree().get_all("a") == ({"b": 1}, 0o755)
+    with Repo.open(Memory()) as plain:
+        assert plain.schema == Schema()
+
+
+@pytest.mark.parametrize("schema", [Schema(), Schema(hash=SHA256(), format=Native(2, 2))], ids=str)
+def test_what_is_hashed_is_the_canonical_bytes_of_the_object(schema: Schema[bytes, None]) -> None:
+    """TY-05, TY-08: no other form for hashing; `codec.digest` is the hash function over all of the bytes."""
+    maker = Memory(f"canonical bytes {schema}")
+    with Repo.open(maker, schema) as repo:
+        commit = repo.main().set("a/b", b"value")
+        assert commit is not None
+        tree = commit.tree()
+        backend, _ = maker.open(schema, Options())
+        named = [
+            (Kind.CONTENTS, tree.get_tree("a/b").hash()),
+            (Kind.NODE, tree.get_tree("a").hash()),
+            (Kind.NODE, tree.hash()),
+            (Kind.COMMIT, commit.hash),
+        ]
+        for kind, hash_ in named:
+            data = backend.read(kind, hash_)
+            assert data is not None
+            assert schema.codec.digest(data) == schema.hash.digest(data) == hash_
+            assert schema.codec.digest_many([data, b""]) == [hash_, schema.hash.digest(b"")]
+
+
+def test_an_object_hashes_with_nothing_but_its_bytes_and_the_hash_function() -> None:
+    """TY-05: by hand, as docs/formats/native.md tells it."""
+    codec = Schema(hash=SHA256()).codec
+    (data,) = codec.encode_contents([b"value"])
+    assert data == b"Bvalue"
+    assert Tree.of_contents(b"value", Schema(hash=SHA256())).hash() == hashlib.sha256(b"Bvalue").digest()

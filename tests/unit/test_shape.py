@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 
 from irminpy.errors import Corrupted, DepthExceeded, IrminError
 from irminpy.formats import FlatNative, Native
-from irminpy.hash import BLAKE3, SHA256, Own
+from irminpy.hash import BLAKE3, SHA256, Hash, Own
+from irminpy.key import KindedHash
 from irminpy.objects import Inode, Node
+from irminpy.schema import Schema
 from irminpy.shape import EMPTY, apply, bucket, build, differences, entries, entry_of, page
+from irminpy.tree import Tree
+from tests.tree_repo import TreeRepo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from irminpy.formats import Codec
     from irminpy.shape import Record
@@ -347,3 +351,86 @@ def test_the_flat_shape_is_one_object_at_any_size() -> None:
     assert (smaller.count, count) == (3000, 3000)
     assert [d[0] for d in differences(store.codec, store.load, record, store.load, smaller)] == ["a", "k7"]
     assert [s for s, _ in page(store.load, smaller, 2999, 5)] == ["k999"]
+
+
+@given(
+    st.sets(st.integers(0, 60), min_size=4, max_size=40),
+    st.sets(st.integers(0, 60), max_size=40),
+    st.randoms(use_true_random=False),
+)
+def test_a_directory_has_one_shape_whatever_the_order_of_edits(
+    wanted: set[int], passing: set[int], rng: Any
+) -> None:
+    """BE-18: added, removed and added again, one by one or at once, in any order: the same root."""
+    store = Store(CODECS[2, 2])
+    at_once = store.codec.digest(encoded(store, store.make({f"k{i}": contents(1) for i in wanted})))
+    edits = [(i, True) for i in wanted | passing] + [(i, False) for i in passing - wanted]
+    adds = [edit for edit in edits if edit[1]]
+    removals = [edit for edit in edits if not edit[1]]
+    rng.shuffle(adds)
+    rng.shuffle(removals)
+    record: Record = EMPTY
+    root = store.codec.empty
+    for i, bound in adds + removals:
+        root, _ = store.apply(record, {f"k{i}": contents(1) if bound else None})
+        record = store.load(root)
+    assert root == at_once
+    assert (type(record) is Inode) is (len(wanted) > store.codec.leaf)
+
+
+def encoded(store: Store, record: Record) -> bytes:
+    if type(record) is Inode:
+        return store.codec.encode_inode(*record)
+    assert type(record) is Node
+    return store.codec.encode_node(list(record.index), record.kinds, record.hashes, [])
+
+
+def test_only_the_root_of_a_directory_is_one() -> None:
+    """BE-18: an inner node of depth 1 or more in the place of a directory is refused, for reading and editing."""
+    repo = TreeRepo(Schema(format=Native(2, 2)))
+    repo.save(Tree.of_concrete({f"k{i}": b"v" for i in range(64)}, repo.home.schema))
+    codec = repo.home.codec
+    inner = [
+        hash_
+        for hash_, data in repo.reader.objects.nodes.items()
+        if isinstance(record := codec.decode_node(data), Inode) and record.depth
+    ]
+    assert inner
+    for hash_ in inner:
+        kinded = KindedHash("node", Hash(hash_))
+        with pytest.raises(Corrupted):
+            Tree.of_hash(repo, kinded)
+        shallow: Tree[Any, Any] = Tree.shallow(repo, kinded)
+        attempts: list[Callable[[Tree[Any, Any]], object]] = [
+            lambda tree: tree.find("k1"),
+            lambda tree: tree.length(),
+            lambda tree: tree.list(),
+            lambda tree: tree.add("k1", b"w").hash(),
+            lambda tree: tree.remove("k1").hash(),
+        ]
+        for attempt in attempts:
+            with pytest.raises(Corrupted):
+                attempt(shallow)
+
+
+@pytest.mark.parametrize(("fanout", "levels"), [(2, 256), (4, 128), (16, 64), (256, 32)])
+def test_the_depth_of_a_directory_is_bounded_by_the_digits_of_a_hash(fanout: int, levels: int) -> None:
+    """BE-18: steps whose hashes agree in every digit do not fit; those that differ in the last one do."""
+    one = Own("one/1", 32, lambda data: bytes(32))
+    codec = Native(fanout, 2).bind(one)
+    assert codec.digit("a", levels - 1) == 0
+    with pytest.raises(DepthExceeded):
+        codec.digit("a", levels)
+    with pytest.raises(DepthExceeded):
+        build(codec, {}, ["a", "b", "c"], b"\1" * 3, [bytes(32)] * 3, {})
+
+    def by_last_digit(data: bytes) -> bytes:
+        return bytes(31) + bytes([data[0] & 1]) if len(data) == 1 else BLAKE3().digest(data)
+
+    last = Own("last/1", 32, by_last_digit)
+    nodes: dict[bytes, bytes] = {}
+    codec = Native(fanout, 2).bind(last)
+    build(codec, nodes, ["a", "b", "c"], b"\1" * 3, [bytes(32)] * 3, {})
+    inner = [node for node in map(codec.decode_node, nodes.values()) if isinstance(node, Inode)]
+    assert max(node.depth for node in inner) == levels - 1
+    assert len(inner) == levels

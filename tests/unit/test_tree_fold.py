@@ -227,6 +227,19 @@ def test_uniq_enters_equal_directories_once() -> None:
     assert [path for path, _ in visited(tree, uniq=True)] == ["a/x", "a/y", "c", "d"]
 
 
+def test_marks_are_a_set_of_hashes() -> None:
+    """BE-14, decision 2: a Python set, to which a fold adds each directory that it enters."""
+    marks = empty_marks()
+    tree = Tree.empty().add("a/x", b"1").add("b/x", b"1").add("c", b"2")
+    tree.fold(0, uniq=marks)
+    assert marks == {tree.hash(), tree.get_tree("a").hash()}
+    assert isinstance(marks, set)
+    assert all(len(mark) == 32 for mark in marks)
+    before = set(marks)
+    tree.fold(0, uniq=marks)
+    assert marks == before  # what is there twice is there once
+
+
 def test_marks_are_shared_by_folds() -> None:
     """TF-05."""
     marks = empty_marks()

@@ -1,4 +1,7 @@
-"""Diff and merge of directories of a million entries: what they read, not how long they take."""
+"""Diff, merge, length and pages of directories of a million entries: what they read, not how long they take.
+
+TR-12, TR-14, TF-10, TU-07.
+"""
 
 from __future__ import annotations
 
@@ -127,4 +130,40 @@ def test_a_small_side_joined_without_ancestor_does_not_read_the_large_one(store:
     store.reads.clear()
     merged = large.merge(small, old=None)
     assert merged.length() == N + 1
+    assert store.node_reads() <= 40
+
+
+def test_the_length_of_a_large_directory_costs_one_read(
+    store: CountingReader, versions: tuple[bytes, bytes, bytes]
+) -> None:
+    """TR-14: counts are in the root node, also after one entry was edited."""
+    for hash_ in versions[:2]:
+        tree = store.open(hash_)
+        store.reads.clear()
+        assert tree.length() == N
+        assert store.reads == [Kind.NODE]
+
+
+@pytest.mark.parametrize("offset", [0, N // 2, N - 10], ids=["start", "middle", "end"])
+def test_a_page_of_ten_reads_a_handful_of_nodes(
+    store: CountingReader, versions: tuple[bytes, bytes, bytes], offset: int
+) -> None:
+    """TR-12: buckets before the page are skipped by their counts. Two versions have the same steps there."""
+    pages: list[list[str]] = []
+    for hash_ in versions[:2]:
+        tree = store.open(hash_)
+        store.reads.clear()
+        pages.append([step for step, _ in tree.list(offset=offset, length=10)])
+        assert 0 < store.node_reads() <= 40
+        assert store.reads.count(Kind.CONTENTS) == 0
+    assert len(set(pages[0])) == 10
+    assert pages[0] == pages[1]
+
+
+def test_a_page_beyond_the_end_is_empty_and_reads_the_root(store: CountingReader) -> None:
+    """TR-12."""
+    tree = store.open(store.root)
+    store.reads.clear()
+    assert tree.list(offset=N, length=10) == []
+    assert len(tree.list(offset=N - 3, length=10)) == 3
     assert store.node_reads() <= 40
