@@ -14,7 +14,8 @@ from .place import Place
 class Counter:
     """The counter at `path` of `store`, whose contents are `contents.Counter`; absent it is 0.
 
-    Free to share between threads: no count is lost.
+    Free to share between threads: no count is lost. Writers on branches that will be merged need authors or
+    dates of their own: two equal counts from one head, with equal info, are one commit and count once.
     """
 
     __slots__ = ("_place",)
