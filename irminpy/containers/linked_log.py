@@ -20,7 +20,7 @@ from ..merge import Conflict, NoAncestor, Old
 from ..path import PathLike
 from ..store import Store, Writing
 from ..tree import Tree
-from .place import Place
+from .place import Place, require
 from .stamp import Clock, Stamped, after, check, machine_clock, parts
 
 T = TypeVar("T")
@@ -140,7 +140,8 @@ class LinkedLog(Generic[T]):
         schema = self._place.store.tree().schema
 
         def longer(seen: Tree[Linked[T], Any] | None) -> Tree[Linked[T], Any]:
-            log = Tree.empty(schema) if seen is None or seen.kind() != "node" else seen
+            log = Tree.empty(schema) if seen is None else seen
+            require(log, "node")
             prev = _heads_of(log)
             items = [_item(log, hash_) for hash_ in prev]
             newest = max([item.timestamp for item in items], default=None)

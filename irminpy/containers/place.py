@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from ..commit import Commit
-from ..errors import TestWas, TooManyRetries
+from ..errors import DecodeError, TestWas, TooManyRetries
 from ..path import PathLike
 from ..store import Store, Writing
 from ..tree import Tree
@@ -53,8 +53,18 @@ class Place(Generic[V]):
         schema = self.store.tree().schema
 
         def replace(seen: Tree[V, Any] | None) -> Tree[V, Any]:
-            if seen is None or seen.kind() != "contents":
+            if seen is None:
                 return Tree.of_contents(f(None), schema)
+            require(seen, "contents")
             return seen.update((), f, keep=True)
 
         return self.change(replace, how)
+
+
+def require(seen: Tree[Any, Any], kind: Literal["contents", "node"]) -> None:
+    """DecodeError unless `seen` is of the `kind` that a container replaces: what else is there is not its own."""
+    if seen.kind() != kind:
+        there = "a directory" if kind == "contents" else "a value"
+        raise DecodeError(
+            "container", f"there is {there} at its path; remove that first, or use another path"
+        )

@@ -41,6 +41,10 @@ def ticks() -> Clock:
     return iter(range(1, 10**9)).__next__
 
 
+def void(result: object) -> None:
+    """For lambdas that give nothing."""
+
+
 def at(*moments: int) -> Clock:
     return iter(moments).__next__
 
@@ -359,6 +363,83 @@ def test_a_linked_log_with_an_item_missing_is_told() -> None:
     main.remove("log/items")
     with pytest.raises(Corrupted):
         LinkedLog(main, "log").read_all()
+
+
+def test_a_container_replaces_nothing_that_is_not_its_own(logs: tuple[Store[Any, None], MakeLog]) -> None:
+    main, make = logs
+    make(main, "a/b/log", machine_clock).append("x")
+    head = main.head()
+    wrong = "a" if isinstance(make(main, "a", machine_clock), BlobLog) else "a/b/log/head"
+    with pytest.raises(DecodeError, match="there is a"):
+        make(main, wrong, machine_clock).append("y")
+    assert main.head() == head
+
+
+# -- any order of writes and merges
+
+STEPS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=25)
+
+
+def play(
+    steps: list[tuple[int, int]], store: Store[T, None], write: Callable[[Store[T, None], str], None]
+) -> tuple[list[Store[T, None]], list[list[str]]]:
+    """Three branches after `steps` (a branch writes, or takes in another one), and what each should hold."""
+    branches = [store, store.clone("b"), store.clone("c")]
+    held: list[set[int]] = [set(), set(), set()]
+    for number, (into, other) in enumerate(steps):
+        if into == other:
+            write(branches[into], str(number))
+            held[into].add(number)
+        elif branches[other].find_head() is not None:
+            branches[into].merge_with_branch(branches[other].name or "", message=f"merge {number}")
+            held[into] |= held[other]
+    return branches, [[str(number) for number in sorted(entries, reverse=True)] for entries in held]
+
+
+@given(STEPS)
+@settings(max_examples=60, deadline=None)
+def test_counters_count_each_write_once_however_branches_meet(steps: list[tuple[int, int]]) -> None:
+    def write(store: Store[int, None], text: str) -> None:
+        Counter(store, "c").inc(message=text)
+
+    branches, held = play(steps, open_main(contents.Counter()), write)
+    assert [Counter(store, "c").read() for store in branches] == [len(entries) for entries in held]
+
+
+@given(STEPS)
+@settings(max_examples=60, deadline=None)
+def test_blob_logs_hold_each_write_once_however_branches_meet(steps: list[tuple[int, int]]) -> None:
+    clock = ticks()
+    branches, held = play(
+        steps,
+        open_main(BLOB),
+        lambda store, text: void(BlobLog(store, "log", clock=clock).append(text, message=text)),
+    )
+    assert [BlobLog(store, "log").read_all() for store in branches] == held
+
+
+@given(STEPS)
+@settings(max_examples=60, deadline=None)
+def test_linked_logs_hold_each_write_once_however_branches_meet(steps: list[tuple[int, int]]) -> None:
+    clock = ticks()
+    branches, held = play(
+        steps,
+        open_main(LINKED),
+        lambda store, text: void(LinkedLog(store, "log", clock=clock).append(text, message=text)),
+    )
+    assert [LinkedLog(store, "log").read_all() for store in branches] == held
+
+
+@given(STEPS)
+@settings(max_examples=60, deadline=None)
+def test_registers_hold_the_last_write_however_branches_meet(steps: list[tuple[int, int]]) -> None:
+    clock = ticks()
+    branches, held = play(
+        steps,
+        open_main(LWW),
+        lambda store, text: void(LwwRegister(store, "r", clock=clock).write(text, message=text)),
+    )
+    assert [LwwRegister(store, "r").read() for store in branches] == [next(iter(h), None) for h in held]
 
 
 # -- bytes
