@@ -35,6 +35,7 @@ INNER: dict[str, tuple[str, ...]] = {
     "proof": ("types", "codec", "produce", "verify", "stream"),
     "store": ("read", "store"),
     "testing": ("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
+    "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),
 }
 
