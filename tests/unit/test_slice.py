@@ -231,6 +231,16 @@ def head_of(schema: Schema[Any, Any]) -> bytes:
     return b"\x89irmslc\n\x01\x20" + schema.identity
 
 
+def test_the_bytes_of_a_slice_are_those_of_the_document() -> None:
+    """docs/formats/slice.md, "An example"."""
+    slice_ = Slice.empty(Schema())
+    slice_.add(Kind.CONTENTS, b"Bv")
+    written = slice_.to_bytes()
+    document = Path(__file__).resolve().parents[2] / "docs/formats/slice.md"
+    example = document.read_text(encoding="utf-8").split("```")[1].split("\n", 1)[1]
+    assert "".join(line.split("  ")[0].strip() for line in example.splitlines()) == written.hex()
+
+
 def test_order_and_duplicates() -> None:
     """Children first, each object once."""
     codec = SMALL.codec
