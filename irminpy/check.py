@@ -78,10 +78,9 @@ class Report:
         return {"ok": self.ok, **counts, "problems": [problem.to_json() for problem in self.problems]}
 
     def __str__(self) -> str:
-        counts = (
-            f"{self.branches} branches, {self.commits} commits, {self.nodes} nodes, {self.contents} contents"
-        )
-        return "\n".join([f"{counts}: {len(self.problems)} problems", *map(str, self.problems)])
+        names = ("branches", "commits", "nodes", "contents")
+        counts = ", ".join(f"{name}: {getattr(self, name)}" for name in names)
+        return "\n".join([f"{counts}, problems: {len(self.problems)}", *map(str, self.problems)])
 
 
 @final

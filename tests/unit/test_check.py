@@ -117,7 +117,7 @@ def test_all_problems_are_told_and_the_report_goes_to_json(repo: Repo[bytes, Non
     value = json.loads(json.dumps(report.to_json()))
     assert value["ok"] is False
     assert value["problems"][0]["fault"] == "dangling"
-    assert "3 problems" in str(report)
+    assert "problems: 3" in str(report)
     assert "dangling: contents" in str(report)
 
 
