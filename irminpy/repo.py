@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, cast, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, Unpack, cast, overload
 
 from . import branch as branches_
-from . import diff
+from . import check as check_
+from . import diff, graph
+from . import slice as slice_
 from .backend import Maker, Options, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened
@@ -21,6 +23,7 @@ from .merge import NO_ANCESTOR, Conflict, NoAncestor, Old
 from .objects import Kind, Objects
 from .registry import maker_of_uri
 from .schema import Schema
+from .slice import Slice
 from .store import Store
 from .tree import Tree
 from .tree.home import Home
@@ -324,6 +327,99 @@ class Repo(Generic[C, M]):
             raise NotFound("contents", hash_of_key(key).hex())
         return value
 
+    # -- the graph of all objects ----------------------------------------------------------------------------
+
+    def iter(self, max: Iterable[graph.Element] | None = None, **options: Unpack[graph.Walk]) -> None:
+        """Visit `max` (None: all heads) and all that it leads to; `irminpy.graph.Walk` tells the options.
+
+        An element comes after all that it leads to, with `rev=False` before. Inner nodes of large directories
+        are nodes here. Cost: one read per commit and node, many at once.
+        """
+        self._graph().iterate(self._elements(max), **options)
+
+    def breadth_first(
+        self, max: Iterable[graph.Element] | None = None, **visits: Unpack[graph.Visits]
+    ) -> None:
+        """Visit `max` (None: all heads) and all that it leads to, the nearest first, each once."""
+        self._graph().breadth_first(self._elements(max), **visits)
+
+    def closure(
+        self, max: Iterable[Hash | Commit[C, M]] | None = None, min: Iterable[Hash | Commit[C, M]] = ()
+    ) -> list[Commit[C, M]]:
+        """The commits from `max` (None: all heads) down to `min`, parents first; those of `min` only if they
+        are reached. DanglingHash for a commit of `max` that is not here.
+        """
+        self._opened.check()
+        backend, home = self._opened.backend, self._opened.home
+        vals = graph.commits(backend, home.codec, self._heads(max), _hashes(min))
+        return [Commit(home, hash_, val) for hash_, val in vals.items()]
+
+    def check(self) -> check_.Report:
+        """Read and hash again all that the branches lead to, and tell what is wrong with it.
+
+        Cost: one read per object, many at once. Held in memory: the hashes of all objects and the inner nodes
+        of large directories.
+        """
+        opened = self._opened
+        opened.check()
+        refs = opened.backend.refs()
+        return check_.check(
+            opened.backend,
+            refs,
+            opened.home.codec,
+            self.schema.contents.decode,
+            opened.home.decode_metadata,
+        )
+
+    def export(
+        self,
+        full: bool = True,
+        depth: int | None = None,
+        min: Iterable[Hash | Commit[C, M]] = (),
+        max: Iterable[Hash | Commit[C, M]] | None = None,
+    ) -> Slice:
+        """The commits from `max` (None: all heads) down to `min`, at most `depth` parents away, as a slice.
+
+        `full`: with their trees, without what the trees of `min` hold. Commits of `min` are in the slice only
+        if they are reached; those that are not here are left aside. Cost: one read per object of the slice,
+        and one per node below `min`; the slice is held in memory.
+        """
+        if depth is not None and depth < 0:
+            raise ValueError(f"depth {depth} is negative")
+        self._opened.check()
+        heads = self._heads(max)
+        return slice_.export(self._opened.backend, self.schema, heads, _hashes(min), depth, full=full)
+
+    def import_(self, slice: Slice, *, shallow: bool = False) -> int:
+        """Write what is missing here of `slice`, in one batch, after all of it was checked; how many objects.
+
+        No branch moves; `slice.heads` tells what it was made for. Parents that are neither in the slice nor
+        here are DanglingHash, unless `shallow`. SchemaMismatch, DecodeError, Corrupted or DanglingHash for a
+        slice that may not be imported: then nothing is written.
+        """
+        opened = self._opened
+        opened.check()
+        self.schema.require(slice.schema)
+        objects = slice_.fresh(
+            opened.backend,
+            slice,
+            self.schema.contents.decode,
+            opened.home.decode_metadata,
+            shallow=shallow,
+        )
+        opened.backend.write(objects)
+        return len(objects)
+
+    def _graph(self) -> graph.Graph:
+        self._opened.check()
+        return graph.Graph(self._opened.backend, self._opened.home.codec)
+
+    def _elements(self, max: Iterable[graph.Element] | None) -> Iterable[graph.Element]:
+        return [graph.Commit(head) for head in self._heads(None)] if max is None else max
+
+    def _heads(self, max: Iterable[Hash | Commit[C, M]] | None) -> list[Hash]:
+        return list(dict.fromkeys(self._opened.backend.refs().values())) if max is None else _hashes(max)
+
     # -- watches ---------------------------------------------------------------------------------------------
 
     def watch_all(
@@ -352,6 +448,10 @@ class Repo(Generic[C, M]):
     def watches(self) -> Watches:
         """All watches of this repository, for their numbers: `repo.watches.stats()`."""
         return self._watches
+
+
+def _hashes(commits: Iterable[Hash | Commit[Any, Any]]) -> list[Hash]:
+    return [commit.hash if isinstance(commit, Commit) else commit for commit in commits]
 
 
 @overload

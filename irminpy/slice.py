@@ -1,0 +1,431 @@
+"""Slices: a part of a history with its objects, as a value, as bytes and as JSON (docs/formats/slice.md).
+
+A slice holds canonical bytes of objects and the heads it was made for. No hash is taken from outside: all are
+computed from the bytes. An import checks everything before anything is written, so that damaged or hostile
+bytes change nothing. A slice is in memory as a whole, written and read as a stream; `Limits` bounds it.
+"""
+
+from __future__ import annotations
+
+import io
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast, final
+
+from blake3 import blake3
+
+from .backend import Backend, Reader
+from .check import Checker, Found, Problem
+from .errors import Corrupted, DanglingHash, DecodeError, SchemaMismatch, UnsupportedVersion
+from .graph import Commit, Contents, Node, batches, children_first, commits, successors
+from .hash import Hash
+from .objects import Inode, Kind, Objects
+from .schema import Schema
+
+if TYPE_CHECKING:
+    from .formats.format import Codec
+
+__all__ = ["Limits", "Slice", "export", "fresh"]
+
+MAGIC = b"\x89irmslc\n"
+VERSION = 1
+_END, _HEAD = 0, 4  # frames that hold no object; the others bear the number of their kind
+_RANK = {Kind.CONTENTS: 0, Kind.NODE: 1, Kind.COMMIT: 2}
+_CHUNK = 1 << 20
+_DIGEST = 32
+
+
+class Writable(Protocol):
+    """What a slice is written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all of `data`."""
+        ...
+
+
+class Readable(Protocol):
+    """What a slice is read from."""
+
+    def read(self, n: int, /) -> bytes:
+        """At most `n` bytes; fewer than asked for, but not none, before the end."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a slice that is read may hold: bytes in all, bytes of one object, objects and heads."""
+
+    total: int = 4 << 30
+    object: int = 1 << 30
+    objects: int = 1 << 24
+
+
+_DEFAULT = Limits()
+
+
+class Slice:
+    """Objects of one schema, children first, and the heads they were exported for. Equal by what it holds.
+
+    `Slice.empty(schema)` and `add` build one; `repo.export()` gives one and `repo.import_` takes one.
+    """
+
+    __slots__ = ("heads", "objects", "schema")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, schema: Schema[Any, Any], objects: Objects, heads: Iterable[Hash] = ()) -> None:
+        self.schema = schema
+        self.objects = objects
+        self.heads = tuple(heads)
+
+    @staticmethod
+    def empty(schema: Schema[Any, Any]) -> Slice:
+        """A slice without objects."""
+        return Slice(schema, Objects())
+
+    def add(self, kind: Kind, data: bytes) -> Hash:
+        """Add the object of `kind` with the canonical bytes `data`; its hash. Children come before parents."""
+        hash_ = Hash(self.schema.codec.digest(data))
+        self.objects.of_kind(kind)[hash_] = data
+        return hash_
+
+    def iter(self) -> Iterator[tuple[Kind, Hash, bytes]]:
+        """Kind, hash and bytes of every object, children first."""
+        for kind in _RANK:
+            for hash_, data in self.objects.of_kind(kind).items():
+                yield kind, Hash(hash_), data
+
+    def __iter__(self) -> Iterator[tuple[Kind, Hash, bytes]]:
+        return self.iter()
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Slice):
+            return NotImplemented
+        return (self.schema, self.heads, self.objects) == (other.schema, other.heads, other.objects)
+
+    def __repr__(self) -> str:
+        objects = self.objects
+        counts = (
+            f"{len(objects.commits)} commits, {len(objects.nodes)} nodes, {len(objects.contents)} contents"
+        )
+        return f"<Slice {counts}>"
+
+    # -- bytes -----------------------------------------------------------------------------------------------
+
+    def write(self, file: Writable) -> None:
+        """Write the bytes of this slice to the binary `file`, object by object."""
+        running = blake3()
+
+        def put(data: bytes) -> None:
+            running.update(data)
+            file.write(data)
+
+        identity = self.schema.identity
+        put(MAGIC + bytes([VERSION, len(identity)]) + identity)
+        for kind, _, data in self.iter():
+            put(bytes([kind]) + len(data).to_bytes(8, "big"))
+            put(data)
+        for head in self.heads:
+            put(bytes([_HEAD]) + len(head).to_bytes(8, "big") + head)
+        put(bytes([_END]) + (8 + _DIGEST).to_bytes(8, "big") + len(self).to_bytes(8, "big"))
+        file.write(running.digest())
+
+    def to_bytes(self) -> bytes:
+        """The bytes that `write` writes."""
+        file = io.BytesIO()
+        self.write(file)
+        return file.getvalue()
+
+    @staticmethod
+    def read(file: Readable, schema: Schema[Any, Any], limits: Limits = _DEFAULT) -> Slice:
+        """The slice at the start of the binary `file`, which is read up to the end of the slice.
+
+        Raises DecodeError for bytes that are no slice, or one beyond `limits`; SchemaMismatch;
+        UnsupportedVersion. What the objects say is checked by the import.
+        """
+        return _Reading(file, schema, limits).run()
+
+    @staticmethod
+    def from_bytes(data: bytes, schema: Schema[Any, Any], limits: Limits = _DEFAULT) -> Slice:
+        """The slice that `to_bytes` made `data` of; raises as `read`, and for bytes after the end."""
+        file = io.BytesIO(data)
+        slice_ = Slice.read(file, schema, limits)
+        if file.tell() != len(data):
+            raise DecodeError("slice", "trailing bytes", file.tell())
+        return slice_
+
+    # -- JSON ------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """Schema identity and heads as hexadecimal digits, and the objects of each kind in base64."""
+        objects = {
+            name: [b64encode(data).decode() for data in group.values()]
+            for name, group in _groups(self.objects).items()
+        }
+        return {"schema": self.schema.identity.hex(), "heads": [head.hex() for head in self.heads], **objects}
+
+    @staticmethod
+    def from_json(obj: object, schema: Schema[Any, Any]) -> Slice:
+        """The slice that `to_json` turned into `obj`; DecodeError, SchemaMismatch or InvalidHash otherwise."""
+        fields = dict(cast("dict[str, Any]", obj)) if isinstance(obj, dict) else {}
+        if fields.keys() != {"schema", "heads", "contents", "nodes", "commits"}:
+            raise DecodeError("slice", "an object of schema, heads, contents, nodes and commits is expected")
+        if fields.pop("schema") != schema.identity.hex():
+            raise SchemaMismatch(schema.describe(), "the schema of a slice, which is another")
+        if not all(isinstance(column, list) for column in fields.values()):
+            raise DecodeError("slice", "a list is expected")
+        heads = [Hash.from_json(head, schema.codec.hash_size) for head in fields["heads"]]
+        slice_ = Slice(schema, Objects(), heads)
+        for name, kind in (("contents", Kind.CONTENTS), ("nodes", Kind.NODE), ("commits", Kind.COMMIT)):
+            for text in fields[name]:
+                try:
+                    data = b64decode(text, validate=True)
+                except (TypeError, ValueError) as e:
+                    raise DecodeError("slice", f"an object that is no base64: {e}") from e
+                slice_.add(kind, data)
+        return slice_
+
+
+def _groups(objects: Objects) -> dict[str, dict[bytes, bytes]]:
+    return {"contents": objects.contents, "nodes": objects.nodes, "commits": objects.commits}
+
+
+class _Reading:
+    """One run of `Slice.read`."""
+
+    __slots__ = ("at", "file", "limits", "running", "schema")
+
+    def __init__(self, file: Readable, schema: Schema[Any, Any], limits: Limits) -> None:
+        self.file = file
+        self.schema = schema
+        self.limits = limits
+        self.running = blake3()
+        self.at = 0
+
+    def _fail(self, reason: str) -> DecodeError:
+        return DecodeError("slice", reason, self.at)
+
+    def _take(self, n: int) -> bytes:
+        """The next `n` bytes; memory grows with what arrives, not with what is claimed."""
+        if self.at + n > self.limits.total:
+            raise self._fail(f"more than {self.limits.total} bytes, the limit")
+        parts: list[bytes] = []
+        left = n
+        while left:
+            part = self.file.read(min(left, _CHUNK))
+            if not part:
+                raise self._fail("it ends too early")
+            parts.append(part)
+            left -= len(part)
+            self.at += len(part)
+        data = b"".join(parts)
+        self.running.update(data)
+        return data
+
+    def _int(self) -> int:
+        return int.from_bytes(self._take(8), "big")
+
+    def run(self) -> Slice:
+        """Read the head, the frames and the end."""
+        if self._take(len(MAGIC)) != MAGIC:
+            raise self._fail("it does not begin as one")
+        (version,) = self._take(1)
+        if version != VERSION:
+            raise UnsupportedVersion("the slice", version, VERSION)
+        identity = self._take(self._take(1)[0])
+        if identity != self.schema.identity:
+            raise SchemaMismatch(self.schema.describe(), f"a slice of the schema {identity.hex()}")
+        slice_ = Slice.empty(self.schema)
+        heads: list[Hash] = []
+        rank = 0
+        while True:
+            (tag,) = self._take(1)
+            length = self._int()
+            if tag == _END:
+                return self._end(slice_, heads, length)
+            if len(slice_) + len(heads) >= self.limits.objects:
+                raise self._fail(f"more than {self.limits.objects} objects, the limit")
+            if tag == _HEAD:
+                rank = len(_RANK)
+                if length != self.schema.codec.hash_size:
+                    raise self._fail(f"a head of {length} bytes")
+                heads.append(Hash(self._take(length)))
+                continue
+            if tag not in (1, 2, 3):
+                raise self._fail(f"an unknown frame, {tag}")
+            kind = Kind(tag)
+            if _RANK[kind] < rank:
+                raise self._fail(f"{kind.name.lower()} after frames that come later")
+            rank = _RANK[kind]
+            if length > self.limits.object:
+                raise self._fail(f"an object of {length} bytes, the limit is {self.limits.object}")
+            before = len(slice_)
+            slice_.add(kind, self._take(length))
+            if len(slice_) == before:
+                raise self._fail("an object that was there before")
+
+    def _end(self, slice_: Slice, heads: list[Hash], length: int) -> Slice:
+        if length != 8 + _DIGEST:
+            raise self._fail(f"an end of {length} bytes")
+        count = self._int()
+        if count != len(slice_):
+            raise self._fail(f"{len(slice_)} objects where its end states {count}")
+        digest = self.running.digest()
+        if self._take(_DIGEST) != digest:
+            raise self._fail("its digest does not fit its bytes")
+        if len(set(heads)) != len(heads):
+            raise self._fail("a head twice")
+        slice_.heads = tuple(heads)
+        return slice_
+
+
+# -- out of a store ------------------------------------------------------------------------------------------
+
+
+def export(
+    reader: Reader,
+    schema: Schema[Any, Any],
+    max: Iterable[Hash],
+    min: Iterable[Hash] = (),
+    depth: int | None = None,
+    *,
+    full: bool = True,
+) -> Slice:
+    """The commits from `max` down to `min`, at most `depth` parents away; with `full` the objects of their
+    trees, without those in the trees of `min`.
+
+    Raises DanglingHash for an object that is needed and not here. Cost: one read per object, many at once, and
+    one per node below `min`.
+    """
+    codec, floor, heads = schema.codec, list(min), list(dict.fromkeys(max))
+    vals = commits(reader, codec, heads, floor, depth)
+    objects = Objects()
+    objects.commits.update((hash_, codec.encode_commit(val)) for hash_, val in vals.items())
+    if full:
+        known = [data for data in reader.read_many(Kind.COMMIT, floor) if data is not None]
+        below, _, values = _trees(reader, codec, (codec.decode_commit(data).node for data in known), set())
+        known_nodes = set(below)
+        edges, nodes, contents = _trees(reader, codec, (val.node for val in vals.values()), known_nodes)
+        objects.nodes.update((key, nodes[key]) for key in children_first(edges))
+        for batch in batches(hash_ for hash_ in contents if hash_ not in values):
+            for hash_, data in zip(batch, reader.read_many(Kind.CONTENTS, batch), strict=True):
+                if data is None:
+                    raise DanglingHash("the export", hash_)
+                objects.contents[hash_] = data
+    return Slice(schema, objects, heads)
+
+
+def _trees(
+    reader: Reader, codec: Codec, roots: Iterable[Hash], known: set[bytes]
+) -> tuple[dict[bytes, list[bytes]], dict[bytes, bytes], dict[Hash, None]]:
+    """The nodes below `roots` that are not `known`: what they lead to, and their bytes; and all contents."""
+    edges: dict[bytes, list[bytes]] = {}
+    nodes: dict[bytes, bytes] = {}
+    contents: dict[Hash, None] = {}
+    level = [root for root in dict.fromkeys(roots) if root not in known]
+    while level:
+        following: dict[Hash, None] = {}
+        for batch in batches(level):
+            for hash_, data in zip(batch, reader.read_many(Kind.NODE, batch), strict=True):
+                if data is None:
+                    raise DanglingHash("the export", hash_)
+                nodes[hash_] = data
+                below: list[bytes] = []
+                for element in successors(codec, Kind.NODE, hash_, data):
+                    if type(element) is Contents:
+                        contents[element.hash] = None
+                    elif type(element) is Node:
+                        below.append(element.hash)
+                        if element.hash not in known:
+                            following[element.hash] = None
+                edges[hash_] = below
+        level = [hash_ for hash_ in following if hash_ not in edges]
+    return edges, nodes, contents
+
+
+# -- into a store --------------------------------------------------------------------------------------------
+
+
+def fresh(
+    backend: Backend,
+    slice: Slice,
+    decode_contents: Callable[[bytes], object],
+    decode_metadata: Callable[[bytes], object],
+    *,
+    shallow: bool = False,
+) -> Objects:
+    """The objects of `slice` that `backend` lacks, after all were checked; nothing is written.
+
+    Hashes, canonical bytes, kinds, buckets and counts are checked, and that every reference leads to an object
+    of the slice, before the one that refers to it, or of the backend; `shallow` lets parents of commits be
+    absent. Raises DecodeError, Corrupted or DanglingHash. Cost: a look-up per object and per reference.
+    """
+    objects = Objects()
+    for kind in _RANK:
+        group = slice.objects.of_kind(kind)
+        for batch in batches(group):
+            for hash_, held in zip(batch, backend.find_keys(kind, batch), strict=True):
+                if held is None:
+                    objects.of_kind(kind)[hash_] = group[hash_]
+
+    def fetch(kind: Kind, hashes: Sequence[Hash]) -> list[Found]:
+        group = objects.of_kind(kind)
+        stored = [hash_ for hash_ in hashes if hash_ not in group]
+        behind = dict(zip(stored, _behind(backend, kind, stored), strict=True))
+        return [behind[hash_] if hash_ in behind else Found(group[hash_]) for hash_ in hashes]
+
+    codec = slice.schema.codec
+    checker = Checker(codec, fetch, decode_contents, decode_metadata, _refuse, shallow)
+    for head in slice.heads:
+        checker.start(Kind.COMMIT, head, "the heads of the slice")
+    for commit in map(Hash, objects.commits):
+        checker.start(Kind.COMMIT, commit, "the slice")
+    checker.run()
+    # What no commit of the slice leads to: of a directory the root comes last.
+    for node in map(Hash, reversed(objects.nodes)):
+        if not checker.reached(Kind.NODE, node):
+            record = codec.decode_node(objects.nodes[node])
+            checker.start(Kind.NODE, node, "the slice", record.depth if type(record) is Inode else 0)
+            checker.run()
+    for value in map(Hash, objects.contents):
+        checker.start(Kind.CONTENTS, value, "the slice")
+    checker.run()
+    for kind in (Kind.NODE, Kind.COMMIT):
+        group = objects.of_kind(kind)
+        place = {key: at for at, key in enumerate(group)}
+        for key, data in group.items():
+            for element in successors(codec, kind, Hash(key), data):
+                if type(element) is (Node if kind is Kind.NODE else Commit):
+                    below = element.hash
+                    if place.get(below, -1) >= place[key]:
+                        name = f"{kind.name.lower()} {below.short()}"
+                        raise DecodeError("slice", f"{name} comes after what leads to it")
+    return objects
+
+
+def _behind(backend: Backend, kind: Kind, hashes: list[Hash]) -> list[Found]:
+    """What the backend holds: nodes with their bytes, of others only that they are there."""
+    if not hashes:
+        return []
+    absent = Found(fault=("dangling", "neither the slice nor the store has it"))
+    if kind is Kind.NODE:
+        return [
+            absent if data is None else Found(data, trusted=True) for data in backend.read_many(kind, hashes)
+        ]
+    return [
+        # A backend may not know the keys of all that it holds.
+        Found(trusted=True) if key is not None or backend.read(kind, hash_) is not None else absent
+        for hash_, key in zip(hashes, backend.find_keys(kind, hashes), strict=True)
+    ]
+
+
+def _refuse(problem: Problem) -> None:
+    if problem.fault == "dangling":
+        raise DanglingHash(f"the import of a slice, at {problem.where}", problem.hash)
+    if problem.fault == "non-canonical":
+        raise DecodeError(f"slice: {problem.kind} {problem.hash.short()}", problem.reason)
+    raise Corrupted("the slice", None, problem.hash, f"{problem.fault}: {problem.reason}")
