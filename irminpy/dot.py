@@ -209,7 +209,7 @@ def svg(
     names: dict[Hash, list[str]] = {}
     for name, hash_ in known.items():
         names.setdefault(hash_, []).append(name)
-    lanes = _lanes(commits)
+    lanes, ways = _lanes(commits)
     rows = {commit.hash: row for row, commit in enumerate(commits)}
     left = 2 * _EDGE + min(max(lanes.values(), default=0), _LANES) * _LANE
     edges: list[str] = []
@@ -223,11 +223,9 @@ def svg(
             if parent not in rows:
                 missing = True
                 continue
-            first = parent == commit.parents[0]
-            # A line has the colour of the lane that it follows: the parent's where it is merged.
-            colour = _colour(lane if first else lanes[parent])
-            shape = _curve(x, y, *_at(lanes[parent], rows[parent]), leaves_late=first)
-            edges.append(f'<path d="{shape}" stroke="{colour}"/>')
+            way = ways[commit.hash, parent]
+            shape = _path((x, y), _at(way, row)[0], _at(lanes[parent], rows[parent]))
+            edges.append(f'<path d="{shape}" stroke="{_colour(way)}"/>')
         if missing:
             end = y + _ROW * 0.6
             edges.append(f'<path d="M{x} {y}V{end:g}" stroke="{_colour(lane)}" stroke-dasharray="3 3"/>')
@@ -262,12 +260,14 @@ def svg(
     )
 
 
-def _lanes(commits: Iterable[Commit[Any, Any]]) -> dict[Hash, int]:
-    """A lane for each commit: that of the first child whose first parent it is, else one that is free.
+def _lanes(commits: Iterable[Commit[Any, Any]]) -> tuple[dict[Hash, int], dict[tuple[Hash, Hash], int]]:
+    """A lane for each commit, the lowest of those that wait for it, else one that is free; and the lane on
+    which the line from a commit to a parent runs.
 
     INVARIANT: a lane is taken from the first commit on it until the parent that it waits for.
     """
     lanes: dict[Hash, int] = {}
+    ways: dict[tuple[Hash, Hash], int] = {}
     waiting: list[Hash | None] = []
     places: dict[Hash, set[int]] = {}  # which lanes wait for a commit
 
@@ -291,34 +291,32 @@ def _lanes(commits: Iterable[Commit[Any, Any]]) -> dict[Hash, int]:
         lanes[commit.hash] = lane
         parents = list(dict.fromkeys(commit.parents))
         wait(lane, parents[0] if parents else None)
-        for parent in parents[1:]:
+        for i, parent in enumerate(parents):
             if parent not in places:
                 wait(free(), parent)
+            ways[commit.hash, parent] = min(places[parent]) if i else lane
         while waiting and waiting[-1] is None:
             waiting.pop()
-    return lanes
+    return lanes, ways
 
 
 def _at(lane: int, row: int) -> tuple[int, int]:
     return _EDGE + min(lane, _LANES) * _LANE, _EDGE + row * _ROW
 
 
-def _curve(x: int, y: int, to_x: int, to_y: int, *, leaves_late: bool) -> str:
-    """The path of a line down to a parent: straight on the lane it follows, one curve where it changes lanes.
-
-    To a first parent it stays on its own lane and turns at the end; to another it turns at once.
+def _path(start: tuple[int, int], way: int, end: tuple[int, int]) -> str:
+    """The path of a line down from `start` to `end`: to `way` within the first row, down, and over to the end
+    within the last row.
     """
-    if x == to_x:
-        return f"M{x} {y}V{to_y}"
-    if leaves_late:
-        turn = to_y - _ROW
-        middle = turn + _ROW // 2
-        straight = f"V{turn}" if turn > y else ""
-        return f"M{x} {y}{straight}C{x} {middle} {to_x} {middle} {to_x} {to_y}"
-    turn = y + _ROW
-    middle = y + _ROW // 2
-    straight = f"V{to_y}" if to_y > turn else ""
-    return f"M{x} {y}C{x} {middle} {to_x} {middle} {to_x} {turn}{straight}"
+    (x, y), (to_x, to_y) = start, end
+    if to_y - y == _ROW:
+        return f"M{x} {y}{_curve(x, y, to_x)}"
+    return f"M{x} {y}{_curve(x, y, way)}V{to_y - _ROW}{_curve(way, to_y - _ROW, to_x)}"
+
+
+def _curve(x: int, y: int, to_x: int) -> str:
+    middle, bottom = y + _ROW // 2, y + _ROW
+    return f"V{bottom}" if x == to_x else f"C{x} {middle} {to_x} {middle} {to_x} {bottom}"
 
 
 def _row(commit: Commit[Any, Any], names: list[str], date: Callable[[int], str]) -> tuple[str, int]:

@@ -165,6 +165,32 @@ def test_any_text_makes_a_well_formed_picture(message: str, author: str) -> None
         assert len(vertices(dot(history, full=True))) == 3
 
 
+@given(st.data())
+def test_a_line_runs_over_no_commit_but_its_ends(data: st.DataObject) -> None:
+    """Lines would otherwise seem to join commits that have nothing to do with each other."""
+    with Repo.open(Memory()) as repo:
+        made: list[Commit[bytes]] = []
+        for i in range(data.draw(st.integers(1, 12))):
+            parents = data.draw(st.lists(st.sampled_from(made), max_size=3, unique=True)) if made else []
+            made.append(repo.commit_tree(repo.empty_tree(), parents=parents, info=Info(i)))
+        picture = ElementTree.fromstring(svg(repo.empty().history(max=made)))
+    places = {(circle.get("cx"), circle.get("cy")) for circle in picture.iter(f"{SVG}circle")}
+    assert len(places) == len(made)
+    lines = [path.get("d", "") for path in picture.iter(f"{SVG}path")]
+    assert len(lines) == sum(len(commit.parents) for commit in made)
+    for line in lines:
+        x, y = line[1:].split("V")[0].split("C")[0].split()
+        ends = [(x, y)]
+        passed: set[tuple[str, str]] = set()
+        for kind, numbers in re.findall(r"([VC])([\d ]+)", line):
+            *_, to_x, to_y = [x, *numbers.split()] if kind == "V" else numbers.split()
+            passed |= {(to_x, str(at)) for at in range(int(y) + 26, int(to_y) + 1, 26)}
+            x, y = to_x, to_y
+        ends.append((x, y))
+        assert places & passed <= set(ends)
+        assert set(ends) <= places
+
+
 def test_pictures_have_a_bounded_size(repo: Repo[bytes, None]) -> None:
     tree = repo.empty_tree()
     heads = [
