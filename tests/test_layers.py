@@ -33,7 +33,7 @@ INNER: dict[str, tuple[str, ...]] = {
         *("diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
-    "store": ("read", "store"),
+    "store": ("read", "history", "store"),
     "testing": ("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),

@@ -1,4 +1,4 @@
-"""The reading half of a store: its head and its tree, the log, and watching it.
+"""The reading half of a store: its head and its tree, and watching it.
 
 Users see `Store`. The tree of the head is kept until the head moves, so that many reads open one tree.
 """
@@ -6,7 +6,7 @@ Users see `Store`. The tree of the head is kept until the head moves, so that ma
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, cast
 
@@ -14,9 +14,8 @@ from .. import branch as branches
 from .. import diff
 from ..commit import Commit, Opened
 from ..diff import Change
-from ..errors import DecodeError, NotFound
+from ..errors import NotFound
 from ..hash import Hash
-from ..history import walk
 from ..key import KindedHash, KindedKey
 from ..path import PathLike
 from ..tree import Tree
@@ -168,37 +167,6 @@ class ReadableStore(Generic[C, M]):
         """(step, subtree) for the entries at `path`, in the format's order, or by step with `sorted`."""
         return self.tree().list(path, sorted=sorted)
 
-    # -- history ---------------------------------------------------------------------------------------------
-
-    def log(self, n: int | None = None, path: PathLike | None = None) -> Iterator[Commit[C, M]]:
-        """The commits from the head back: children before parents, the newest first; at most `n`.
-
-        With `path`, only commits that changed it: what is there differs from that of each parent. Nothing
-        without a head. Cost: one read per commit, when the iterator reaches it; see `history.walk`.
-        """
-        if n is not None and (type(n) is not int or n < 0):
-            raise DecodeError("n", f"{n!r:.80}; use a number from 0 up, or None for all")
-        steps = None if path is None else self._opened.home.codec.steps(path)
-        head = self.find_head()
-        return iter(()) if head is None else self._log(head, n, steps)
-
-    def _log(self, head: Commit[C, M], n: int | None, path: Sequence[str] | None) -> Iterator[Commit[C, M]]:
-        if n == 0:
-            return
-        given = 0
-        for commit in walk(self._parent, [head.hash]):
-            if path is None or self._changed(commit, path):
-                yield commit
-                given += 1
-                if given == n:
-                    return
-
-    def _changed(self, commit: Commit[C, M], path: Sequence[str]) -> bool:
-        here = _at(commit, path)
-        if not commit.parents:
-            return here is not None
-        return all(_at(self._parent(parent), path) != here for parent in commit.parents)
-
     # -- watches ---------------------------------------------------------------------------------------------
 
     def watch(self, f: Callable[[Change[Commit[C, M]]], None], *, init: Commit[C, M] | None = None) -> Watch:
@@ -281,8 +249,3 @@ class ReadableStore(Generic[C, M]):
 def hash_of(commit: Commit[Any, Any] | None) -> Hash | None:
     """The hash of `commit`, None for None."""
     return None if commit is None else commit.hash
-
-
-def _at(commit: Commit[C, M], path: Sequence[str]) -> KindedHash | None:
-    found = commit.tree().find_tree(path)
-    return None if found is None else found.kinded_hash()

@@ -11,17 +11,20 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, TypedDict, Unpack, cast
 
 from ..backend import RefUpdate
 from ..commit import Commit, Infos
 from ..errors import (
     DecodeError,
+    MaxDepthReached,
     MergeConflict,
     NoChange,
     NotFound,
     Rejected,
     TestWas,
+    TooManyLcas,
     TooManyRetries,
 )
 from ..hash import Hash
@@ -31,7 +34,8 @@ from ..objects import Objects
 from ..path import PathLike, join
 from ..tree import Editor, OnConflict, Tree
 from ..types import C, M
-from .read import Head, ReadableStore, hash_of
+from .history import HistoricStore
+from .read import Head, hash_of
 
 __all__ = ["Edit", "Store", "Writing"]
 
@@ -61,8 +65,10 @@ RETRIES = 13
 
 Strategy = Literal["test_and_set", "set", "merge"]
 
+OnLimit = Literal["raise", "no-ancestor"]
 
-class Store(ReadableStore[C, M]):
+
+class Store(HistoricStore[C, M]):
     """A branch of a repository, or a detached head: reads of its tree, and writes that are commits.
 
     Get one from `Repo.main`, `Repo.branch`, `Repo.at`, `Repo.detached` or `Repo.empty`. Reads look at the
@@ -198,18 +204,21 @@ class Store(ReadableStore[C, M]):
         other.set_head(self.find_head())
         return other
 
-    def fast_forward(self, commit: Commit[C, M]) -> None:
+    def fast_forward(
+        self, commit: Commit[C, M], *, max_depth: int | None = None, n: int | None = None
+    ) -> None:
         """Move the head to `commit`, a descendant of it.
 
         Raises NoChange if it is there already, Rejected if the head is no ancestor of `commit` or has just
-        moved.
+        moved. `max_depth` and `n` bound the search for the head behind `commit`, as in `lcas`: MaxDepthReached
+        and TooManyLcas; nothing is moved then.
         """
         head = self.find_head()
         commit = self._opened.get(commit.hash, "the commit of a head")
         if head is not None:
             if head == commit:
                 raise NoChange
-            if lcas(self._parent, head.hash, commit.hash) != [head.hash]:
+            if lcas(self._parent, head.hash, commit.hash, max_depth=max_depth, n=n) != [head.hash]:
                 raise Rejected
         if not self._move(hash_of(head), commit):
             raise Rejected
@@ -217,30 +226,63 @@ class Store(ReadableStore[C, M]):
     # -- merges ----------------------------------------------------------------------------------------------
 
     def merge_with_branch(
-        self, name: str, *, on_conflict: OnConflict[C, M] | None = None, **how: Unpack[Writing]
+        self,
+        name: str,
+        *,
+        on_conflict: OnConflict[C, M] | None = None,
+        max_depth: int | None = None,
+        n: int | None = None,
+        on_limit: OnLimit = "raise",
+        **how: Unpack[Writing],
     ) -> Commit[C, M] | None:
         """Merge the head of the branch `name` into this store; see `merge_with_commit`. NotFound without one."""
         theirs = Store(self._opened, self._watches, name).find_head()
         if theirs is None:
             raise NotFound("branch", name)
-        return self.merge_with_commit(theirs, on_conflict=on_conflict, **how)
+        return self.merge_with_commit(
+            theirs, on_conflict=on_conflict, max_depth=max_depth, n=n, on_limit=on_limit, **how
+        )
 
     def merge_into(
-        self, into: Store[C, M], *, on_conflict: OnConflict[C, M] | None = None, **how: Unpack[Writing]
+        self,
+        into: Store[C, M],
+        *,
+        on_conflict: OnConflict[C, M] | None = None,
+        max_depth: int | None = None,
+        n: int | None = None,
+        on_limit: OnLimit = "raise",
+        **how: Unpack[Writing],
     ) -> Commit[C, M] | None:
         """Merge the head of this store into another; see `merge_with_commit`. None if there is no head."""
         head = self.find_head()
-        return None if head is None else into.merge_with_commit(head, on_conflict=on_conflict, **how)
+        if head is None:
+            return None
+        return into.merge_with_commit(
+            head, on_conflict=on_conflict, max_depth=max_depth, n=n, on_limit=on_limit, **how
+        )
 
     def merge_with_commit(
-        self, commit: Commit[C, M], *, on_conflict: OnConflict[C, M] | None = None, **how: Unpack[Writing]
+        self,
+        commit: Commit[C, M],
+        *,
+        on_conflict: OnConflict[C, M] | None = None,
+        max_depth: int | None = None,
+        n: int | None = None,
+        on_limit: OnLimit = "raise",
+        **how: Unpack[Writing],
     ) -> Commit[C, M] | None:
         """Merge `commit` into this store; the new head, or None if the head has all of it already.
 
         Where the head is an ancestor of `commit`, or there is no head, the head moves and no commit is made.
         Otherwise the commit has both as parents, the head first. Raises MergeConflict, with nothing changed,
         unless `on_conflict` settles every conflict ("ours", "theirs" or a function, as in `Tree.merge`).
+
+        `max_depth` and `n` bound the search for common ancestors, as in `lcas`. Where it ends without an
+        answer, `on_limit` "raise" raises MaxDepthReached or TooManyLcas; "no-ancestor" merges as if the two
+        had nothing in common, so that whatever differs is a conflict.
         """
+        if on_limit not in ("raise", "no-ancestor"):
+            raise DecodeError("on_limit", f'{on_limit!r:.80}: use "raise" or "no-ancestor"')
         commit = self._opened.get(commit.hash, "the commit that is merged")
         parents = self._opened.parents(how.get("parents"))
         for _ in self._attempts(how):
@@ -251,14 +293,20 @@ class Store(ReadableStore[C, M]):
                     return commit
                 continue
             graph = Graph(self._parent)
-            bases = lcas(graph, ours.hash, commit.hash)
-            if bases == [commit.hash]:
-                return None
-            if bases == [ours.hash]:
-                if self._move(ours.hash, commit):
-                    return commit
-                continue
-            old = self._ancestor(graph, bases)
+            search = partial(lcas, graph, max_depth=max_depth, n=n)
+            try:
+                bases = search(ours.hash, commit.hash)
+                if bases == [commit.hash]:
+                    return None
+                if bases == [ours.hash]:
+                    if self._move(ours.hash, commit):
+                        return commit
+                    continue
+                old = self._ancestor(graph, bases, search)
+            except (MaxDepthReached, TooManyLcas):
+                if on_limit == "raise":
+                    raise
+                old = None
             merged = head.tree.merge(commit.tree(), old=old, on_conflict=on_conflict)
             own = (ours.hash, commit.hash)
             made = self._commit(head, merged, own if parents is None else parents, how)
@@ -266,7 +314,9 @@ class Store(ReadableStore[C, M]):
                 return made
         raise TooManyRetries(_retries(how))
 
-    def _ancestor(self, graph: Graph, bases: Sequence[Hash]) -> Tree[C, M] | None:
+    def _ancestor(
+        self, graph: Graph, bases: Sequence[Hash], search: Callable[[Hash, Hash], list[Hash]]
+    ) -> Tree[C, M] | None:
         """The tree that stands for all of `bases`: the merge of them, where there are several; None for none.
 
         They are merged two by two, each pair on top of its own common ancestors, and so on down.
@@ -290,7 +340,7 @@ class Store(ReadableStore[C, M]):
                 below = stack.pop()
                 continue
             if below is None:
-                below = lcas(graph, level[0], level[1])
+                below = search(level[0], level[1])
                 if len(below) > 1:
                     stack.append(below)
                     below = None
