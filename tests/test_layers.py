@@ -34,7 +34,17 @@ INNER: dict[str, tuple[str, ...]] = {
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
     "store": ("read", "store"),
-    "testing": ("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
+    "testing": (
+        "strategies",
+        "model",
+        "samples",
+        "watching",
+        "backend",
+        "broken",
+        "tree",
+        "machine",
+        "store_machine",
+    ),
     "cli": ("failure", "output", "demo"),
 }
 

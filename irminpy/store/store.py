@@ -509,7 +509,7 @@ class Edit(Editor[C, M]):
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         new = self.tree()
-        if kind is None and (new is not self._start or self._how.get("allow_empty", False)):
+        if kind is None and (not _same(new, self._start) or self._how.get("allow_empty", False)):
             self.commit = self._store.replace_tree(
                 self._path, self._seen, new, self._strategy, self._on_conflict, self._how
             )

@@ -135,7 +135,9 @@ def test_subtrees_are_merged_at_a_path(main: Stores) -> None:
 
 def test_a_merge_keeps_the_metadata_of_the_side_that_changed_it() -> None:
     """SW-13: values without metadata have the default one, which is what the ancestor has too."""
-    with Repo.open(Memory(), Schema(String(), metadata=Own("kind/1", "", str.encode, bytes.decode, merge.default()))) as repo:
+    with Repo.open(
+        Memory(), Schema(String(), metadata=Own("kind/1", "", str.encode, bytes.decode, merge.default()))
+    ) as repo:
         main = repo.main()
         main.set("a", "1", metadata="bold")
         main.merge("a", "2", old="1")
