@@ -28,6 +28,7 @@ from ..repo import Repo
 from ..repo import open as open_repo
 from ..schema import Schema
 from ..store import Store
+from ..store.read import hash_of
 from ..tree import Tree
 from ..watch import Watch
 from .model import (
@@ -161,7 +162,7 @@ class StoreMachine(RuleBasedStateMachine):
     # -- writes ------------------------------------------------------------------------------------------------
 
     @rule(place=_places, path=_below, value=values, message=_messages, empty=st.booleans())
-    def set(self, place: str, path: Path, value: bytes, message: str, empty: bool) -> None:
+    def set_(self, place: str, path: Path, value: bytes, message: str, empty: bool) -> None:
         """`Store.set`."""
         made = self._both(place, lambda s: s.set(path, value, message=message, allow_empty=empty))
         self._written(place, made, added(self._now(place), path, value), message, empty=empty)
@@ -348,7 +349,7 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         self._known(made, parents, part, message)
 
-    @precondition(lambda self: self.hashes)  # type: ignore[attr-defined]
+    @precondition(lambda self: self.hashes)
     @rule(place=_places, test=_places, data=st.data(), how=st.sampled_from(["set", "test", "forward"]))
     def move(self, place: str, test: str, data: st.DataObject, how: str) -> None:
         """`set_head`, `test_and_set_head`, `fast_forward` to any commit that there is."""
@@ -379,7 +380,7 @@ class StoreMachine(RuleBasedStateMachine):
         if expected == head != number:
             self._moved(place, number)
 
-    @precondition(lambda self: self.reopens)  # type: ignore[attr-defined]
+    @precondition(lambda self: self.reopens)
     @rule()
     def reopen(self) -> None:
         """Close, and open again: branches and commits are there, detached stores start where they stood."""
@@ -525,7 +526,7 @@ class _Watched:
 
     def _hear(self, change: Change[Commits]) -> None:
         before, after = change.before, change.after
-        self.told.append((before and before.hash, after and after.hash))
+        self.told.append((hash_of(before), hash_of(after)))
 
     def end(self) -> None:
         """Wait for the last state, and check the way there."""
