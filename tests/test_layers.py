@@ -34,7 +34,17 @@ INNER: dict[str, tuple[str, ...]] = {
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
     "store": ("read", "history", "store"),
-    "testing": ("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
+    "testing": (
+        "strategies",
+        "model",
+        "samples",
+        "watching",
+        "backend",
+        "broken",
+        "tree",
+        "machine",
+        "store_machine",
+    ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),
 }

@@ -129,6 +129,50 @@ class Store(HistoricStore[C, M]):
 
         return self._update(build, how)
 
+    def test_set_and_get(
+        self, path: PathLike, *, test: C | None, set: C | None, **how: Unpack[Writing]
+    ) -> Commit[C, M] | None:
+        """`test_and_set`, by the name that says what it gives: the commit, None if none was made."""
+        return self.test_and_set(path, test=test, set=set, **how)
+
+    def test_set_and_get_tree(
+        self, path: PathLike, *, test: Tree[C, M] | None, set: Tree[C, M] | None, **how: Unpack[Writing]
+    ) -> Commit[C, M] | None:
+        """`test_and_set_tree`, by the name that says what it gives: the commit, None if none was made."""
+        return self.test_and_set_tree(path, test=test, set=set, **how)
+
+    def merge(
+        self,
+        path: PathLike,
+        value: C | None,
+        *,
+        old: C | None,
+        on_conflict: OnConflict[C, M] | None = None,
+        **how: Unpack[Writing],
+    ) -> Commit[C, M] | None:
+        """Merge `value` into what `path` is bound to now, with `old` as their ancestor, in one commit.
+
+        None stands for nothing, on either side. None if nothing changes. MergeConflict as in `merge_tree`.
+        """
+        new, base = self._contents(value), self._contents(old)
+        return self.merge_tree(path, new, old=base, on_conflict=on_conflict, **how)
+
+    def merge_tree(
+        self,
+        path: PathLike,
+        tree: Tree[C, M] | None,
+        *,
+        old: Tree[C, M] | None,
+        on_conflict: OnConflict[C, M] | None = None,
+        **how: Unpack[Writing],
+    ) -> Commit[C, M] | None:
+        """As `merge`, for subtrees; an empty one is nothing. The rules are those of `Tree.merge`.
+
+        MergeConflict, with paths from the root and nothing changed, unless `on_conflict` settles every
+        conflict.
+        """
+        return self.replace_tree(path, old, tree, "merge", on_conflict, how)
+
     def with_tree(
         self,
         path: PathLike,
@@ -421,8 +465,9 @@ class Store(HistoricStore[C, M]):
         how: Writing,
     ) -> Commit[C, M] | None:
         """Put `new` at `path`, where `seen` was; `strategy` says what if it is not so any more."""
-        if new is not None and new.kind() == "contents":
-            self._below_root(path)
+        for tree in (seen, new):
+            if tree is not None and tree.kind() == "contents":
+                self._below_root(path)
 
         def build(tree: Tree[C, M]) -> Tree[C, M]:
             put = new
@@ -431,12 +476,31 @@ class Store(HistoricStore[C, M]):
             elif strategy == "merge":
                 now = tree.find_tree(path)
                 if not _same(now, seen):
-                    put = self.or_empty(now).merge(
-                        self.or_empty(new), old=self.or_empty(seen), on_conflict=on_conflict
-                    )
+                    put = self._merged(path, now, new, seen, on_conflict)
             return tree.remove(path) if put is None else tree.add_tree(path, put)
 
         return self._update(build, how)
+
+    def _merged(
+        self,
+        path: PathLike,
+        ours: Tree[C, M] | None,
+        theirs: Tree[C, M] | None,
+        old: Tree[C, M] | None,
+        on_conflict: OnConflict[C, M] | None,
+    ) -> Tree[C, M] | None:
+        """The merge of subtrees that were all at `path`; None for nothing there."""
+        steps = tuple(self._opened.home.codec.steps(path))
+        last, above = steps[-1:], steps[:-1]
+        # In a directory of their own: there each can be absent, which a root cannot.
+        a, b, base = (self.or_empty(None).add_tree(last, self.or_empty(t)) for t in (ours, theirs, old))
+
+        def settle(conflict: Conflict) -> Any:
+            conflict = replace(conflict, path=above + conflict.path)
+            return on_conflict(conflict) if callable(on_conflict) else conflict
+
+        settled = settle if on_conflict is None or callable(on_conflict) else on_conflict
+        return a.merge(b, old=base, on_conflict=settled).find_tree(last)
 
     def or_empty(self, tree: Tree[C, M] | None) -> Tree[C, M]:
         """`tree`, or an empty one for None."""
@@ -495,7 +559,7 @@ class Edit(Editor[C, M]):
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         new = self.tree()
-        if kind is None and (new is not self._start or self._how.get("allow_empty", False)):
+        if kind is None and (not _same(new, self._start) or self._how.get("allow_empty", False)):
             self.commit = self._store.replace_tree(
                 self._path, self._seen, new, self._strategy, self._on_conflict, self._how
             )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Generic
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, Literal
 
 from ..backend import Backend, Reader
 from ..path import Path
@@ -14,7 +14,21 @@ from ..tree.home import Home
 from ..tree.lazy import Counters, RepoSource
 from ..types import C, M
 
-__all__ = ["Bindings", "Shelf", "added", "below", "bindings_of", "built", "grafted", "removed"]
+__all__ = [
+    "Bindings",
+    "Prefer",
+    "Shelf",
+    "added",
+    "ancestors",
+    "below",
+    "bindings_of",
+    "built",
+    "grafted",
+    "lowest",
+    "merged",
+    "merged_at",
+    "removed",
+]
 
 Bindings = dict[Path, bytes]
 
@@ -43,6 +57,83 @@ def grafted(model: Bindings, path: Path, part: Bindings) -> Bindings:
         out = {p: v for p, v in out.items() if path[: len(p)] != p}
         out.update({path + p: v for p, v in part.items()})
     return out
+
+
+Prefer = Literal["ours", "theirs"] | None
+"""Whose side wins where both changed the same; None: it is a conflict."""
+
+_Item = bytes | dict[str, Any] | None
+
+
+def merged(base: Bindings, ours: Bindings, theirs: Bindings, prefer: Prefer = None) -> Bindings | None:
+    """The merge of two directories of bytes, for which equal changes are no conflict; None if there is one."""
+    try:
+        found = _merged(_item(base) or {}, _item(ours) or {}, _item(theirs) or {}, prefer)
+    except _Clash:
+        return None
+    return _flat(found, ())
+
+
+def merged_at(
+    path: Path, base: Bindings, ours: Bindings, theirs: Bindings, prefer: Prefer = None
+) -> Bindings | None:
+    """The merge of what is at `path` in the same sense: below the root each side may be absent or contents."""
+    if not path:
+        return merged(base, ours, theirs, prefer)
+    sides = [{("x", *p): v for p, v in side.items()} for side in (base, ours, theirs)]
+    found = merged(sides[0], sides[1], sides[2], prefer)
+    return None if found is None else below(found, ("x",))
+
+
+class _Clash(Exception):
+    pass
+
+
+def _item(model: Bindings) -> _Item:
+    if not model or () in model:
+        return model.get(())
+    return {step: _item(below(model, (step,))) for step in {p[0] for p in model}}
+
+
+def _flat(item: _Item, path: Path) -> Bindings:
+    if isinstance(item, dict):
+        return {p: v for step, inner in item.items() for p, v in _flat(inner, (*path, step)).items()}
+    return {} if item is None else {path: item}
+
+
+def _merged(base: _Item, ours: _Item, theirs: _Item, prefer: Prefer) -> _Item:
+    if ours in (base, theirs):
+        return theirs
+    if theirs == base:
+        return ours
+    if not isinstance(ours, dict) or not isinstance(theirs, dict):
+        if prefer is None:
+            raise _Clash
+        return ours if prefer == "ours" else theirs
+    old = base if isinstance(base, dict) else {}
+    both = {
+        step: _merged(old.get(step), ours.get(step), theirs.get(step), prefer)
+        for step in ours.keys() | theirs.keys()
+    }
+    # A directory that became empty is none.
+    return {step: item for step, item in both.items() if item is not None and item != {}}
+
+
+def lowest(parents: Sequence[tuple[int, ...]], a: int, b: int) -> set[int]:
+    """The least common ancestors of two commits, by their definition; each commit has `parents[itself]`."""
+    above_both = ancestors(parents, a) & ancestors(parents, b)
+    return above_both - {i for j in above_both for i in ancestors(parents, j) - {j}}
+
+
+def ancestors(parents: Sequence[tuple[int, ...]], commit: int) -> set[int]:
+    """`commit` and all that lead to it."""
+    found, todo = {commit}, [commit]
+    while todo:
+        for parent in parents[todo.pop()]:
+            if parent not in found:
+                found.add(parent)
+                todo.append(parent)
+    return found
 
 
 def built(schema: Schema[bytes, Any], model: Mapping[Path, bytes]) -> Tree[bytes, Any]:

@@ -11,9 +11,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from irminpy.backend import Maker
 from irminpy.formats import Format
 from irminpy.schema import Schema
-from irminpy.testing import BackendSuite, TreeMachine, TreeSuite
+from irminpy.testing import BackendSuite, StoreMachine, TreeMachine, TreeSuite
 from irminpy.testing.strategies import FORMATS
 from irminpy_mem import Memory
+
+DEEP = os.environ.get("IRMINPY_PROFILE", "quick") == "deep"
 
 
 class TestNamedMemory(BackendSuite):
@@ -31,7 +33,7 @@ class TestFreshMemory(BackendSuite):
 
 
 class TestTreesInMemory(TreeSuite):
-    wide = 500_000 if os.environ.get("IRMINPY_PROFILE", "quick") == "deep" else 50_000
+    wide = 500_000 if DEEP else 50_000
 
     @pytest.fixture
     def maker(self) -> Maker:
@@ -49,5 +51,17 @@ def test_random_edits_agree_with_dicts(format_: Format) -> None:
 
         def make(self) -> Maker:
             return Memory()
+
+    run_state_machine_as_test(Machine)
+
+
+@pytest.mark.parametrize("format_", FORMATS if DEEP else FORMATS[::2], ids=repr)
+def test_random_writes_and_merges_agree_with_plain_values(format_: Format) -> None:
+    class Machine(StoreMachine):
+        schema = Schema(format=format_)
+        reopens = True
+
+        def make(self) -> Maker:
+            return Memory(uuid4().hex)
 
     run_state_machine_as_test(Machine)
