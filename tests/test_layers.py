@@ -35,15 +35,8 @@ INNER: dict[str, tuple[str, ...]] = {
     "proof": ("types", "codec", "produce", "verify", "stream"),
     "store": ("read", "store"),
     "testing": (
-        "strategies",
-        "model",
-        "samples",
-        "watching",
-        "backend",
-        "broken",
-        "tree",
-        "machine",
-        "store_machine",
+        *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
+        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store", "store_machine"),
     ),
     "cli": ("failure", "output", "demo"),
 }
