@@ -19,6 +19,7 @@ for _block in BLOCKS:
 
 TestBackend: Any = _module.__dict__["TestBackend"]
 TestTrees: Any = _module.__dict__["TestTrees"]
+TestStores: Any = _module.__dict__["TestStores"]
 
 
 def test_the_text_holds_a_backend_and_its_tests() -> None:

@@ -11,11 +11,12 @@ from hypothesis.stateful import run_state_machine_as_test
 from irminpy.backend import Maker
 from irminpy.formats import Format
 from irminpy.schema import Schema
-from irminpy.testing import BackendSuite, StoreMachine, TreeMachine, TreeSuite
+from irminpy.testing import BackendSuite, StoreMachine, StoreSuite, TreeMachine, TreeSuite
 from irminpy.testing.strategies import FORMATS
 from irminpy_mem import Memory
 
-DEEP = os.environ.get("IRMINPY_PROFILE", "quick") == "deep"
+PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
+DEEP = PROFILE == "deep"
 
 
 class TestNamedMemory(BackendSuite):
@@ -42,6 +43,14 @@ class TestTreesInMemory(TreeSuite):
     @pytest.fixture
     def other_maker(self) -> Maker | None:
         return Memory()
+
+
+class TestStoresInMemory(StoreSuite):
+    increments = 250 if PROFILE == "quick" else 1000
+
+    @pytest.fixture
+    def maker(self) -> Maker:
+        return Memory(uuid4().hex)
 
 
 @pytest.mark.parametrize("format_", FORMATS, ids=repr)
