@@ -161,9 +161,18 @@ class StoreMachine(RuleBasedStateMachine):
 
     # -- writes ------------------------------------------------------------------------------------------------
 
-    @rule(place=_places, path=_below, value=values, message=_messages, empty=st.booleans())
-    def set_(self, place: str, path: Path, value: bytes, message: str, empty: bool) -> None:
-        """`Store.set`."""
+    @rule(
+        place=_places,
+        path=_below,
+        value=values,
+        message=_messages,
+        empty=st.booleans(),
+        again=st.integers(0, 3),
+    )
+    def set_(self, place: str, path: Path, value: bytes, message: str, empty: bool, again: int) -> None:
+        """`Store.set`, one time in four of what is there."""
+        if again == 3 and self._now(place):
+            path, value = min(self._now(place).items())
         made = self._both(place, lambda s: s.set(path, value, message=message, allow_empty=empty))
         self._written(place, made, added(self._now(place), path, value), message, empty=empty)
 
