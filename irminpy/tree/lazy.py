@@ -7,6 +7,7 @@ all. This module knows neither handles nor edits.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from reprlib import repr as brief
@@ -94,7 +95,7 @@ class Counters:
         return "\n".join(f"{name:>16} {n}" for name, n in asdict(self).items() if n)
 
 
-class Source:
+class Source(ABC):
     """Where stored parts of a tree are read from. Subclasses say how to fetch bytes."""
 
     __slots__ = ("codec", "counters")
@@ -103,13 +104,13 @@ class Source:
         self.codec = codec
         self.counters = counters
 
+    @abstractmethod
     def node(self, hash: bytes) -> Record:
         """The decoded node `hash`; raises DanglingHash, PrunedHash, Corrupted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def contents(self, hash: bytes) -> bytes:
         """The bytes of the contents type under `hash`; raises as `node`."""
-        raise NotImplementedError
 
     def in_memory(self, hash: bytes, kind: Kind) -> bool:
         """True if reading the object costs no I/O because it was not yet written anywhere."""
