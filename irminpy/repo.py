@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Unpack, cast, overload
+from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
 from . import check as check_
@@ -31,11 +31,22 @@ from .tree.lazy import Counters, RepoSource
 from .types import C2, M2, C, M
 from .watch import Watch, Watches
 
-__all__ = ["Repo", "open"]
+__all__ = ["Opening", "Repo", "open"]
 
 _REVISION = re.compile(r"(?P<base>[^~^]+)(?P<way>(?:[~^][0-9]*)*)\Z")
 _STEP = re.compile(r"([~^])([0-9]*)")
 _SHORTEST = 7  # digits of a hash that may stand for it
+
+
+class Opening(TypedDict, total=False):
+    """How a repository is opened; see `Repo.open`."""
+
+    readonly: bool
+    create: bool
+    exclusive: bool
+    timeout: float
+    author: str
+    clock: Callable[[], float]
 
 
 class Repo(Generic[C, M]):
@@ -59,26 +70,14 @@ class Repo(Generic[C, M]):
     def open(
         maker: Maker,
         schema: Schema[C2, M2],
-        *,
-        readonly: bool = ...,
-        create: bool = ...,
-        exclusive: bool = ...,
-        timeout: float = ...,
-        author: str = ...,
-        clock: Callable[[], float] = ...,
+        **how: Unpack[Opening],
     ) -> Repo[C2, M2]: ...
     @overload
     @staticmethod
     def open(
         maker: Maker,
         schema: None = None,
-        *,
-        readonly: bool = ...,
-        create: bool = ...,
-        exclusive: bool = ...,
-        timeout: float = ...,
-        author: str = ...,
-        clock: Callable[[], float] = ...,
+        **how: Unpack[Opening],
     ) -> Repo[bytes, None]: ...
     @staticmethod
     def open(
@@ -458,48 +457,17 @@ def _hashes(commits: Iterable[Hash | Commit[Any, Any]]) -> list[Hash]:
 def open(
     uri: str,
     schema: Schema[C2, M2],
-    *,
-    readonly: bool = ...,
-    create: bool = ...,
-    exclusive: bool = ...,
-    timeout: float = ...,
-    author: str = ...,
-    clock: Callable[[], float] = ...,
+    **how: Unpack[Opening],
 ) -> Repo[C2, M2]: ...
 @overload
 def open(
     uri: str,
     schema: None = None,
-    *,
-    readonly: bool = ...,
-    create: bool = ...,
-    exclusive: bool = ...,
-    timeout: float = ...,
-    author: str = ...,
-    clock: Callable[[], float] = ...,
+    **how: Unpack[Opening],
 ) -> Repo[bytes, None]: ...
-def open(
-    uri: str,
-    schema: Schema[Any, Any] | None = None,
-    *,
-    readonly: bool = False,
-    create: bool = True,
-    exclusive: bool = False,
-    timeout: float = 5.0,
-    author: str = "irminpy",
-    clock: Callable[[], float] = time.time,
-) -> Repo[Any, Any]:
+def open(uri: str, schema: Schema[Any, Any] | None = None, **how: Unpack[Opening]) -> Repo[Any, Any]:
     """The repository that `uri` names: "mem:", "mem:NAME", "pack:./db?index=minimal", …
 
     The options are those of `Repo.open`. StorageError, saying what to do, for a backend that is not there.
     """
-    return Repo.open(
-        maker_of_uri(uri),
-        cast("Any", schema),
-        readonly=readonly,
-        create=create,
-        exclusive=exclusive,
-        timeout=timeout,
-        author=author,
-        clock=clock,
-    )
+    return Repo.open(maker_of_uri(uri), cast("Any", schema), **how)

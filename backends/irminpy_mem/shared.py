@@ -6,6 +6,7 @@ A subclass of `Shared` says where objects and refs go, a subclass of `Handle` ho
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
@@ -23,7 +24,7 @@ __all__ = ["Handle", "Shared"]
 _MOST_MATCHES = 20
 
 
-class Shared:
+class Shared(ABC):
     """What all handles on one store share."""
 
     def __init__(self, schema: Schema[Any, Any], refs: Mapping[str, Hash]) -> None:
@@ -36,13 +37,13 @@ class Shared:
         self.speaking = threading.RLock()
         self.inside = False  # a listener is being called, by the thread that holds `speaking`
 
+    @abstractmethod
     def put(self, objects: Objects, changes: Sequence[RefChange]) -> None:
         """Keep `objects`, then `changes` beyond `refs`; called with the lock held. All of it, or an error."""
-        raise NotImplementedError
 
+    @abstractmethod
     def commits(self) -> Iterable[bytes]:
         """The hashes of all commits; called with the lock held."""
-        raise NotImplementedError
 
 
 S = TypeVar("S", bound=Shared)

@@ -20,11 +20,6 @@ _MAX_DEPTH = 8
 _MAX_REPEATS = 4096
 
 
-def view_of(root: Stored | Staged, version: int) -> View:
-    """`root` at `version` as a value that cannot change."""
-    return Frozen(root, version) if type(root) is Staged else root
-
-
 def base_of(view: View | None) -> Base:
     """`view` as the base of edits: nothing for an empty directory, and never too deep."""
     if type(view) is Stored:

@@ -258,11 +258,6 @@ class Pool(Source):
         """True once all of the pool was written."""
         return self._saved
 
-    def mark_saved(self, repo: RepoSource) -> None:
-        """All objects are in `repo` now; the pool goes on as a cache of it."""
-        self.parent = repo
-        self._saved = True
-
     @staticmethod
     def saved_in(repo: RepoSource, objects: Objects, base: Source | None) -> Pool:
         """A pool of `objects`, which `repo` holds, to be read without asking it; `base` is another such, or

@@ -13,79 +13,22 @@ from hypothesis import strategies as st
 from irminpy import contents, metadata
 from irminpy.diff import Added, Change, Removed, Updated
 from irminpy.errors import DanglingHash, PrunedHash, SchemaMismatch
-from irminpy.formats import Native
 from irminpy.key import KindedHash
 from irminpy.merge import default
 from irminpy.objects import Kind
 from irminpy.schema import Schema
 from irminpy.tree import Tree
 from irminpy.tree.home import Home
-from irminpy.tree.lazy import Counters, Pool, RepoSource, Stored
+from irminpy.tree.lazy import Counters, RepoSource
+from tests.tree_repo import SMALL, DictReader, Path, bindings_of, store, tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from irminpy.hash import Hash
-    from irminpy.key import Key
 
-Path = tuple[str, ...]
 Flat = dict[Path, bytes]
 
-SMALL = Schema(format=Native(fanout=2, leaf=2))
 VECTORS = File(__file__).parent.parent / "vectors" / "irmin" / "diff-merge.json"
-
-
-class CountingReader:
-    """The objects of some trees, and how often they were read."""
-
-    def __init__(self) -> None:
-        self.objects: dict[tuple[Kind, bytes], bytes] = {}
-        self.reads: list[tuple[Kind, bytes]] = []
-
-    def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
-        hash_ = bytes(key if isinstance(key, bytes) else key.hash)
-        self.reads.append((kind, hash_))
-        return self.objects.get((kind, hash_))
-
-    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
-        return [self.read(kind, key) for key in keys]
-
-    def of_kind(self, kind: Kind) -> int:
-        return sum(1 for k, _ in self.reads if k is kind)
-
-
-def store(reader: CountingReader, tree: Tree[Any, Any]) -> Tree[Any, Any]:
-    """`tree`, which was made in memory, as read from `reader`."""
-    root = tree._settled()
-    assert type(root) is Stored
-    source: Any = root.source
-    while isinstance(source, Pool):
-        for kind in (Kind.NODE, Kind.CONTENTS):
-            for hash_, data in source.objects.of_kind(kind).items():
-                reader.objects[kind, hash_] = data
-        source = source.parent
-    repo = RepoSource(tree.schema.codec, reader, Counters())
-    return Tree(Home(tree.schema, repo), Stored(root.hash, repo))
-
-
-def tree_of(bindings: Flat, schema: Schema[bytes, None] = SMALL) -> Tree[bytes, None]:
-    editor = Tree.empty(schema).edit()
-    for path, value in bindings.items():
-        editor.add(path, value)
-    return editor.tree()
-
-
-def bindings_of(tree: Tree[Any, Any]) -> dict[Path, Any]:
-    """All contents of `tree`, by way of `list` alone."""
-    out: dict[Path, Any] = {}
-    stack: list[tuple[Path, Tree[Any, Any]]] = [((), tree)]
-    while stack:
-        path, node = stack.pop()
-        if node.kind() == "contents":
-            out[path] = node.get()
-        else:
-            stack += [((*path, step), child) for step, child in node.list()]
-    return out
 
 
 def changes(a: Tree[Any, Any], b: Tree[Any, Any]) -> dict[Path, Change[Any]]:
@@ -229,7 +172,7 @@ def test_the_order_is_the_same_for_the_same_trees() -> None:
     b[("new",)] = b"n"
     first = list(tree_of(a).diff(tree_of(b)))
     assert first == list(tree_of(dict(reversed(a.items()))).diff(tree_of(dict(reversed(b.items())))))
-    reader = CountingReader()
+    reader = DictReader()
     assert first == list(store(reader, tree_of(a)).diff(store(reader, tree_of(b))))
 
 
@@ -237,7 +180,7 @@ def test_the_order_is_the_same_for_the_same_trees() -> None:
 
 
 def test_equal_subtrees_are_not_read() -> None:
-    reader = CountingReader()
+    reader = DictReader()
     tree = tree_of({(d, f"k{i}"): b"v" for d in "abc" for i in range(40)} | {("x",): b"1"}, Schema())
     a, b = store(reader, tree), store(reader, tree.add("x", b"2"))
     assert list(a.diff(b)) == [(("x",), Updated(b"1", b"2"))]
@@ -249,7 +192,7 @@ def test_equal_subtrees_are_not_read() -> None:
 
 
 def test_nothing_is_read_before_the_iterator_is_asked() -> None:
-    reader = CountingReader()
+    reader = DictReader()
     a, b = store(reader, tree_of({("a",): b"1"})), store(reader, tree_of({("a",): b"2"}))
     found = a.diff(b)
     assert reader.reads == []
@@ -262,7 +205,7 @@ def broken(kind: Any, schema: Schema[bytes, None]) -> list[Tree[bytes, None]]:
         Tree.of_contents(b"gone", schema) if kind == "contents" else tree_of({("k",): b"gone"}, schema)
     )
     hash_ = KindedHash(kind, value.hash())
-    home = Home(schema, RepoSource(schema.codec, CountingReader(), Counters()))
+    home = Home(schema, RepoSource(schema.codec, DictReader(), Counters()))
 
     class Repo:
         @property
@@ -301,7 +244,7 @@ def test_a_diff_is_that_of_the_dicts(a: Flat, b: Flat) -> None:
     x, y = tree_of(a), tree_of(b)
     expected = model(a, b)
     assert changes(x, y) == expected
-    reader = CountingReader()
+    reader = DictReader()
     assert changes(store(reader, x), store(reader, y)) == expected
     assert changes(store(reader, x), y) == expected
 

@@ -13,79 +13,22 @@ from hypothesis import strategies as st
 
 from irminpy import contents, metadata
 from irminpy.errors import DanglingHash, DecodeError, MergeConflict, PrunedHash, SchemaMismatch
-from irminpy.formats import Native
 from irminpy.key import KindedHash
 from irminpy.merge import NO_ANCESTOR, Conflict, default
 from irminpy.objects import Kind
 from irminpy.schema import Schema
 from irminpy.tree import Tree
 from irminpy.tree.home import Home
-from irminpy.tree.lazy import Counters, Pool, RepoSource, Stored
+from irminpy.tree.lazy import Counters, RepoSource, Stored
+from tests.tree_repo import SMALL, DictReader, Path, bindings_of, store, tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from irminpy.hash import Hash
-    from irminpy.key import Key
 
-Path = tuple[str, ...]
 Flat = dict[Path, bytes]
 
-SMALL = Schema(format=Native(fanout=2, leaf=2))
 VECTORS = File(__file__).parent.parent / "vectors" / "irmin" / "diff-merge.json"
-
-
-class CountingReader:
-    """The objects of some trees, and what was read of them."""
-
-    def __init__(self) -> None:
-        self.objects: dict[tuple[Kind, bytes], bytes] = {}
-        self.reads: list[tuple[Kind, bytes]] = []
-
-    def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
-        hash_ = bytes(key if isinstance(key, bytes) else key.hash)
-        self.reads.append((kind, hash_))
-        return self.objects.get((kind, hash_))
-
-    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
-        return [self.read(kind, key) for key in keys]
-
-    def of_kind(self, kind: Kind) -> int:
-        return sum(1 for k, _ in self.reads if k is kind)
-
-
-def store(reader: CountingReader, tree: Tree[Any, Any]) -> Tree[Any, Any]:
-    """`tree`, which was made in memory, as read from `reader`."""
-    root = tree._settled()
-    assert type(root) is Stored
-    source: Any = root.source
-    while isinstance(source, Pool):
-        for kind in (Kind.NODE, Kind.CONTENTS):
-            for hash_, data in source.objects.of_kind(kind).items():
-                reader.objects[kind, hash_] = data
-        source = source.parent
-    repo = RepoSource(tree.schema.codec, reader, Counters())
-    return Tree(Home(tree.schema, repo), Stored(root.hash, repo))
-
-
-def tree_of(bindings: Any, schema: Schema[Any, Any] = SMALL) -> Tree[Any, Any]:
-    editor = Tree.empty(schema).edit()
-    for path, value in bindings.items():
-        editor.add(path, value)
-    return editor.tree()
-
-
-def bindings_of(tree: Tree[Any, Any]) -> dict[Path, Any]:
-    """All contents of `tree`, by way of `list` alone."""
-    out: dict[Path, Any] = {}
-    stack: list[tuple[Path, Tree[Any, Any]]] = [((), tree)]
-    while stack:
-        path, node = stack.pop()
-        if node.kind() == "contents":
-            out[path] = node.get()
-        else:
-            stack += [((*path, step), child) for step, child in node.list()]
-    return out
 
 
 def conflicts_of(call: Callable[[], object]) -> list[Conflict]:
@@ -600,7 +543,7 @@ def test_a_merge_is_that_of_the_dicts(flats: tuple[Flat, Flat, Flat]) -> None:
 
 @given(versions())
 def test_a_merge_of_stored_trees_is_that_of_the_dicts(flats: tuple[Flat, Flat, Flat]) -> None:
-    reader = CountingReader()
+    reader = DictReader()
     check(*flats, lambda flat: store(reader, tree_of(flat)))
 
 
@@ -659,7 +602,7 @@ def test_what_is_counted_on_both_sides_adds_up(
 
 
 def test_only_what_changed_is_read() -> None:
-    reader = CountingReader()
+    reader = DictReader()
     old = tree_of({(d, f"k{i}"): b"v" for d in "abcdefgh" for i in range(20)}, Schema())
     ours, theirs = old.add("a/k1", b"ours"), old.add("b/k1", b"theirs").add("a/k2", b"2")
     expected = ours.merge(theirs, old=old)
@@ -677,7 +620,7 @@ def _broken(kind: Any) -> tuple[Tree[bytes, None], Tree[bytes, None]]:
     """A subtree that points nowhere, and a pruned one, of one hash."""
     value = Tree.of_contents(b"gone") if kind == "contents" else Tree.singleton("k", b"gone")
     hash_ = KindedHash(kind, value.hash())
-    repo = RepoSource(value.schema.codec, CountingReader(), Counters())
+    repo = RepoSource(value.schema.codec, DictReader(), Counters())
     home = Home(value.schema, repo)
     child: Any = Stored(hash_.hash, repo)
     shallow = Tree(home, child if kind == "node" else home.stored(hash_.hash).open(b"\1" + hash_.hash))
@@ -707,7 +650,7 @@ def test_broken_subtrees_merge_where_nobody_has_to_look(kind: str) -> None:
 def test_trees_of_two_repositories() -> None:
     """Both are read from where they are; the result is of ours."""
     old = tree_of(BASE)
-    here, there = CountingReader(), CountingReader()
+    here, there = DictReader(), DictReader()
     ours = store(here, old.add("a", b"9"))
     theirs = store(there, old.add("d/z", b"Z").add("e/f", b"F"))
     merged = ours.merge(theirs, old=store(there, old))
