@@ -31,7 +31,7 @@ _REMEMBERED: Final = 1 << 16
 class _Bucket(NamedTuple):
     """A node or inner node as a bucket."""
 
-    count: int
+    entries: int
     depth: int | None
     """Of an inner node; None for a node."""
     digits: bytes
@@ -182,8 +182,8 @@ class Graph:
             found = self._bucket(child, words[i] if i < len(words) else 0, depth)
             if found is None:
                 continue  # told as dangling or as damaged
-            if found.count != inode.counts[i]:
-                reason = f"{found.count} entries where its parent states {inode.counts[i]}"
+            if found.entries != inode.counts[i]:
+                reason = f"{found.entries} entries where its parent states {inode.counts[i]}"
             elif found.depth not in (None, depth + 1):
                 reason = f"depth {found.depth} below depth {depth}"
             elif found.stranger is not None:
