@@ -1,0 +1,101 @@
+"""A walk over a whole index in a process of its own, because a damaged LMDB file may kill the process that reads it.
+
+`walk` starts `python -m irminpy_pack.walk` and says what it found; a death by SIGBUS or SIGSEGV is a finding too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from typing import NamedTuple
+
+from irminpy.errors import StorageError
+
+from .environment import DATA
+from .files import Files
+from .index import Index, IndexDamaged
+
+__all__ = ["Walk", "walk"]
+
+# What LMDB and the kernel do to a process that follows a wrong page number.
+_DEADLY = frozenset({signal.SIGBUS, signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
+_RATE = 1 << 21  # bytes a second that even a slow machine walks; some 50 MB are usual
+
+
+class Walk(NamedTuple):
+    """What a walk found, where nothing is wrong."""
+
+    entries: int
+    """Each has the right checksum and its place in the order."""
+    end: int
+    """The virtual offset up to which frames are indexed."""
+
+
+def walk(
+    directory: str, *, uuid: bytes, generation: int, hash_size: int, timeout: float | None = None
+) -> Walk:
+    """Read every entry of the index in another process.
+
+    Raises IndexDamaged if anything is wrong, or if it takes longer than `timeout` seconds (None: by the length of the
+    file, at least a minute); StorageError if the walk cannot be done now. Entries may be added meanwhile.
+    """
+    if timeout is None:
+        try:
+            timeout = 60 + os.path.getsize(os.path.join(directory, DATA)) / _RATE
+        except OSError as error:
+            raise IndexDamaged(directory, "there is none") from error
+    # -P: nothing is imported from the current directory.
+    command = [sys.executable, "-P", "-m", __spec__.name if __spec__ else "irminpy_pack.walk"]
+    command += [directory, uuid.hex(), str(generation), str(hash_size)]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path if path)}
+    try:
+        done = subprocess.run(
+            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise IndexDamaged(directory, f"a walk over it did not end within {timeout:.0f} seconds") from error
+    except OSError as error:
+        raise StorageError(
+            f"no process can be started to walk over the index {directory}: {error}"
+        ) from error
+    if -done.returncode in _DEADLY:
+        raise IndexDamaged(directory, f"a walk over it died of {signal.Signals(-done.returncode).name}")
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise StorageError(f"the index {directory} could not be walked: {last or done.returncode}")
+    answer = json.loads(done.stdout)
+    if "damage" in answer:
+        raise IndexDamaged(directory, answer["damage"])
+    return Walk(answer["entries"], answer["end"])
+
+
+def main(directory: str, uuid: str, generation: str, hash_size: str) -> dict[str, object]:
+    """What the process says on its output: `entries` and `end`, or `damage`."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        index = Index.open(
+            directory,
+            uuid=bytes.fromhex(uuid),
+            generation=int(generation),
+            hash_size=int(hash_size),
+            readonly=True,
+            files=Files(),
+        )
+        try:
+            count, end = index.count, index.end
+            walked = sum(1 for _ in index.dump())
+            if not count <= walked <= index.count:
+                return {"damage": f"it has {walked} entries, and says {count}"}
+            return {"entries": walked, "end": end}
+        finally:
+            index.close()
+    except IndexDamaged as found:
+        return {"damage": found.reason}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(*sys.argv[1:])))
