@@ -118,12 +118,14 @@ class Environment:
     """The environment of one directory in this process; `open` gives it, as often as `release` is called."""
 
     __slots__ = (
-        *("_condemned", "_connection", "_key", "_map_size", "_reading", "_unusable", "_users", "_writing"),
-        *("directory", "readonly"),
+        *("_connection", "_key", "_map_size", "_reading", "_unusable", "_users", "_writing"),
+        *("condemned", "directory", "readonly"),
     )
 
     directory: str
     readonly: bool
+    condemned: str | None
+    """Why nobody may use it any more."""
 
     def __init__(self, directory: str, readonly: bool, map_size: int) -> None:
         self.directory = directory
@@ -132,7 +134,7 @@ class Environment:
         self._key: tuple[int, int] | None = None
         self._connection: _Connection | None = None
         self._users = 1
-        self._condemned: str | None = None  # why nobody may use it any more
+        self.condemned = None
         self._unusable = False  # in a child whose parent was in the middle of a transaction
         # INVARIANT: a reading transaction is open only under `_reading`, a writing one only under `_writing`.
         # Who takes several takes `_registry_lock` first, then `_writing`. Reading under a lock costs nothing where
@@ -161,8 +163,8 @@ class Environment:
                 if shared._key is not None:
                     _registry[shared._key] = shared
                 return shared
-            if shared._condemned is not None:
-                raise IndexDamaged(directory, shared._condemned)
+            if shared.condemned is not None:
+                raise IndexDamaged(directory, shared.condemned)
             if shared.readonly and not readonly:
                 shared._make_writable()
             shared._users += 1
@@ -180,8 +182,8 @@ class Environment:
 
     def condemn(self, reason: str) -> IndexDamaged:
         """From now on every use raises IndexDamaged, by whomever; gives one to raise."""
-        self._condemned = self._condemned or reason
-        return IndexDamaged(self.directory, self._condemned)
+        self.condemned = self.condemned or reason
+        return IndexDamaged(self.directory, self.condemned)
 
     def _make_writable(self) -> None:
         with self._writing, self._reading:
@@ -308,7 +310,7 @@ class Environment:
         try:
             return env.begin(objects)
         except lmdb.MapResizedError:  # another process needed more room than we have mapped
-            env.set_mapsize(0)
+            self._resize(env, 0)
         except lmdb.ReadersFullError:
             env.reader_check()
         return env.begin(objects)
@@ -316,10 +318,10 @@ class Environment:
     def _connected(self) -> _Connection:
         """What to work with; under `_reading`."""
         connection = self._connection
-        if connection is not None and self._condemned is None:
+        if connection is not None and self.condemned is None:
             return connection
-        if self._condemned is not None:
-            raise IndexDamaged(self.directory, self._condemned)
+        if self.condemned is not None:
+            raise IndexDamaged(self.directory, self.condemned)
         if self._unusable:
             raise StorageError(
                 f"the index {self.directory} cannot be used in this process, which was forked in the middle of a "
@@ -362,10 +364,10 @@ class Environment:
             finally:
                 txn.abort()  # nothing, once it is committed
         except lmdb.MapFullError:
-            self._resize(env, 2 * env.info()["map_size"])
+            self._grow(env, 2 * env.info()["map_size"])
             return False
         except lmdb.MapResizedError:
-            self._resize(env, 0)
+            self._grow(env, 0)
             return False
         except lmdb.Error as error:
             self._fail(error)
@@ -373,13 +375,23 @@ class Environment:
             raise self.condemn(found.reason) from found
         return True
 
+    def _grow(self, env: lmdb.Environment, size: int) -> None:
+        try:
+            with self._reading:
+                self._resize(env, size)
+        except lmdb.Error as error:
+            self._fail(error)
+
     def _resize(self, env: lmdb.Environment, size: int) -> None:
-        """Map `size` bytes from now on, or, if it is 0, as many as the process that grew it last."""
-        with self._reading:  # LMDB demands that no transaction is open
-            try:
-                env.set_mapsize(size)
-            except lmdb.Error as error:
-                self._fail(error)
+        """Map `size` bytes from now on, or, if it is 0, as many as the process that grew it last.
+
+        Under `_reading`: LMDB demands that no transaction is open.
+        """
+        try:
+            env.set_mapsize(size)
+        except lmdb.Error:
+            self._disconnect()  # LMDB has given up the old map, and would follow a null pointer
+            raise
 
     # Forks
 

@@ -235,12 +235,17 @@ class Index:
         return self._fingerprint
 
     def close(self) -> Fingerprint | None:
-        """Release it; what `fingerprint` says at the end, or None if it is `readonly`. A second call does nothing."""
+        """Release it; what `fingerprint` says at the end, or None if it is `readonly` or known to be damaged.
+
+        A second call does nothing.
+        """
         environment = self._environment
         if environment is None:
             return None
         try:
-            return None if self.readonly or environment.readonly else self.fingerprint()
+            return (
+                None if environment.readonly or self.readonly or environment.condemned else self.fingerprint()
+            )
         finally:
             self._environment = None
             environment.release()
