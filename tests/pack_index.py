@@ -7,8 +7,11 @@ import random
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import lmdb
 
 from irminpy_pack.files import Files
 from irminpy_pack.index import Index
@@ -17,10 +20,18 @@ UUID = bytes(range(16))
 OWN: dict[str, Any] = {"uuid": UUID, "generation": 3, "hash_size": 32}
 
 
-def opened(directory: str | Path, readonly: bool = False, **options: Any) -> Index:
+def opened(directory: str | Path, *, readonly: bool = False, **options: Any) -> Index:
     """The index in `directory`, of the store UUID and generation 3 unless `options` say otherwise."""
     options = {"files": Files(), **OWN, **options}
     return Index.open(str(directory), readonly=readonly, **options)
+
+
+def change(place: str, table: bytes, work: Callable[[lmdb.Transaction[bytes], Any], object]) -> None:
+    """Do `work` in the table, behind the back of the index."""
+    with lmdb.open(place, max_dbs=2) as env:
+        db = env.open_db(table)
+        with env.begin(write=True) as txn:
+            work(txn, db)
 
 
 def entries(count: int, seed: int = 1, hash_size: int = 32) -> dict[bytes, int]:

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 from irminpy.errors import StorageError
 
@@ -33,15 +35,24 @@ class Walk(NamedTuple):
     """Each has the right checksum and its place in the order, and is found by its key."""
     end: int
     """The virtual offset up to which frames are indexed."""
+    pages: bool
+    """Whether the pages of the file were verified too, those that LMDB takes for free among them."""
 
 
 def walk(
-    directory: str, *, uuid: bytes, generation: int, hash_size: int, timeout: float | None = None
+    directory: str,
+    *,
+    uuid: bytes,
+    generation: int,
+    hash_size: int,
+    still: bool = False,
+    timeout: float | None = None,
 ) -> Walk:
     """Read every entry of the index in another process.
 
+    `still` says that nobody writes meanwhile: then the pages are verified too, if py-lmdb is 3.0 or newer.
     Raises IndexDamaged if anything is wrong, or if it takes longer than `timeout` seconds (None: by the length of the
-    file, at least a minute); StorageError if the walk cannot be done now. Entries may be added meanwhile.
+    file, at least a minute); StorageError if the walk cannot be done now.
     """
     if timeout is None:
         try:
@@ -50,7 +61,7 @@ def walk(
             raise IndexDamaged(directory, "there is none") from error
     # -P: nothing is imported from the current directory.
     command = [sys.executable, "-P", "-m", __spec__.name if __spec__ else "irminpy_pack.walk"]
-    command += [directory, uuid.hex(), str(generation), str(hash_size)]
+    command += [directory, uuid.hex(), str(generation), str(hash_size), *(["still"] if still else [])]
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path if path)}
     try:
         done = subprocess.run(
@@ -70,13 +81,14 @@ def walk(
     answer = json.loads(done.stdout)
     if "damage" in answer:
         raise IndexDamaged(directory, answer["damage"])
-    return Walk(answer["entries"], answer["end"])
+    return Walk(answer["entries"], answer["end"], answer["pages"])
 
 
-def main(directory: str, uuid: str, generation: str, hash_size: str) -> dict[str, object]:
-    """What the process says on its output: `entries` and `end`, or `damage`."""
+def main(directory: str, uuid: str, generation: str, hash_size: str, still: str = "") -> dict[str, object]:
+    """What the process says on its output: the fields of Walk, or `damage`."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
+        pages = _verify(directory) if still else False
         index = Index.open(
             directory,
             uuid=bytes.fromhex(uuid),
@@ -94,11 +106,27 @@ def main(directory: str, uuid: str, generation: str, hash_size: str) -> dict[str
                 walked += 1
             if not count <= walked <= index.count:
                 return {"damage": f"it has {walked} entries, and says {count}"}
-            return {"entries": walked, "end": end}
+            return {"entries": walked, "end": end, "pages": pages}
         finally:
             index.close()
     except IndexDamaged as found:
         return {"damage": found.reason}
+
+
+def _verify(directory: str) -> bool:
+    """Whether the pages were verified: by bytes, without mapping them. IndexDamaged if that finds anything."""
+    try:
+        module = importlib.import_module("lmdb.verify")
+    except ImportError:
+        return False
+    verify = cast("Callable[[str], list[str]]", module.verify)
+    try:
+        found = verify(directory)
+    except (OSError, cast("type[Exception]", module.VerifyError)) as error:
+        raise IndexDamaged(directory, str(error)) from error
+    if found:
+        raise IndexDamaged(directory, f"{found[0]} ({len(found)} findings in all)")
+    return True
 
 
 if __name__ == "__main__":

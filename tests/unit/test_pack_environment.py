@@ -16,7 +16,7 @@ from irminpy.errors import StorageError
 from irminpy_pack.environment import Environment, IndexDamaged, Writing
 from tests.pack_index import entries, opened, output, python
 
-SMALL = {"map_size": 1 << 16}  # an index of any size has to grow out of it
+SMALL: dict[str, Any] = {"map_size": 1 << 16}  # an index of any size has to grow out of it
 
 
 @pytest.fixture
@@ -363,6 +363,23 @@ def test_who_may_not_write_reads_without_a_lock() -> None:
             assert sorted(os.listdir(place)) == ["data.mdb", "written"]
         finally:
             os.chmod(place, 0o755)
+
+
+@pytest.mark.needs("strace")
+def test_read_only_media_are_read_without_a_lock(place: str, tool_path: dict[str, str]) -> None:
+    """F14"""
+    code = """
+        import sys
+        from tests.pack_index import opened, entries
+        index = opened(sys.argv[1], readonly=True)
+        print(dict(index.dump()) == entries(100))
+    """
+    index = opened(place)
+    index.add(entries(100), 8)
+    index.close()
+    lock = os.path.join(place, "lock.mdb")
+    inject = ["-f", "-qq", "-o", "/dev/null", "-P", lock, "-e", "inject=openat:error=EROFS"]
+    assert output(code, place, wrap=[tool_path["strace"], *inject]) == "True"
 
 
 # One environment
