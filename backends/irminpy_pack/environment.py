@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, final
 
 import lmdb
 
-from irminpy.errors import ReadOnly, StorageError
+from irminpy.errors import Closed, ReadOnly, StorageError
 
 if TYPE_CHECKING:
     from lmdb import _Database as Table
@@ -322,6 +322,8 @@ class Environment:
             return connection
         if self.condemned is not None:
             raise IndexDamaged(self.directory, self.condemned)
+        if self._users == 0:
+            raise Closed(f"the index {self.directory}")
         if self._unusable:
             raise StorageError(
                 f"the index {self.directory} cannot be used in this process, which was forked in the middle of a "

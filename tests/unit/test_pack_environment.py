@@ -12,7 +12,7 @@ from typing import Any
 import lmdb
 import pytest
 
-from irminpy.errors import StorageError
+from irminpy.errors import Closed, StorageError
 from irminpy_pack.environment import Environment, IndexDamaged, Writing
 from tests.pack_index import entries, opened, output, python
 
@@ -401,6 +401,9 @@ def test_there_is_one_environment_for_all_who_open_a_directory(place: str) -> No
     first.release()
     assert first.record(b"state")[0] == b""
     first.release()
+    for late in (lambda: first.get(b"a"), lambda: first.write(begun)):  # a thread that lost a race with close
+        with pytest.raises(Closed):
+            late()
     second = open_environment(place)
     assert second is not first
     second.release()

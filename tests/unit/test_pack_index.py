@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
 from irminpy_pack.fingerprint import Fingerprint
 from irminpy_pack.index import Index, IndexDamaged
 from tests.pack_index import change, entries, opened
+
+DOCUMENT = (Path(__file__).parents[2] / "docs/formats/index.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -311,6 +314,31 @@ def test_the_checksum_binds_the_word_to_its_key(place: str) -> None:
     with pytest.raises(IndexDamaged):
         index.find(1, b"a" * 32)
     assert index.close() is None
+
+
+# Bytes
+
+
+def test_the_bytes_are_those_of_the_format_document(place: str) -> None:
+    """docs/formats/index.md"""
+    index = opened(place)
+    held: dict[bytes, bytes | None] = {}
+    index.close()
+    change(place, b"meta", lambda txn, db: held.update({b"state": txn.get(b"state", db=db)}))
+    example = DOCUMENT.split("```text\n")[1].split("```")[0]
+    assert held[b"state"] == bytes.fromhex("".join(line.partition("  ")[0] for line in example.splitlines()))
+    index = opened(place)
+    index.add({b"\1" + b"a" * 32: 5}, 8)
+    index.close()
+    change(place, b"objects", lambda txn, db: held.update({b"a": txn.get(b"\1" + b"a" * 32, db=db)}))
+    word = (5).to_bytes(8, "little")
+    assert held[b"a"] == word + zlib.crc32(b"\1" + b"a" * 32 + word).to_bytes(4, "little")
+    mark = Path(place, "written").read_bytes()
+    assert (mark[:8], mark[16:24]) == (
+        b"IRMPYIDX",
+        (1).to_bytes(8, "little"),
+    )  # after the one that made the tables
+    assert mark[24:] == zlib.crc32(mark[:24]).to_bytes(4, "little")
 
 
 # Against a dict
