@@ -1,13 +1,14 @@
-"""LMDB environments, one per data file and process, shared by all who open its directory. Only this module calls LMDB.
+"""LMDB environments, one per data file and process, shared by all who open its directory.
+
+Only this module calls LMDB.
 
 LMDB forbids a second environment on the same file in one process, and the use of an environment in the child of a
 fork. So there is a registry: `Environment.open` gives the environment that is there already, and around a fork no
 transaction is open; the child closes what it inherited, and opens the directory again, for reading only, when it
 is next asked for something.
 
-Each reading call is one short transaction, so no reader ever keeps LMDB from using old pages again. A failure is one
-of two: the environment cannot be used now (StorageError: no space, no memory, no permission …), or it is not to be
-used ever again (IndexDamaged). What the entries mean is said in `index.py`.
+Each reading call is one short transaction, so no reader ever keeps LMDB from using old pages again. What the entries
+mean is said in `index.py`.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ import lmdb
 
 from irminpy.errors import Closed, ReadOnly, StorageError
 
+from .damage import IndexDamaged, failure
+
 if TYPE_CHECKING:
     from lmdb import _Database as Table
 
-__all__ = ["DATA", "MAP_SIZE", "Environment", "IndexDamaged", "Writing"]
+__all__ = ["DATA", "MAP_SIZE", "Environment", "Writing"]
 
 DATA = "data.mdb"  # LMDB's name for the file that holds everything
 
@@ -40,34 +43,6 @@ _SMALLEST_MAP = 1 << 20
 _READERS = 1024  # slots in LMDB's table of reading transactions, for all processes together
 _AT_ONCE = 1024  # look-ups, or entries put, before other threads get their turn
 _FORK_WAIT = 10.0  # seconds a fork waits for transactions of other threads to end
-
-# Errors that say nothing about what is in the file. What py-lmdb says on its own account has the code 0.
-_NOT_NOW = frozenset(
-    {
-        *(0, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN),
-        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EINTR, errno.ENOLCK),
-    }
-)
-
-
-class IndexDamaged(Exception):
-    """The index in `directory` is not to be used any more, because of `reason`: set it aside and rebuild it.
-
-    A signal inside the pack; it never reaches a user.
-    """
-
-    def __init__(self, directory: str, reason: str) -> None:
-        super().__init__(f"the index {directory} is damaged: {reason}")
-        self.directory = directory
-        self.reason = reason
-
-
-def failure(directory: str, error: lmdb.Error | OSError) -> StorageError | IndexDamaged:
-    """What `error`, met in the index in `directory`, is for those above: not now, or never again."""
-    code = (error.errno or 0) if isinstance(error, OSError) else error.code
-    if code in _NOT_NOW or isinstance(error, lmdb.ReadersFullError | lmdb.TlsFullError):
-        return StorageError(f"the index {directory} cannot be used now: {error}; try again when that is over")
-    return IndexDamaged(directory, str(error))
 
 
 @final

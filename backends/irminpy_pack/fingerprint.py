@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from .environment import DATA, IndexDamaged, failure
+from .damage import IndexDamaged, failure
+from .environment import DATA
 from .files import Files, read_at, write_file
 
 __all__ = ["CHECK", "Fingerprint", "begin", "compare", "holds", "take", "void"]

@@ -18,7 +18,8 @@ from typing import final
 
 from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
 
-from .environment import DATA, MAP_SIZE, Environment, IndexDamaged, Writing, failure
+from .damage import IndexDamaged, failure
+from .environment import DATA, MAP_SIZE, Environment, Writing
 from .files import Files, sync_directory
 from .fingerprint import CHECK, Fingerprint, begin, compare, holds, take, void
 

@@ -17,9 +17,10 @@ from typing import NamedTuple, cast
 
 from irminpy.errors import StorageError
 
+from .damage import IndexDamaged
 from .environment import DATA
 from .files import Files
-from .index import Index, IndexDamaged
+from .index import Index
 
 __all__ = ["Walk", "walk"]
 
