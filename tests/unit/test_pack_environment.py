@@ -170,13 +170,13 @@ if pid == 0:
     status = 1
     try:
         assert index.find(key[0], key[1:]) == there[key]
-        assert dict(index.dump()) == there
+        assert dict(index.dump()).items() >= there.items()  # the parent adds meanwhile
         try:
             index.add({}, 16)
         except ReadOnly:
             index.close()
             again = opened(sys.argv[1], readonly=True)
-            assert again.count == 1000
+            assert again.count >= 1000
             again.close()
             status = 0
     finally:
