@@ -335,9 +335,7 @@ class Repo(Generic[C, M]):
         vals = graph.commits(backend, home.codec, self._heads(max), _hashes(min))
         return [Commit(home, hash_, val) for hash_, val in vals.items()]
 
-    def check(
-        self, roots: Iterable[Hash | Commit[C, M]] = (), *, shallow: bool = False
-    ) -> check_.Report:
+    def check(self, roots: Iterable[Hash | Commit[C, M]] = (), *, shallow: bool = False) -> check_.Report:
         """Read and hash again all that the branches and the commits `roots` lead to, and tell what is wrong.
 
         What only a detached store or a program knows is not reached from a branch: name it in `roots`.

@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("backend", "registry"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
     ("graph", "check", "slice", "watch", "commit", "history", "revision", "store", "repo"),  # 5: stores
-    ("remote", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
+    ("remote", "transfer", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
 )
 CONTRACT = 3  # backends import this floor and those below
 
