@@ -36,7 +36,16 @@ INNER: dict[str, tuple[str, ...]] = {
     "store": ("read", "history", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
-        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store", "store_machine", "sync"),
+        *(
+            "store_fixtures",
+            "store_writes",
+            "store_heads",
+            "store_threads",
+            "store",
+            "store_machine",
+            "faulty",
+            "sync",
+        ),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),
