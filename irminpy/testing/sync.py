@@ -359,7 +359,7 @@ class SyncSuite(StoreFixtures):
             self.closed_below(here, there, complete)
             transfer()
             assert there.head() == new
-        assert rounds > 20
+        assert rounds > 10
         assert there.tree() == here.tree()
         assert repo.check().ok
         assert other.check().ok
