@@ -201,6 +201,26 @@ def test_subtrees_that_are_shared_travel_once() -> None:
     assert there.check().ok
 
 
+def test_a_receiver_that_does_not_know_what_it_has_gets_it_again_but_once() -> None:
+    """A backend may answer None for the key of what it holds (`Backend.find_keys`)."""
+
+    class Vague(Recording):
+        def lacks(self, kind: Kind, hashes: Sequence[Hash], /) -> list[bool]:
+            return [True] * len(hashes) if kind is not Kind.COMMIT else super().lacks(kind, hashes)
+
+    here, there = opened(), opened()
+    tree = here.empty_tree().add("v", b"v")
+    for _ in range(60):
+        tree = here.empty_tree().add_tree("a", tree).add_tree("b", tree)
+    here.main().set_tree((), tree)
+    for i, write in enumerate((1, 1000)):
+        here.main().set("n", b"%d" % i)
+        sent = sync.push(here.main(), Vague(Local(there._opened)), bounds=sync.Bounds(write=write)).sent
+        assert sent.nodes <= 61 + 2
+    assert there.main().tree() == here.main().tree()
+    assert there.check().ok
+
+
 def test_an_empty_tree_and_large_values_travel() -> None:
     here, there = opened(), opened()
     main = here.main()
