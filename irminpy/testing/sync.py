@@ -280,6 +280,9 @@ class SyncSuite(StoreFixtures):
         assert messages(theirs, shallow=True, path="3") == ["3"]
         assert messages(theirs, shallow=True, first_parent=True, order="topological") == ["5", "4", "3"]
         assert len(theirs.history(shallow=True)) == 3
+        assert theirs.last_modified("5/0") == [theirs.head()]
+        with pytest.raises(DanglingHash):
+            theirs.last_modified("0/0")
         with pytest.raises(DanglingHash):
             theirs.history()
         assert [problem.fault for problem in other.check().problems] == ["dangling"]
