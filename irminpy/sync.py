@@ -49,12 +49,12 @@ class FetchedAll(Generic[C, M]):
 
 @dataclass(frozen=True, slots=True)
 class Pushed(Generic[C, M]):
-    """What a push did: where the remote's branch is now and where it was, each None for nowhere; what travelled.
+    """What a push did: the remote's branch, where it was (None: it was not there), where it is now, what travelled.
 
-    `head` is None if the store has no head, so that there was nothing to push.
+    `head` is None if the store has no head: there was nothing to push, and nothing moved.
     """
 
-    branch: str | None
+    branch: str
     before: Hash | None
     head: Commit[C, M] | None
     sent: Sent

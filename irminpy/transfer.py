@@ -6,7 +6,8 @@ invariant of `irminpy.remote`). Objects are written children first, in batches, 
 transfer that is interrupted has moved nothing, and what it wrote need not travel again.
 
 Held in memory: the commits that travel, one hash for each of their nodes, one batch, and of the nodes whose
-children are still on their way at most `Bounds.ask` for each level of the trees. No recursion.
+children are still on their way at most `Bounds.ask` for each level of the trees, with the hashes of these children.
+No recursion.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class Transfer:
                 self._read[hash_] = self._decoded(hash_, data)
                 ahead.append(hash_)
             self._ask_for(ahead)
-            wanted = wanted[len(answer) :]
+            wanted = wanted[min(len(answer), len(starts)) :]
             self._page *= 2
 
     def _ask_for(self, commits: list[Hash]) -> None:

@@ -209,15 +209,18 @@ def test_a_receiver_that_does_not_know_what_it_has_gets_it_again_but_once() -> N
             return [True] * len(hashes) if kind is not Kind.COMMIT else super().lacks(kind, hashes)
 
     here, there = opened(), opened()
-    tree = here.empty_tree().add("v", b"v")
-    for _ in range(60):
-        tree = here.empty_tree().add_tree("a", tree).add_tree("b", tree)
-    here.main().set_tree((), tree)
-    for i, write in enumerate((1, 1000)):
-        here.main().set("n", b"%d" % i)
-        sent = sync.push(here.main(), Vague(Local(there._opened)), bounds=sync.Bounds(write=write)).sent
-        assert sent.nodes <= 61 + 2
-    assert there.main().tree() == here.main().tree()
+    x, y = here.empty_tree().add("v", b"x"), here.empty_tree().add("v", b"y")
+    for _ in range(30):  # 2^30 paths, and no node is twice in another
+        x, y = (
+            here.empty_tree().add_tree("a", x).add_tree("b", y),
+            here.empty_tree().add_tree("c", x).add_tree("d", y),
+        )
+    here.main().set_tree((), x.add_tree("y", y))
+    for ask, write in ((1, 1), (3, 1000), (1000, 1)):
+        bounds = sync.Bounds(ask=ask, write=write)
+        here.main().set("n", b"%d" % ask)
+        assert sync.push(here.main(), Vague(Local(there._opened)), bounds=bounds).sent.nodes <= 2 * 62
+    assert there.main().tree().hash() == here.main().tree().hash()
     assert there.check().ok
 
 
@@ -535,7 +538,7 @@ def test_a_ref_never_moves_to_what_is_not_there() -> None:
 
 
 def test_the_names_of_errors() -> None:
-    """What says who, where and what to do."""
+    """GR-15: every failure is an exception, which says who, where and what to do."""
     here, there = opened(), opened()
     here.main().set("a", b"1")
     there.main().set("a", b"2")
