@@ -198,7 +198,7 @@ class Opened(Generic[C, M]):
         data = codec.encode_commit(val)
         hash_ = Hash(codec.digest(data))
         objects.commits[hash_] = data
-        if not self._write(objects, () if move is None else move(hash_)):
+        if not self.write(objects, () if move is None else move(hash_)):
             return None
         saved = self._saved(tree, root, objects, clear=clear)
         return Commit(self.home, hash_, val), saved
@@ -215,7 +215,7 @@ class Opened(Generic[C, M]):
         self.check()
         root, objects = self._gathered(tree)
         if len(objects):
-            self._write(objects, ())
+            self.write(objects, ())
         self._saved(tree, root, objects, clear=clear)
         return cast("KindedKey", tree.key())
 
@@ -225,8 +225,17 @@ class Opened(Generic[C, M]):
         codec = self.home.codec
         (encoded,) = codec.encode_contents([data])
         hash_ = codec.digest(encoded)
-        self._write(Objects(contents={hash_: encoded}), ())
+        self.write(Objects(contents={hash_: encoded}), ())
         return Hash(hash_)
+
+    def write(self, objects: Objects, updates: Sequence[RefUpdate] = ()) -> bool:
+        """Write `objects` and move refs, as `Backend.write`; counted."""
+        if not self.backend.write(objects, updates):
+            return False
+        counters = self.home.counters
+        counters.contents_add += len(objects.contents)
+        counters.node_add += len(objects.nodes)
+        return True
 
     def _gathered(self, tree: Tree[C, M]) -> tuple[Any, Objects]:
         self.home.schema.require(_tree(tree).schema)
@@ -237,14 +246,6 @@ class Opened(Generic[C, M]):
         saved = save(root, objects, self.source, clear=clear)
         tree._root = saved  # pyright: ignore[reportPrivateUsage]
         return Tree(self.home, saved)
-
-    def _write(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
-        if not self.backend.write(objects, updates):
-            return False
-        counters = self.home.counters
-        counters.contents_add += len(objects.contents)
-        counters.node_add += len(objects.nodes)
-        return True
 
 
 def _tree(tree: Tree[Any, Any]) -> Tree[Any, Any]:

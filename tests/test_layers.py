@@ -18,8 +18,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("objects", "_core", "formats", "key", "schema", "shape"),  # 2: objects as bytes
     ("backend", "registry"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
-    ("graph", "check", "slice", "watch", "commit", "history", "store", "repo"),  # 5: stores
-    ("remote", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
+    ("graph", "check", "slice", "watch", "commit", "history", "revision", "store", "repo"),  # 5: stores
+    ("remote", "transfer", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
 )
 CONTRACT = 3  # backends import this floor and those below
 
@@ -36,7 +36,16 @@ INNER: dict[str, tuple[str, ...]] = {
     "store": ("read", "history", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
-        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store", "store_machine"),
+        *(
+            "store_fixtures",
+            "store_writes",
+            "store_heads",
+            "store_threads",
+            "store",
+            "store_machine",
+            "faulty",
+            "sync",
+        ),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),
