@@ -33,10 +33,11 @@ INNER: dict[str, tuple[str, ...]] = {
         *("diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
-    "store": ("read", "history", "store"),
+    "store": ("follow", "read", "history", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
-        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store", "store_machine"),
+        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store"),
+        *("store_model", "exchange", "store_machine", "__main__"),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),

@@ -10,27 +10,17 @@ A subclass says where the repository lives; hypothesis runs it with `run_state_m
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, TypeVar
+from collections.abc import Callable
+from typing import Any, Literal
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import precondition, rule
 
-from ..backend import Maker
-from ..commit import Commit
-from ..diff import Change
 from ..errors import MergeConflict, NoChange, NotFound, Rejected, TestWas
-from ..hash import Hash
 from ..info import Info
 from ..path import Path
-from ..repo import Repo
-from ..repo import open as open_repo
-from ..schema import Schema
-from ..store import Store
-from ..store.read import hash_of
 from ..tree import Tree
-from ..watch import Watch
+from .exchange import Exchange
 from .model import (
     Bindings,
     Prefer,
@@ -45,19 +35,12 @@ from .model import (
     merged_at,
     removed,
 )
+from .store_model import BRANCHES, DETACHED, Commits, Stores, Watched
 from .strategies import bindings, paths, values
 
 __all__ = ["StoreMachine"]
 
-T = TypeVar("T")
-Repos = Repo[bytes, Any]
-Stores = Store[bytes, Any]
-Commits = Commit[bytes, Any]
 Trees = Tree[bytes, Any]
-
-BRANCHES = ("main", "dev", "topic/x")
-DETACHED = ("@0", "@1")
-PATIENCE = 10.0
 
 _branches = st.sampled_from(BRANCHES)
 _places = st.sampled_from(BRANCHES + DETACHED)
@@ -68,96 +51,12 @@ _prefer: st.SearchStrategy[Any] = st.sampled_from([None, "ours", "theirs"])
 _edits = st.lists(st.tuples(_below, st.none() | values), max_size=8)
 
 
-class StoreMachine(RuleBasedStateMachine):
+class StoreMachine(Exchange):
     """A repository against plain values, and beside it one in memory to which the same happens.
 
-    A subclass gives `make`, and may choose a `schema` (of bytes) and say that the maker `reopens`.
+    A subclass gives `make`, and may choose a `schema` (of bytes), say that the maker `reopens`, and say that
+    the store `collects` garbage and how.
     """
-
-    schema: ClassVar[Schema[bytes, Any]] = Schema()
-    reopens: ClassVar[bool] = False
-
-    def make(self) -> Maker:
-        """A maker for a store that does not exist yet: override this."""
-        raise NotImplementedError("a subclass of StoreMachine overrides `make`")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maker = self.make()
-        twin: Repos = open_repo("mem:", self.schema, author="suite", clock=lambda: 0)
-        self.repos: list[Repos] = [self._open(), twin]
-        # The model: commits are numbers; a place is a branch or a detached store.
-        self.parents: list[tuple[int, ...]] = []
-        self.bindings: list[Bindings] = []
-        self.hashes: list[Hash] = []
-        self.known: dict[tuple[tuple[int, ...], frozenset[tuple[Path, bytes]], str], int] = {}
-        self.roots: dict[frozenset[tuple[Path, bytes]], Hash] = {}
-        self.heads: dict[str, int | None] = dict.fromkeys(BRANCHES + DETACHED)
-        self.stores: list[dict[str, Stores]] = [
-            {name: repo.branch(name) for name in BRANCHES} | {name: repo.empty() for name in DETACHED}
-            for repo in self.repos
-        ]
-        self.watched: list[_Watched] = []
-
-    def _open(self) -> Repos:
-        return Repo.open(self.maker, self.schema, author="suite", clock=lambda: 0)
-
-    def teardown(self) -> None:
-        """Close both repositories, after a look at what was watched."""
-        try:
-            self._end_watches()
-        finally:
-            for repo in self.repos:
-                repo.close()
-
-    # -- the model ---------------------------------------------------------------------------------------------
-
-    def _now(self, place: str) -> Bindings:
-        head = self.heads[place]
-        return {} if head is None else self.bindings[head]
-
-    def _both(self, place: str, act: Callable[[Stores], T]) -> list[T]:
-        return [act(stores[place]) for stores in self.stores]
-
-    def _moved(self, place: str, head: int | None) -> None:
-        self.heads[place] = head
-        for watched in self.watched:
-            if watched.name == place:
-                watched.expected.append(None if head is None else self.hashes[head])
-
-    def _known(
-        self, made: Sequence[Commits | None], parents: Sequence[int], now: Bindings, message: str
-    ) -> int:
-        """The number of the commit that was made in both repositories, which holds `now`."""
-        items = frozenset(now.items())
-        one, two = made
-        assert one is not None, "no commit was made"
-        assert two is not None
-        assert one.hash == two.hash, "memory has another hash"
-        assert one.to_bytes() == two.to_bytes()
-        assert (one.info, one.parents) == (
-            Info(0, "suite", message),
-            tuple([self.hashes[parent] for parent in parents]),
-        )
-        assert self.roots.setdefault(items, one.tree_hash) == one.tree_hash, "equal bindings, two hashes"
-        number = self.known.setdefault((tuple(parents), items, message), len(self.hashes))
-        if number == len(self.hashes):
-            assert one.hash not in self.hashes
-            self.parents.append(tuple(parents))
-            self.bindings.append(now)
-            self.hashes.append(one.hash)
-        assert one.hash == self.hashes[number]
-        return number
-
-    def _written(
-        self, place: str, made: Sequence[Commits | None], now: Bindings, message: str, *, empty: bool = False
-    ) -> None:
-        """Check that a write which leads to `now` made a commit, or none if nothing changes."""
-        head = self.heads[place]
-        if head is not None and now == self.bindings[head] and not empty:
-            assert made == [None, None], "a commit of no change"
-            return
-        self._moved(place, self._known(made, () if head is None else (head,), now, message))
 
     # -- writes ------------------------------------------------------------------------------------------------
 
@@ -346,8 +245,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(part=bindings(6), data=st.data(), message=_messages)
     def commit_tree(self, part: Bindings, data: st.DataObject, message: str) -> None:
         """`Repo.commit_tree`, with any parents; no branch moves."""
-        count = len(self.hashes)
-        parents = data.draw(st.lists(st.integers(0, count - 1), max_size=3, unique=True)) if count else []
+        live = self._live()
+        parents = data.draw(st.lists(st.sampled_from(live), max_size=3, unique=True)) if live else []
         made = [
             repo.commit_tree(
                 built(self.schema, part),
@@ -358,11 +257,11 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         self._known(made, parents, part, message)
 
-    @precondition(lambda self: self.hashes)
+    @precondition(lambda self: self._live())
     @rule(place=_places, test=_places, data=st.data(), how=st.sampled_from(["set", "test", "forward"]))
     def move(self, place: str, test: str, data: st.DataObject, how: str) -> None:
         """`set_head`, `test_and_set_head`, `fast_forward` to any commit that there is."""
-        number = data.draw(st.integers(0, len(self.hashes) - 1))
+        number = data.draw(st.sampled_from(self._live()))
         head = self.heads[place]
         if how == "test":
             expected = self.heads[test]
@@ -395,7 +294,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Close, and open again: branches and commits are there, detached stores start where they stood."""
         self._end_watches()
         self.repos[0].close()
-        repo = self.repos[0] = self._open()
+        repo = self.repos[0] = self._open(self.maker)
         stores = self.stores[0] = {name: repo.branch(name) for name in BRANCHES}
         for name in DETACHED:
             head = self.heads[name]
@@ -493,60 +392,9 @@ class StoreMachine(RuleBasedStateMachine):
     def watch(self, name: str) -> None:
         """Start to watch a branch, from where it stands now."""
         if len(self.watched) < 4:
-            self.watched.append(_Watched(self.stores[0][name]))
+            self.watched.append(Watched(self.stores[0][name], self.patience))
 
     @rule()
     def unwatch(self) -> None:
         """Every watcher has heard of the last state, and of the others in their order."""
         self._end_watches()
-
-    def _end_watches(self) -> None:
-        watched, self.watched = self.watched, []
-        for one in watched:
-            one.end()
-
-    # -- invariants --------------------------------------------------------------------------------------------
-
-    @invariant()
-    def every_place_is_as_in_the_model(self) -> None:
-        """Heads, bindings and the list of branches."""
-        for repo, stores in zip(self.repos, self.stores, strict=True):
-            assert repo.branches() == sorted(name for name in BRANCHES if self.heads[name] is not None)
-            for place, head in self.heads.items():
-                commit = stores[place].find_head()
-                if head is None:
-                    assert commit is None
-                else:
-                    assert commit is not None
-                    assert commit.hash == self.hashes[head]
-                assert bindings_of(stores[place].tree()) == self._now(place)
-
-
-class _Watched:
-    """A watcher of a branch, what it was told, and all heads that the branch has had since."""
-
-    def __init__(self, store: Stores) -> None:
-        assert store.name is not None
-        self.name = store.name
-        head = store.find_head()
-        self.expected: list[Hash | None] = [None if head is None else head.hash]
-        self.told: list[tuple[Hash | None, Hash | None]] = []
-        self.watch: Watch = store.watch(self._hear, init=head)
-
-    def _hear(self, change: Change[Commits]) -> None:
-        before, after = change.before, change.after
-        self.told.append((hash_of(before), hash_of(after)))
-
-    def end(self) -> None:
-        """Wait for the last state, and check the way there."""
-        end = time.monotonic() + PATIENCE
-        start, last = self.expected[0], self.expected[-1]
-        while (self.told[-1][1] if self.told else start) != last:
-            assert time.monotonic() < end, f"{self.name} was not told of its last head"
-            time.sleep(0.0005)
-        self.watch.unwatch()
-        now, heads = start, iter(self.expected)
-        for before, after in self.told:
-            assert before == now != after
-            assert any(head == after for head in heads), "told of a head that never was, or out of order"
-            now = after
