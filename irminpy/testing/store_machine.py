@@ -10,7 +10,8 @@ A subclass says where the repository lives; hypothesis runs it with `run_state_m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from hypothesis import strategies as st
@@ -75,9 +76,13 @@ class StoreMachine(Exchange):
         made = self._both(place, lambda s: s.set(path, value, message=message, allow_empty=empty))
         self._written(place, made, added(self._now(place), path, value), message, empty=empty)
 
-    @rule(place=_places, path=_any, message=_messages)
-    def remove(self, place: str, path: Path, message: str) -> None:
-        """`Store.remove`, also of nothing and of the root."""
+    @rule(place=_places, path=_any, message=_messages, near=st.none() | st.integers(0, 99))
+    def remove(self, place: str, path: Path, message: str, near: int | None) -> None:
+        """`Store.remove`, also of nothing and of the root; `near`: of what is there, or a directory above it."""
+        if near is not None and self._now(place):
+            there = sorted(self._now(place))
+            path = there[near % len(there)]
+            path = path[: len(path) - near % 2]
         made = self._both(place, lambda s: s.remove(path, message=message))
         self._written(place, made, removed(self._now(place), path), message)
 
@@ -305,7 +310,7 @@ class StoreMachine(Exchange):
     @rule(src=_places, into=_places, prefer=_prefer, how=st.sampled_from(["into", "branch", "commit"]))
     def merge(self, src: str, into: str, prefer: Prefer, how: str) -> None:
         """Merges of branches and detached stores, of every kind of history."""
-        theirs, ours = self.heads[src], self.heads[into]
+        theirs = self.heads[src]
 
         def act(stores: dict[str, Stores]) -> Commits | None:
             one, two = stores[src], stores[into]
@@ -322,12 +327,45 @@ class StoreMachine(Exchange):
                 except NotFound:
                     assert how == "branch"
             return
+        self._merge(into, theirs, [partial(act, stores) for stores in self.stores], prefer)
+
+    @rule(one=_places, two=_places, prefer=_prefer, other=_prefer, data=st.data())
+    def cross(self, one: str, two: str, prefer: Prefer, other: Prefer, data: st.DataObject) -> None:
+        """Both merge what the other was before, so that they have two common ancestors; then they merge again,
+        after a write where the ancestors differ.
+        """
+        a, b = self.heads[one], self.heads[two]
+        if one == two or a is None or b is None:
+            return
+        merges: list[tuple[str, int, Prefer]] = [(one, b, prefer), (two, a, other)]
+        for into, theirs, how in merges:
+            hash_ = self.hashes[theirs]
+            acts: Sequence[Callable[[], Commits | None]] = [
+                partial(stores[into].merge_with_commit, repo.commit(hash_), on_conflict=how)
+                for repo, stores in zip(self.repos, self.stores, strict=True)
+            ]
+            self._merge(into, theirs, acts, how)
+        apart = [path for path, _ in self.bindings[a].items() ^ self.bindings[b].items()]
+        if apart:
+            path = data.draw(st.sampled_from(sorted(set(apart))))
+            self.set_(place=one, path=path, value=b"crossed", message="", empty=False, again=0)
+        self.merge(src=two, into=one, prefer=None, how="into")
+
+    def _merge(
+        self,
+        into: str,
+        theirs: int,
+        acts: Sequence[Callable[[], Commits | None]],
+        prefer: Prefer,
+    ) -> None:
+        """Let `acts` merge the commit `theirs`, one in each repository, and check what comes of it."""
+        ours = self.heads[into]
         bases = set[int]() if ours is None else lowest(self.parents, ours, theirs)
         if theirs in bases:
-            assert [act(stores) for stores in self.stores] == [None, None]
+            assert [act() for act in acts] == [None, None]
             return
         if ours is None or ours in bases:
-            for made in [act(stores) for stores in self.stores]:
+            for made in [act() for act in acts]:
                 assert made is not None
                 assert made.hash == self.hashes[theirs]
             self._moved(into, theirs)
@@ -339,18 +377,18 @@ class StoreMachine(Exchange):
         if old == "unknown":
             # With three ancestors or more the order in which they are merged may decide.
             try:
-                both = [act(stores) for stores in self.stores]
+                both = [act() for act in acts]
             except MergeConflict:
-                self._conflicts(lambda: act(self.stores[1]))
+                self._conflicts(acts[1])
                 return
             assert both[0] is not None
             after = bindings_of(both[0].tree())
         elif after is None:
-            for stores in self.stores:
-                self._conflicts(lambda stores=stores: act(stores))  # type: ignore[misc]
+            for act in acts:
+                self._conflicts(act)
             return
         else:
-            both = [act(stores) for stores in self.stores]
+            both = [act() for act in acts]
         self._moved(into, self._known(both, (ours, theirs), after, ""))
 
     def _ancestor(self, bases: set[int]) -> Bindings | Literal["unknown", "conflict"]:
