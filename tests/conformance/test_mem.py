@@ -6,6 +6,7 @@ import os
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from irminpy.backend import Maker
@@ -70,4 +71,5 @@ def test_random_writes_and_merges_agree_with_plain_values(format_: Format) -> No
     class Machine(MemoryMachine):
         schema = Schema(format=format_)
 
-    run_state_machine_as_test(Machine)
+    how = settings(max_examples=20) if PROFILE == "quick" else None
+    run_state_machine_as_test(Machine, settings=how)
