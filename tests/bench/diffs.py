@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import pairwise
 
 import irminpy
 from irminpy import Commit, Repo
@@ -23,7 +24,7 @@ def history(repo: Repo[bytes], commits: int, n: int = N) -> list[Commit[bytes]]:
 def differences(commits: list[Commit[bytes]]) -> int:
     """How many changes there are between neighbours, each pair read into trees of its own."""
     found = 0
-    for before, after in zip(commits, commits[1:], strict=False):
+    for before, after in pairwise(commits):
         found += sum(1 for _ in before.tree().diff(after.tree()))
     return found
 

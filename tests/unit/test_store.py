@@ -206,11 +206,12 @@ def test_a_lost_race_starts_over(
 def test_after_all_retries_it_is_an_error(
     main: Stores, repo: Repo[str, None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SW-10, SW-22."""
+    """SW-10, SW-19, SW-22: raised, with a message, not answered."""
     racing(repo, monkeypatch, 99, lambda i: repo.main().set("other", str(i)))
     with pytest.raises(TooManyRetries) as caught:
         main.set("mine", "1", retries=2)
     assert caught.value.retries == 2
+    assert "2" in str(caught.value)
     assert main.find("mine") is None
 
 
