@@ -84,7 +84,7 @@ def test_metadata_alone_is_a_change() -> None:
 
 
 def test_metadata_that_is_not_given_is_the_default_unless_it_is_kept() -> None:
-    """TU-02: what was there is lost."""
+    """TU-02, QK-07: what was there is lost."""
     assert TREE.update("d/x", Once(b"1")).get_all("d/x") == (b"1", 0)
     assert TREE.update("d/x", Once(b"8")).get_all("d/x") == (b"8", 0)
     assert TREE.update("d/x", Once(b"8"), keep=True).get_all("d/x") == (b"8", 7)
