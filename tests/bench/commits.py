@@ -26,7 +26,7 @@ def main() -> int:
     """Print the rates of the first hundred commits and of all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--commits", type=int, default=1000)
+    parser.add_argument("--commits", type=int, default=1000, help="at least 100")
     given = parser.parse_args()
     count: int = given.commits
     generations = list(updates(2, count))
@@ -41,7 +41,8 @@ def main() -> int:
             late, _ = timed(work, repo, generations[100:], 100)
         soon.rates.append(100 / early)
         all_.rates.append(count / (early + late))
-    report("W2, 100 updates a commit", [soon, all_], calibration)
+    # Irmin's rate falls with the number of commits, so that fewer are not comparable.
+    report("W2, 100 updates a commit", [soon, all_] if count == 1000 else [soon], calibration)
     return 0
 
 
