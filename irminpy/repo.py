@@ -8,7 +8,7 @@ from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
 from . import check as check_
-from . import diff, graph
+from . import graph
 from . import revision as revision_
 from . import slice as slice_
 from .backend import Maker, Options, RefUpdate
@@ -25,6 +25,7 @@ from .registry import maker_of_uri
 from .schema import Schema
 from .slice import Slice
 from .store import Store
+from .store.follow import Following
 from .tree import Tree
 from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
@@ -418,14 +419,14 @@ class Repo(Generic[C, M]):
         `init` is what the caller knows of the branches: what has changed since is told at once. See
         `Store.watch`.
         """
-        get = self._opened.get
+        self._opened.check()
+        following = Following(self._opened, lambda commit: commit, init or {})
 
         def call(name: str, change: Change[Hash]) -> None:
-            before = None if change.before is None else get(change.before, "a watched branch")
-            after = None if change.after is None else get(change.after, "a watched branch")
-            f(name, cast("Change[Commit[C, M]]", diff.of(before, after)))
+            found = following.change(name, change.after)
+            if found is not None and found.before != found.after:
+                f(name, found)
 
-        self._opened.check()
         known = None if init is None else {name: commit.hash for name, commit in init.items()}
         return self._watches.watch_all(call, init=known)
 

@@ -114,6 +114,7 @@ def test_a_walk_reads_no_further_than_it_has_to() -> None:
 
 
 def test_lcas_of_a_long_history_look_at_the_near_part_only() -> None:
+    """US-09."""
     rows: list[tuple[int, ...]] = [()]
     rows += [(i,) for i in range(5000)]
     rows += [(5000,), (5000,)]
@@ -275,7 +276,7 @@ def test_a_criss_cross_in_a_long_history_is_settled_near_by() -> None:
 
 
 def test_common_ancestors_in_a_busy_history_cost_one_read_per_commit() -> None:
-    """CH-14: two branches that merge each other again and again."""
+    """CH-14, US-09: two branches that merge each other again and again."""
     rows: list[tuple[int, ...]] = [(), (0,), (0,)]
     for i in range(1, 4001, 2):
         rows += [(i, i + 1), (i + 1, i)]
@@ -358,7 +359,7 @@ def put(
 
 
 def test_the_graph_of_one_commit_has_one_vertex(repo: Repo[str, None]) -> None:
-    """TC-024, CH-15."""
+    """TC-024, CH-15, CG-01."""
     main = repo.main()
     assert len(main.history()) == 0
     assert main.history().heads == ()
