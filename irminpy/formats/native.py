@@ -30,6 +30,7 @@ _FEW = 32
 _WIDEST = 12  # bits by which directories are split at once
 _HASH_SIZE = 32
 _NO_LIMIT = 1 << 63
+_MAX_STEP = _core.MAX_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class NativeCodec:
             if "" in steps:
                 steps = [step for step in steps if step]
             # ASCII has no surrogates, and a short path has no long step: one look at the whole is enough.
-            if path.isascii() and "\0" not in path and len(path) <= _core.MAX_STEP:
+            if path.isascii() and "\0" not in path and len(path) <= _MAX_STEP:
                 return steps
         else:
             steps = list(as_path(path))
