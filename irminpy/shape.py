@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 from ._core import patch_column
 from .errors import Corrupted
@@ -21,7 +21,7 @@ from .hash import Hash
 from .objects import CONTENTS_META, Inode, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .formats.format import Codec
 
@@ -33,6 +33,7 @@ __all__ = [
     "bucket",
     "build",
     "differences",
+    "encode_flat",
     "entries",
     "entry_of",
     "page",
@@ -138,20 +139,41 @@ def build(
     `metadata` holds the encoded metadata of the entries of kind `CONTENTS_META`. Raises DepthExceeded if more
     steps than a flat object holds agree in all digits of their hashes.
     """
-    n = len(steps)
     columns = _Columns(codec, nodes, steps, kinds, hashes, metadata)
-    if n <= codec.leaf:
-        return _put(codec, nodes, columns.flat(range(n)))
+    if len(steps) <= codec.leaf:
+        (hash_,) = columns.flat(columns.ordered(range(len(steps))), [len(steps)])
+        return hash_
     columns.keys = codec.keys(steps)
-    return columns.inode(range(n), depth)
+    return columns.inode(range(len(steps)), depth)
+
+
+def encode_flat(
+    codec: Codec,
+    steps: list[str],
+    kinds: bytes,
+    hashes: bytes,
+    counts: Iterable[int],
+    metadata: Mapping[str, bytes],
+) -> list[bytes]:
+    """The bytes of flat objects of `counts` entries, whose columns follow each other; steps ascend within each."""
+    encode, size = codec.encode_node, codec.hash_size
+    data: list[bytes] = []
+    at = 0
+    for n in counts:
+        end = at + n
+        own = steps[at:end]
+        columns = [metadata[step] for step in own if step in metadata] if metadata else []
+        data.append(encode(own, kinds[at:end], hashes[at * size : end * size], columns))
+        at = end
+    return data
 
 
 class _Columns:
-    """The entries of a directory that is built. They are told by their numbers, of which lists are made: a tuple
+    """The entries of a directory that is built. They are told by their positions, of which lists are made: a tuple
     per entry would cost twice the time, much of it in the garbage collector.
     """
 
-    __slots__ = ("codec", "hashes", "keys", "kinds", "metadata", "nodes", "one_kind", "steps")
+    __slots__ = ("codec", "hashes", "key", "keys", "kinds", "metadata", "nodes", "steps")
 
     def __init__(
         self,
@@ -168,28 +190,34 @@ class _Columns:
         self.keys: list[bytes] = []
         """The keys of the steps; nobody asks for those of a flat object."""
         self.kinds = kinds
-        self.one_kind = kinds[:1] if kinds.count(kinds[:1]) == len(kinds) else None
-        """The kind, if all entries have the same."""
         self.hashes = hashes
         self.metadata = metadata
-
-    def flat(self, rows: Sequence[int]) -> bytes:
-        """The bytes of the flat object of the entries `rows`."""
-        codec, all_steps, metadata = self.codec, self.steps, self.metadata
         order = codec.order
-        key = all_steps.__getitem__ if order is None else lambda i: order(all_steps[i])
-        rows = sorted(rows, key=key)
+        self.key: Callable[[int], Any] = steps.__getitem__ if order is None else lambda row: order(steps[row])
+
+    def ordered(self, rows: Iterable[int]) -> list[int]:
+        """The `rows` in the order of their steps."""
+        return sorted(rows, key=self.key)
+
+    def flat(self, rows: list[int], counts: list[int]) -> list[bytes]:
+        """The hashes of flat objects of `counts` of the `rows` each, which are in order within each; added."""
+        codec = self.codec
         if len(rows) > 1:
-            # Twice as fast as a comprehension per column.
+            # Three times as fast as a comprehension per column.
             pick = itemgetter(*rows)
-            steps = list(pick(all_steps))
-            hashes = b"".join(pick(self.hashes))
+            steps, kinds, hashes = (
+                list(pick(self.steps)),
+                bytes(pick(self.kinds)),
+                b"".join(pick(self.hashes)),
+            )
         else:
-            steps = [all_steps[i] for i in rows]
-            hashes = b"".join([self.hashes[i] for i in rows])
-        kinds = bytes([self.kinds[i] for i in rows]) if self.one_kind is None else self.one_kind * len(rows)
-        columns = [metadata[step] for step in steps if step in metadata] if metadata else []
-        return codec.encode_node(steps, kinds, hashes, columns)
+            steps = [self.steps[row] for row in rows]
+            kinds = bytes([self.kinds[row] for row in rows])
+            hashes = b"".join([self.hashes[row] for row in rows])
+        data = encode_flat(codec, steps, kinds, hashes, counts, self.metadata)
+        found = codec.digest_many(data)
+        self.nodes.update(zip(found, data, strict=True))
+        return found
 
     def inode(self, rows: Sequence[int], depth: int) -> bytes:
         """The hash of the inode of the entries `rows`, which are more than a flat object holds."""
@@ -203,11 +231,11 @@ class _Columns:
 
     def _joined(self, groups: list[list[int]], depth: int) -> bytes:
         """The hash of the inode of `groups`, which are split by one digit or more, from that at `depth` on."""
-        codec, nodes, leaf = self.codec, self.nodes, self.codec.leaf
+        codec, leaf = self.codec, self.codec.leaf
         width = len(groups) // codec.fanout
         buckets: list[int] = []
         counts: list[int] = []
-        flat: list[bytes] = []
+        flat: list[int] = []
         inodes: dict[int, bytes] = {}
         for digit in range(codec.fanout):
             part = groups[digit * width : (digit + 1) * width]
@@ -217,17 +245,17 @@ class _Columns:
             buckets.append(digit)
             counts.append(count)
             if count <= leaf:
-                flat.append(self.flat(part[0] if width == 1 else list(chain.from_iterable(part))))
+                flat += self.ordered(part[0] if width == 1 else chain.from_iterable(part))
             elif width == 1:
                 inodes[digit] = self.inode(part[0], depth + 1)
             else:
                 inodes[digit] = self._joined(part, depth + 1)
-        found = codec.digest_many(flat)
-        nodes.update(zip(found, flat, strict=True))
         if inodes:
-            rest = iter(found)
+            rest = iter(self.flat(flat, [count for count in counts if count <= leaf]))
             found = [inodes[digit] if digit in inodes else next(rest) for digit in buckets]
-        return _put(codec, nodes, codec.encode_inode(depth, bytes(buckets), counts, b"".join(found)))
+        else:
+            found = self.flat(flat, counts)
+        return _put(codec, self.nodes, codec.encode_inode(depth, bytes(buckets), counts, b"".join(found)))
 
 
 def _put(codec: Codec, nodes: dict[bytes, bytes], data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
-from ..shape import EMPTY, Record, apply, build
+from ..shape import EMPTY, Record, apply, build, encode_flat
 from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored
 from .stage import Frozen, Line, Staged
 
@@ -255,14 +255,9 @@ class _Settling:
 
     def _settle_few(self) -> list[bytes]:
         """The hashes of the directories in `few`."""
-        few, encode = self.few, self.codec.encode_node
-        steps, hashes = few.steps, self._contents(few.values)
-        data: list[bytes] = []
-        at = 0
-        for n in few.counts:
-            end = at + n
-            data.append(encode(steps[at:end], _CONTENTS * n, b"".join(hashes[at:end]), []))
-            at = end
+        few = self.few
+        hashes = b"".join(self._contents(few.values))
+        data = encode_flat(self.codec, few.steps, _CONTENTS * len(few.steps), hashes, few.counts, {})
         found = self.codec.digest_many(data)
         self.objects.nodes.update(zip(found, data, strict=True))
         return found
