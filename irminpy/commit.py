@@ -266,8 +266,9 @@ class Opened(Generic[C, M]):
             return None
         objects, source = done
         saved = self._saved(tree, root, objects, source, clear=clear)
-        place = Place(source, objects.words.get(hash_, 0), objects.hints.get(hash_, b""))
-        return Commit(self.home, hash_, val, place), saved
+        find = objects.words.get
+        words = b"".join([find(at, 0).to_bytes(8, "little") for at in (val.node, *val.parents)])
+        return Commit(self.home, hash_, val, Place(source, find(hash_, 0), words)), saved
 
     def parents(self, given: Sequence[Hash | Commit[Any, Any]] | None) -> tuple[Hash, ...] | None:
         """The hashes of `given`; DanglingHash for one that is not here. None stays None."""

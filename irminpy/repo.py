@@ -11,7 +11,7 @@ from . import branch as branches_
 from . import check as check_
 from . import diff, graph
 from . import slice as slice_
-from .backend import Maker, Moving, Options, RefUpdate
+from .backend import Maker, Options, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened
 from .diff import Change
@@ -27,7 +27,7 @@ from .slice import Slice
 from .store import Store
 from .tree import Tree
 from .tree.home import Home
-from .tree.lazy import Counters, RepoSource
+from .tree.lazy import Counters
 from .types import C2, M2, C, M
 from .watch import Watch, Watches
 
@@ -104,10 +104,7 @@ class Repo(Generic[C, M]):
         wanted: Schema[Any, Any] = Schema() if schema is None else schema
         Info(0, author)
         backend, schema = maker.open(wanted, Options(readonly, create, exclusive, timeout))
-        moving = backend if isinstance(backend, Moving) else None
-        source = RepoSource(schema.codec, backend if moving is None else moving.reader, Counters())
-        home: Home[Any, Any] = Home(schema, source, moving)
-        return Repo(Opened(backend, home, author, clock))
+        return Repo(Opened(backend, Home.over(backend, schema), author, clock))
 
     def close(self) -> None:
         """End all watches and close the backend. A second call does nothing."""
@@ -284,11 +281,11 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         opened.home.counters.contents_find += 1
-        source, hash_ = opened.source, hash_of_key(key)
-        found = source.fetch(Kind.CONTENTS, hash_, source.word(key))
-        if found is None:
+        source = opened.source
+        data = source.reader.read(Kind.CONTENTS, key)
+        if data is None:
             return None
-        return self.schema.contents.decode(source.decode_contents(hash_, found[0]))
+        return self.schema.contents.decode(source.decode_contents(hash_of_key(key), data))
 
     def find_key(self, tree: Tree[C, M]) -> KindedKey | None:
         """The key of the object with the hash of `tree`, even if `tree` itself is in memory; None if it is

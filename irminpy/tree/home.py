@@ -6,13 +6,13 @@ import threading
 from typing import Any, Generic, Protocol
 from weakref import WeakSet
 
-from ..backend import Moving
+from ..backend import Moving, Reader
 from ..contents import Bytes
 from ..errors import DecodeError
 from ..hash import Hash
 from ..objects import Objects
 from ..schema import Schema
-from ..types import C, M
+from ..types import C2, M2, C, M
 from .lazy import Counters, Leaf, Pool, Pruned, RepoSource, Source, Stored
 
 __all__ = ["HasHome", "Home"]
@@ -45,6 +45,13 @@ class Home(Generic[C, M]):
         self.pruned: Source = Pruned(self.codec, self.counters)
         self.plain = isinstance(schema.contents, Bytes)
         """True if contents and their bytes are the same Python object."""
+
+    @staticmethod
+    def over(reader: Reader, schema: Schema[C2, M2]) -> Home[C2, M2]:
+        """The home of the trees that `reader`, such as an open backend, holds."""
+        moving = reader if isinstance(reader, Moving) else None
+        present = reader if moving is None else moving.reader
+        return Home(schema, RepoSource(schema.codec, present, Counters()), moving)
 
     def encode_metadata(self, metadata: M | None) -> bytes | None:
         """The bytes of `metadata`; None for the default and for None."""
