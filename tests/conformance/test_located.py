@@ -15,7 +15,9 @@ from irminpy.schema import Schema
 from irminpy.testing import BackendSuite, StoreMachine, StoreSuite, TreeMachine, TreeSuite
 from tests.located import Located, collect
 
-DEEP = os.environ.get("IRMINPY_PROFILE", "quick") == "deep"
+PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
+# Where every object can be found by its hash, little can go wrong that does not go wrong without.
+LONG = pytest.mark.skipif(PROFILE == "quick", reason="takes a minute: IRMINPY_PROFILE=ci or deep")
 
 
 class TestLocated(BackendSuite):
@@ -32,20 +34,9 @@ class TestMinimal(BackendSuite):
         return Located(uuid4().hex, minimal=True)
 
 
-class TestTreesLocated(TreeSuite):
-    wide = 500_000 if DEEP else 20_000
-
-    @pytest.fixture
-    def maker(self) -> Maker:
-        return Located(uuid4().hex)
-
-    @pytest.fixture
-    def other_maker(self) -> Maker | None:
-        return Located(uuid4().hex)
-
-
-class TestTreesMinimal(TestTreesLocated):
+class TestTreesMinimal(TreeSuite):
     by_hash = False
+    wide = 5_000 if PROFILE == "quick" else 50_000
 
     @pytest.fixture
     def maker(self) -> Maker:
@@ -56,22 +47,35 @@ class TestTreesMinimal(TestTreesLocated):
         return Located(uuid4().hex, minimal=True)
 
 
-class TestStoresLocated(StoreSuite):
-    increments = 50
+@LONG
+class TestTreesLocated(TestTreesMinimal):
+    by_hash = True
 
     @pytest.fixture
     def maker(self) -> Maker:
+        return Located(uuid4().hex)
+
+    @pytest.fixture
+    def other_maker(self) -> Maker | None:
         return Located(uuid4().hex)
 
 
 class TestStoresMinimal(StoreSuite):
-    increments = 50
+    increments = 10 if PROFILE == "quick" else 250
 
     @pytest.fixture
     def maker(self) -> Maker:
         return Located(uuid4().hex, minimal=True)
 
 
+@LONG
+class TestStoresLocated(TestStoresMinimal):
+    @pytest.fixture
+    def maker(self) -> Maker:
+        return Located(uuid4().hex)
+
+
+FEW = settings(max_examples=5, stateful_step_count=30) if PROFILE == "quick" else settings()
 MODES = pytest.mark.parametrize("mode", ["always", "minimal", "translates"])
 
 
@@ -92,7 +96,7 @@ def test_random_edits_agree_with_dicts_while_objects_move(mode: str) -> None:
         def collect(self) -> None:
             collect(self.maker)
 
-    run_state_machine_as_test(Machine)
+    run_state_machine_as_test(Machine, settings=FEW)
 
 
 @MODES
@@ -109,4 +113,4 @@ def test_random_writes_and_merges_agree_while_objects_move(mode: str) -> None:
         def collect(self) -> None:
             collect(self.located, commits=True)
 
-    run_state_machine_as_test(Machine, settings=settings(deadline=None))
+    run_state_machine_as_test(Machine, settings=FEW)
