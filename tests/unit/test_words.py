@@ -197,8 +197,9 @@ def test_keys_lead_back_to_what_they_are_the_keys_of(repo: Repo[bytes]) -> None:
     assert head.key.place
     kind, contents, _ = head.tree().get_tree("a/1").destruct()  # type: ignore[misc]
     assert kind == "contents"
-    assert (key := contents.key()) is not None
-    assert repo.find_contents(key) == b"1"
+    leads = contents.key()
+    assert leads is not None
+    assert repo.find_contents(leads) == b"1"
     assert repo.find_contents(repo.save_contents(b"saved")) == b"saved"
     saved = repo.save_tree(Tree.singleton("x/y", b"z", SCHEMA))
     found = Tree.of_key(repo, saved)
