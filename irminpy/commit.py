@@ -6,7 +6,7 @@ module knows no branches but as ref updates that travel with the objects of a co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from typing import Any, Generic, NamedTuple, TypeAlias, cast
@@ -98,8 +98,8 @@ class Commit(Generic[C, M]):
         place = self._place = Place(source, 0, b"" if found is None else found[1])
         return place
 
-    def parents_located(self) -> Iterator[tuple[bytes, int]]:
-        """(hash, word) for each parent of which it is known where it lay when this commit was read."""
+    def parents_located(self) -> dict[bytes, int]:
+        """Where the parents lay when this commit was read, by hash, as far as that is known."""
         place = self._place
         return located(b"".join(self._val.parents), b"" if place is None else place.words[8:])
 

@@ -124,15 +124,14 @@ class Inode(NamedTuple):
         return [self.hashes[at : at + size] for at in range(0, len(self.hashes), size)]
 
 
-def located(hashes: bytes, words: bytes) -> Iterator[tuple[bytes, int]]:
-    """(hash, word) for each child in two columns whose word is known."""
-    if words:
-        n = len(words) // 8
-        size = len(hashes) // n
-        column = unpack(f"<{n}Q", words)
-        for word, at in zip(column, range(0, n * size, size), strict=True):
-            if word:
-                yield hashes[at : at + size], word
+def located(hashes: bytes, words: bytes) -> dict[bytes, int]:
+    """Hash to word, 0 meaning unknown, for the children in two columns; empty without words."""
+    if not words:
+        return {}
+    n = len(words) // 8
+    size = len(hashes) // n
+    each = [hashes[at : at + size] for at in range(0, n * size, size)]
+    return dict(zip(each, unpack(f"<{n}Q", words), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Trail:
         """Of the backend; or of what was met on the way."""
         words, key = self._words[kind], self._reader.key
         return [
-            key(hash_, words[hash_]) if found is None and hash_ in words else found
+            key(hash_, words[hash_]) if found is None and words.get(hash_) else found
             for hash_, found in zip(hashes, self._backend.find_keys(kind, hashes), strict=True)
         ]
 
@@ -78,14 +78,13 @@ class Trail:
         try:
             if kind is Kind.COMMIT:
                 val = self._codec.decode_commit(data)
-                nodes = dict(located(val.node, words[:8]))
-                self._words[Kind.NODE].update(nodes)
+                self._words[Kind.NODE].update(located(val.node, words[:8]))
                 self._words[Kind.COMMIT].update(located(b"".join(val.parents), words[8:]))
                 return
             record = self._codec.decode_node(data)
         except DecodeError:
             return  # whoever asked for it will find that out
-        found = dict(located(record.hashes, words))
+        found = located(record.hashes, words)
         if type(record) is Node and any(record.kinds):
             size = self._codec.hash_size
             for i, kind_ in enumerate(record.kinds):

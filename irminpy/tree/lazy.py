@@ -330,7 +330,7 @@ class Pool(Source):
         source: Source | None = self
         while isinstance(source, Pool):
             word = source.words.get(hash)
-            if word is not None:
+            if word:
                 return word
             source = source.parent
         return 0

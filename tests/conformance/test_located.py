@@ -17,7 +17,7 @@ from tests.located import Located, collect
 
 PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
 # Where every object can be found by its hash, little can go wrong that does not go wrong without.
-LONG = pytest.mark.skipif(PROFILE == "quick", reason="takes a minute: IRMINPY_PROFILE=ci or deep")
+QUICK = PROFILE == "quick"
 
 
 class TestLocated(BackendSuite):
@@ -36,7 +36,7 @@ class TestMinimal(BackendSuite):
 
 class TestTreesMinimal(TreeSuite):
     by_hash = False
-    wide = 5_000 if PROFILE == "quick" else 50_000
+    wide = 5_000 if QUICK else 50_000
 
     @pytest.fixture
     def maker(self) -> Maker:
@@ -45,37 +45,36 @@ class TestTreesMinimal(TreeSuite):
     @pytest.fixture
     def other_maker(self) -> Maker | None:
         return Located(uuid4().hex, minimal=True)
-
-
-@LONG
-class TestTreesLocated(TestTreesMinimal):
-    by_hash = True
-
-    @pytest.fixture
-    def maker(self) -> Maker:
-        return Located(uuid4().hex)
-
-    @pytest.fixture
-    def other_maker(self) -> Maker | None:
-        return Located(uuid4().hex)
 
 
 class TestStoresMinimal(StoreSuite):
-    increments = 10 if PROFILE == "quick" else 250
+    increments = 10 if QUICK else 250
 
     @pytest.fixture
     def maker(self) -> Maker:
         return Located(uuid4().hex, minimal=True)
 
 
-@LONG
-class TestStoresLocated(TestStoresMinimal):
-    @pytest.fixture
-    def maker(self) -> Maker:
-        return Located(uuid4().hex)
+if not QUICK:
+
+    class TestTreesLocated(TestTreesMinimal):
+        by_hash = True
+
+        @pytest.fixture
+        def maker(self) -> Maker:
+            return Located(uuid4().hex)
+
+        @pytest.fixture
+        def other_maker(self) -> Maker | None:
+            return Located(uuid4().hex)
+
+    class TestStoresLocated(TestStoresMinimal):
+        @pytest.fixture
+        def maker(self) -> Maker:
+            return Located(uuid4().hex)
 
 
-FEW = settings(max_examples=5, stateful_step_count=30) if PROFILE == "quick" else settings()
+FEW = settings(max_examples=5, stateful_step_count=30) if QUICK else settings()
 MODES = pytest.mark.parametrize("mode", ["always", "minimal", "translates"])
 
 
