@@ -18,7 +18,7 @@ from .info import Info
 from .key import Key, KindedKey
 from .objects import Commit as CommitVal
 from .objects import Kind, Objects, located
-from .trail import Behind, trail
+from .trail import Walkable, trail
 from .tree import Tree
 from .tree.export import gather, save
 from .tree.home import Home
@@ -169,7 +169,7 @@ class Opened(Generic[C, M]):
         """Where objects are read, as they lie now."""
         return self.home.source()
 
-    def trail(self) -> Behind:
+    def trail(self) -> Walkable:
         """The backend, for a walk from heads downwards."""
         source = self.source
         return trail(self.backend, source.reader, source.codec)
@@ -261,7 +261,7 @@ class Opened(Generic[C, M]):
             objects.commits[hash_] = data
             return objects
 
-        done = self._write(batch, () if move is None else move(hash_))
+        done = self.write(batch, () if move is None else move(hash_))
         if done is None:
             return None
         objects, source = done
@@ -281,7 +281,7 @@ class Opened(Generic[C, M]):
         """Write what the repository lacks of `tree`; its key."""
         self.check()
         root = self._root(tree)
-        done = self._write(partial(gather, root))
+        done = self.write(partial(gather, root))
         assert done is not None
         self._saved(tree, root, *done, clear=clear)
         return cast("KindedKey", tree.key())
@@ -297,7 +297,7 @@ class Opened(Generic[C, M]):
         codec = self.home.codec
         (encoded,) = codec.encode_contents([data])
         hash_ = codec.digest(encoded)
-        done = self._write(lambda source: Objects(contents={hash_: encoded}, reader=source.reader))
+        done = self.write(lambda source: Objects(contents={hash_: encoded}, reader=source.reader))
         assert done is not None
         objects, source = done
         return source.key(hash_, objects.words.get(hash_, 0))
@@ -313,7 +313,7 @@ class Opened(Generic[C, M]):
         tree._root = saved  # pyright: ignore[reportPrivateUsage]
         return Tree(self.home, saved)
 
-    def _write(
+    def write(
         self, batch: Callable[[RepoSource], Objects], updates: Sequence[RefUpdate] = ()
     ) -> tuple[Objects, RepoSource] | None:
         """Write what `batch` gives for the present source, and that source; None if a condition does not hold.

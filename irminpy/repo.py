@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
@@ -15,7 +16,7 @@ from .backend import Maker, Options, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened
 from .diff import Change
-from .errors import MergeConflict, NotFound
+from .errors import DanglingHash, MergeConflict, NotFound
 from .hash import Hash
 from .info import Info
 from .key import Key, KindedKey, hash_of_key
@@ -25,9 +26,10 @@ from .registry import maker_of_uri
 from .schema import Schema
 from .slice import Slice
 from .store import Store
+from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
-from .tree.lazy import Counters
+from .tree.lazy import Counters, RepoSource
 from .types import C2, M2, C, M
 from .watch import Watch, Watches
 
@@ -402,15 +404,29 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         self.schema.require(slice.schema)
-        objects = slice_.fresh(
-            opened.backend,
-            slice,
-            self.schema.contents.decode,
-            opened.home.decode_metadata,
-            shallow=shallow,
-        )
-        opened.backend.write(objects)
-        return len(objects)
+        done = opened.write(partial(self._fresh, slice, shallow))
+        assert done is not None
+        return len(done[0])
+
+    def _fresh(self, slice: Slice, shallow: bool, source: RepoSource) -> Objects:
+        """What is to be written of `slice`, with the words that `source` gave."""
+        opened = self._opened
+
+        def fresh(backend: Walkable) -> Objects:
+            decode, decode_metadata = self.schema.contents.decode, opened.home.decode_metadata
+            return slice_.fresh(backend, slice, decode, decode_metadata, shallow=shallow)
+
+        try:
+            return fresh(opened.backend)
+        except DanglingHash:
+            found = opened.trail()
+            if not isinstance(found, Trail):
+                raise
+        # Directories and contents may have no index: they are found by way of the commits that the slice goes on from.
+        slice_.meet(found, slice)
+        objects = fresh(found)
+        objects.words, objects.reader = found.words(), source.reader
+        return objects
 
     def _graph(self) -> graph.Graph:
         self._opened.check()

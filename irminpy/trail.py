@@ -18,10 +18,10 @@ from .objects import DIRECTORY, Kind, Node, located
 if TYPE_CHECKING:
     from .formats.format import Codec
 
-__all__ = ["Behind", "Trail", "trail"]
+__all__ = ["Trail", "Walkable", "trail"]
 
 
-class Behind(Reader, Protocol):
+class Walkable(Reader, Protocol):
     """What walks read from: objects, keys and refs."""
 
     def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
@@ -41,7 +41,7 @@ class Trail:
 
     __slots__ = ("_backend", "_codec", "_reader", "_words")
 
-    def __init__(self, backend: Behind, reader: Locating, codec: Codec) -> None:
+    def __init__(self, backend: Walkable, reader: Locating, codec: Codec) -> None:
         self._backend = backend
         self._reader = reader
         self._codec = codec
@@ -70,6 +70,10 @@ class Trail:
             for hash_, found in zip(hashes, self._backend.find_keys(kind, hashes), strict=True)
         ]
 
+    def words(self) -> dict[bytes, int]:
+        """Where directories and contents lie that something read so far leads to."""
+        return self._words[Kind.CONTENTS] | self._words[Kind.NODE]
+
     def ref(self, name: str, /) -> Hash | None:
         """Of the backend."""
         return self._backend.ref(name)
@@ -95,6 +99,6 @@ class Trail:
             self._words[Kind.NODE].update(found)
 
 
-def trail(backend: Behind, reader: Reader, codec: Codec) -> Behind:
+def trail(backend: Walkable, reader: Reader, codec: Codec) -> Walkable:
     """What to walk over `backend` with: itself where every object is found by its hash, else a new `Trail`."""
     return Trail(backend, reader, codec) if isinstance(reader, Locating) else backend

@@ -454,6 +454,25 @@ def test_walks_over_all_objects_find_their_way(repo: Repo[bytes], maker: Located
     assert searches(repo) == 0
 
 
+def test_a_slice_that_goes_on_from_what_is_here_is_imported(repo: Repo[bytes], maker: Located) -> None:
+    """What it points at and does not hold is found by way of the commits before it."""
+    first = filled(repo)
+    other_maker = Located(uuid4().hex, minimal=maker.minimal)
+    with Repo.open(other_maker, SCHEMA) as other:
+        other.import_(repo.export())
+        other.main().set_head(other.commit(first.hash))
+        collect(other_maker)
+        repo.main().set("a/1", b"later")
+        second = repo.main().set("b/2", b"last")
+        assert second is not None
+        part = repo.export(min=[first])
+        assert 0 < other.import_(part) < 40
+        other.main().set_head(other.commit(second.hash))
+        assert fresh(other_maker) == MANY | {"a/1": b"later", "b/2": b"last"}
+    with Repo.open(Located(uuid4().hex, minimal=True), SCHEMA) as none, pytest.raises(DanglingHash):
+        none.import_(part)
+
+
 def test_pruned_and_shallow_parts_have_no_words(repo: Repo[bytes]) -> None:
     head = filled(repo)
     pruned = Tree.pruned(head.tree().kinded_hash(), SCHEMA)
