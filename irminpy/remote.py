@@ -29,6 +29,8 @@ from .repo import Repo
 from .schema import Schema
 from .slice import Slice, fresh
 from .store import Store
+from .trail import Trail, Walkable
+from .tree.lazy import RepoSource
 
 __all__ = ["AnyRemote", "Local", "Receiver", "Remote", "Sender", "opened"]
 
@@ -98,11 +100,22 @@ class Remote(Sender, Receiver, Protocol):
 class Local:
     """An open repository, as a side of a sync."""
 
-    __slots__ = ("_opened", "name")
+    __slots__ = ("_opened", "_source", "_walk", "name")
 
     def __init__(self, opened: Opened[Any, Any], name: str = "the repository") -> None:
         self._opened = opened
+        self._source: RepoSource | None = None
+        self._walk: Walkable | None = None
         self.name = name
+
+    def _trail(self) -> Walkable:
+        """The backend; where objects need not be found by their hash, with what this transfer has met so far."""
+        opened = self._opened
+        opened.check()
+        source = opened.source
+        if self._walk is None or self._source is not source:
+            self._source, self._walk = source, opened.trail()
+        return self._walk
 
     def require(self, schema: Schema[Any, Any], /) -> None:
         """As `Remote.require`."""
@@ -155,14 +168,13 @@ class Local:
         """The objects in order. Few are read at first and then more: whoever has enough bytes ends it."""
         at, many = 0, 1
         while at < len(hashes):
-            yield from self._opened.backend.read_many(kind, hashes[at : at + many])
+            yield from self._trail().read_many(kind, hashes[at : at + many])
             at += many
             many = min(2 * many, BATCH)
 
     def lacks(self, kind: Kind, hashes: Sequence[Hash], /) -> list[bool]:
         """As `Receiver.lacks`. Cost: one look-up by hash each, many at once."""
-        self._opened.check()
-        found = self._opened.backend.find_keys
+        found = self._trail().find_keys
         return [key is None for batch in batches(hashes) for key in found(kind, batch)]
 
     def receive(
@@ -180,8 +192,9 @@ class Local:
                 and opened.find(update.set) is None
             ):
                 raise DanglingHash(f"the branch {update.name}", update.set)
+        walk = self._trail()
         new = fresh(
-            opened.backend,
+            walk,
             Slice(home.schema, objects),
             home.schema.contents.decode,
             home.decode_metadata,
@@ -190,7 +203,12 @@ class Local:
         )
         if not len(new) and not updates:
             return True
-        return opened.write(new, updates)
+        if isinstance(walk, Trail):
+            walk.lead(new)
+        done = opened.write(lambda source: new, updates)
+        if done is not None and isinstance(walk, Trail):
+            walk.follow(new)
+        return done is not None
 
 
 AnyRemote: TypeAlias = "Repo[Any, Any] | Store[Any, Any] | Remote | str"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
@@ -15,7 +16,7 @@ from .backend import Maker, Options, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened
 from .diff import Change
-from .errors import MergeConflict, NotFound
+from .errors import DanglingHash, MergeConflict, NotFound
 from .hash import Hash
 from .info import Info
 from .key import Key, KindedKey, hash_of_key
@@ -26,6 +27,7 @@ from .schema import Schema
 from .slice import Slice
 from .store import Store
 from .store.follow import Following
+from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
@@ -101,9 +103,7 @@ class Repo(Generic[C, M]):
         wanted: Schema[Any, Any] = Schema() if schema is None else schema
         Info(0, author)
         backend, schema = maker.open(wanted, Options(readonly, create, exclusive, timeout))
-        source = RepoSource(schema.codec, backend, Counters())
-        home: Home[Any, Any] = Home(schema, source)
-        return Repo(Opened(backend, home, source, author, clock))
+        return Repo(Opened(backend, Home.over(backend, schema), author, clock))
 
     def close(self) -> None:
         """End all watches and close the backend. A second call does nothing."""
@@ -114,7 +114,7 @@ class Repo(Generic[C, M]):
         self._watches.close()
         opened.backend.close()
         # What is cached must not hide that the backend is closed.
-        opened.source.clear()
+        opened.home.clear()
 
     @property
     def closed(self) -> bool:
@@ -257,8 +257,8 @@ class Repo(Generic[C, M]):
         """Write what the repository lacks of `tree`, without a commit; its key. `clear` as in `commit_tree`."""
         return self._opened.save_tree(tree, clear=clear)
 
-    def save_contents(self, value: C) -> Hash:
-        """Write `value` as a contents object; its hash."""
+    def save_contents(self, value: C) -> Hash | Key:
+        """Write `value` as a contents object; its key."""
         return self._opened.save_contents(self.schema.contents.encode(value))
 
     def find_contents(self, key: Hash | Key) -> C | None:
@@ -266,14 +266,17 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         opened.home.counters.contents_find += 1
-        data = opened.backend.read(Kind.CONTENTS, key)
+        source = opened.source
+        data = source.reader.read(Kind.CONTENTS, key)
         if data is None:
             return None
-        return self.schema.contents.decode(opened.source.decode_contents(hash_of_key(key), data))
+        return self.schema.contents.decode(source.decode_contents(hash_of_key(key), data))
 
     def find_key(self, tree: Tree[C, M]) -> KindedKey | None:
         """The key of the object with the hash of `tree`, even if `tree` itself is in memory; None if it is
         not here.
+
+        Where directories and contents have no index, it is found only for a tree that was read from here.
         """
         opened = self._opened
         opened.check()
@@ -285,11 +288,13 @@ class Repo(Generic[C, M]):
             counters.contents_mem += 1
         kind = Kind.NODE if kinded.kind == "node" else Kind.CONTENTS
         (key,) = opened.backend.find_keys(kind, [kinded.hash])
-        return None if key is None else KindedKey(kinded.kind, key, kinded.metadata)
+        if key is None:
+            return opened.own_key(tree)
+        return KindedKey(kinded.kind, key, kinded.metadata)
 
     def merge_contents(
         self, old: Old[Hash | Key | None], left: Hash | Key | None, right: Hash | Key | None
-    ) -> Hash | None:
+    ) -> Hash | Key | None:
         """The key of the merge of the contents at three keys: read, merged by their type, written.
 
         None stands for absent contents, NO_ANCESTOR for no known ancestor. Raises MergeConflict; NotFound for
@@ -332,7 +337,7 @@ class Repo(Generic[C, M]):
         are reached. DanglingHash for a commit of `max` that is not here.
         """
         self._opened.check()
-        backend, home = self._opened.backend, self._opened.home
+        backend, home = self._opened.trail(), self._opened.home
         vals = graph.commits(backend, home.codec, self._heads(max), _hashes(min))
         return [Commit(home, hash_, val) for hash_, val in vals.items()]
 
@@ -348,7 +353,7 @@ class Repo(Generic[C, M]):
         opened.check()
         refs = opened.backend.refs()
         return check_.check(
-            opened.backend,
+            opened.trail(),
             refs,
             opened.home.codec,
             self.schema.contents.decode,
@@ -374,7 +379,7 @@ class Repo(Generic[C, M]):
             raise ValueError(f"depth {depth} is negative")
         self._opened.check()
         heads = self._heads(max)
-        return slice_.export(self._opened.backend, self.schema, heads, _hashes(min), depth, full=full)
+        return slice_.export(self._opened.trail(), self.schema, heads, _hashes(min), depth, full=full)
 
     def import_(self, slice: Slice, *, shallow: bool = False) -> int:
         """Write what is missing here of `slice`, in one batch, after all of it was checked; how many objects.
@@ -386,19 +391,33 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         self.schema.require(slice.schema)
-        objects = slice_.fresh(
-            opened.backend,
-            slice,
-            self.schema.contents.decode,
-            opened.home.decode_metadata,
-            shallow=shallow,
-        )
-        opened.backend.write(objects)
-        return len(objects)
+        done = opened.write(partial(self._fresh, slice, shallow))
+        assert done is not None
+        return len(done[0])
+
+    def _fresh(self, slice: Slice, shallow: bool, source: RepoSource) -> Objects:
+        """What is to be written of `slice`, with the words that `source` gave."""
+        opened = self._opened
+
+        def fresh(backend: Walkable) -> Objects:
+            decode, decode_metadata = self.schema.contents.decode, opened.home.decode_metadata
+            return slice_.fresh(backend, slice, decode, decode_metadata, shallow=shallow)
+
+        try:
+            return fresh(opened.backend)
+        except DanglingHash:
+            found = opened.trail()
+            if not isinstance(found, Trail):
+                raise
+        # Directories and contents may have no index: they are found by way of the commits that the slice goes on from.
+        slice_.meet(found, slice)
+        objects = fresh(found)
+        objects.words, objects.reader = found.words(), source.reader
+        return objects
 
     def _graph(self) -> graph.Graph:
         self._opened.check()
-        return graph.Graph(self._opened.backend, self._opened.home.codec)
+        return graph.Graph(self._opened.trail(), self._opened.home.codec)
 
     def _elements(self, max: Iterable[graph.Element] | None) -> Iterable[graph.Element]:
         return [graph.Commit(head) for head in self._heads(None)] if max is None else max

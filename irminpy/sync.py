@@ -202,7 +202,7 @@ def _forward(store: Store[C, M], there: Remote, name: str, before: Hash, head: C
         raise Rejected(
             f"{what} has commits that are not here ({before.short()}); pull first, or push with force"
         )
-    if lcas(store._parent, before, head.hash) != [before]:
+    if lcas(store._past(), before, head.hash) != [before]:
         raise Rejected(
             f"{what} has commits that would be lost ({before.short()}); merge them, or push with force"
         )

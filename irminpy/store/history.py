@@ -63,7 +63,7 @@ class HistoricStore(ReadableStore[C, M]):
     def _log(
         self, head: Hash, path: Sequence[str] | None, order: Order, first_parent: bool, shallow: bool
     ) -> Iterator[Commit[C, M]]:
-        past = _Past(self._parent, path, first_parent=first_parent, shallow=shallow)
+        past = _Past(self._past(), path, first_parent=first_parent, shallow=shallow)
         if first_parent:
             nodes = first_parents(past, head)
         elif order == "date":
@@ -89,7 +89,7 @@ class HistoricStore(ReadableStore[C, M]):
         head = self.find_head()
         if head is None or n == 0:
             return []
-        past = _Past(self._parent, steps, contents=True)
+        past = _Past(self._past(), steps, contents=True)
         within = None if depth is None else window(past, [head.hash], depth)
         nodes = by_date(past, [head.hash], within)
         return list(islice((node.commit for node in nodes if past.changed(node)), n))[::-1]
@@ -115,7 +115,7 @@ class HistoricStore(ReadableStore[C, M]):
         else:
             self._opened.check()
             starts = [commit.hash for commit in max]
-        past = _Past(self._parent, None, shallow=shallow)
+        past = _Past(self._past(), None, shallow=shallow)
         nodes = window(past, starts, depth, {commit.hash for commit in min}).values()
         return History(node.commit for node in nodes)
 
@@ -142,7 +142,7 @@ class HistoricStore(ReadableStore[C, M]):
         self, commit: Commit[C, M], *, max_depth: int | None = None, n: int | None = None
     ) -> list[Commit[C, M]]:
         """As `lcas`, with `commit`."""
-        found = lcas(self._parent, self.head().hash, commit.hash, max_depth=max_depth, n=n)
+        found = lcas(self._past(), self.head().hash, commit.hash, max_depth=max_depth, n=n)
         return [self._opened.get(hash_, "a common ancestor") for hash_ in found]
 
 

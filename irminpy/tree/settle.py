@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from ..errors import DanglingHash
 from ..hash import Hash
-from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
-from ..shape import EMPTY, Record, apply, build, encode_flat
-from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored
+from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects, located
+from ..shape import EMPTY, Load, Record, apply, build, encode_flat
+from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored, Whole
 from .stage import Frozen, Line, Staged
 
 __all__ = ["settle"]
@@ -110,7 +110,7 @@ class _Few:
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = ("codec", "counters", "few", "jobs", "keep", "objects", "parts", "pools", "values")
+    __slots__ = ("codec", "counters", "few", "jobs", "keep", "objects", "parts", "pools", "values", "words")
 
     def __init__(self, void: Source, *, keep: bool) -> None:
         self.codec = void.codec
@@ -122,6 +122,8 @@ class _Settling:
         self.objects = Objects()
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
+        # Per repository, by id: where what new nodes may point at lies.
+        self.words: dict[int, dict[bytes, int]] = {}
 
     def run(self, view: Frozen) -> None:
         """Settle `view`."""
@@ -150,7 +152,8 @@ class _Settling:
         for pool in self.pools.values():
             if exact:
                 pool.floor = len(pool.objects)  # none of them is superseded
-                pool.whole = (view.settled.hash, self.parts, next(iter(bases.values()), None))
+                base = next(iter(bases.values()), None)
+                pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base))
             _absorb(pool)
 
     def _collect(self, view: Frozen, line: Line | None) -> None:
@@ -279,7 +282,16 @@ class _Settling:
             entries[step] = kinds[i : i + 1] + hashes[i]
         if base is None:
             return apply(codec, _nothing, nodes, EMPTY, entries)[0]
-        return apply(codec, base.source.node, nodes, base.record(), entries)[0]
+        record = base.record()
+        if not base.source.locates:
+            return apply(codec, base.source.node, nodes, record, entries)[0]
+        # New nodes go on pointing at most of what the old ones point at.
+        words = self._words(_base(base.source))
+        words.update(located(record.hashes, record.words))
+        return apply(codec, _noting(base.source.node, words), nodes, record, entries)[0]
+
+    def _words(self, base: Source | None) -> dict[bytes, int]:
+        return self.words.setdefault(id(base), {})
 
     def _finish(self, job: _Job, hashes: list[bytes], few: list[bytes], pool: Pool, first: Pool) -> None:
         """Give `job` its hash. `hashes` and `few` are those of all values and of all small directories."""
@@ -304,7 +316,8 @@ class _Settling:
     def _pool(self, parent: Source | None) -> Pool:
         pool = self.pools.get(id(parent))
         if pool is None:
-            pool = self.pools[id(parent)] = Pool(self.codec, self.counters, self.objects, parent)
+            words = None if parent is None else self._words(_base(parent))
+            pool = self.pools[id(parent)] = Pool(self.codec, self.counters, self.objects, parent, words)
         return pool
 
 
@@ -322,7 +335,18 @@ def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:
     return pins or None
 
 
-def _nothing(hash: bytes, /) -> Record:
+def _noting(load: Load, words: dict[bytes, int]) -> Load:
+    """`load`, with the words of what it gives added to `words`."""
+
+    def node(hash: bytes, word: int = 0, /) -> Record:
+        record = load(hash, word)
+        words.update(located(record.hashes, record.words))
+        return record
+
+    return node
+
+
+def _nothing(hash: bytes, word: int = 0, /) -> Record:
     raise DanglingHash("a directory without a store", Hash(hash))
 
 
@@ -340,8 +364,9 @@ def _absorb(pool: Pool) -> None:
         parent = pool.parent
         if not isinstance(parent, Pool) or parent.saved or len(parent.objects) > 2 * len(pool.objects) + 64:
             return
-        merged = Objects(dict(parent.objects.contents), dict(parent.objects.nodes))
+        merged = parent.objects.copy()
         merged.update(pool.objects)
         pool.objects = merged
+        pool.words = parent.words | pool.words
         pool.floor = max(pool.floor, parent.floor)
         pool.parent = parent.parent
