@@ -18,8 +18,19 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("objects", "_core", "formats", "key", "schema", "shape"),  # 2: objects as bytes
     ("backend", "registry", "announce"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
-    ("graph", "check", "slice", "watch", "commit", "history", "store", "repo"),  # 5: stores
-    ("remote", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
+    (
+        "trail",
+        "graph",
+        "check",
+        "slice",
+        "watch",
+        "commit",
+        "history",
+        "revision",
+        "store",
+        "repo",
+    ),  # 5: stores
+    ("remote", "transfer", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
 )
 CONTRACT = 3  # backends import this floor and those below
 
@@ -33,10 +44,11 @@ INNER: dict[str, tuple[str, ...]] = {
         *("diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
-    "store": ("read", "history", "store"),
+    "store": ("follow", "read", "history", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
-        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store", "store_machine"),
+        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store"),
+        *("store_model", "exchange", "store_machine", "faulty", "sync", "__main__"),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from irminpy.announce import Announcer
-from irminpy.backend import ANY, RefChange, RefUpdate
+from irminpy.backend import ANY, Moved, RefChange, RefUpdate
 from irminpy.errors import StorageError
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash
@@ -106,8 +106,11 @@ class Writer:
 
     # -- one batch -------------------------------------------------------------------------------------------
 
-    def write(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
-        """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`."""
+    def write(self, objects: Objects, updates: Sequence[RefUpdate], reader: Callable[[], object]) -> bool:
+        """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`.
+
+        Raises Moved if the words of `objects` are not of the reader that `reader()` gives while nothing can move.
+        """
         self.check()
         mine = self._dedup(objects)
         if not len(mine) and not updates:
@@ -116,6 +119,8 @@ class Writer:
         with self.mutex:
             self._enter()
             try:
+                if objects.reader is not None and objects.reader is not reader():
+                    raise Moved
                 done = self._tested(updates) is not None and self._append(mine, updates)
             finally:
                 behind = self._pending[-1].tip if self._pending else None
