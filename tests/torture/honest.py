@@ -59,6 +59,7 @@ class LogBackend:
                     files.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError as e:
                     raise Locked(path) from e
+                self.sync_parent()  # whoever made it may have died before that
             self.log = files.open(f"{path}/pack", os.O_RDONLY if self.readonly else os.O_RDWR)
             self.replay()
         except OSError as e:

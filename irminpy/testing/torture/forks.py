@@ -9,11 +9,11 @@ import json
 import os
 import select
 import signal
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
 __all__ = ["Died", "Raised", "call", "cpus", "spread", "start"]
@@ -156,41 +156,37 @@ def spread(
     waiting: list[list[T]] = []
     running: dict[int, tuple[Child[Any], list[T], int]] = {}
     width = width or cpus()
-    done = False
-    while True:
-        while len(running) < width:
-            if not waiting:
-                taken: list[T] = []
-                while len(taken) < batch and not done:
-                    try:
-                        taken.append(next(source))
-                    except StopIteration:
-                        done = True
-                if not taken:
+    try:
+        while True:
+            while len(running) < width:
+                todo = waiting.pop() if waiting else list(islice(source, batch))
+                if not todo:
                     break
-                waiting.append(taken)
-            todo = waiting.pop()
-            child = start(_batch(function, todo, timeout), timeout)
-            running[child.pipe] = (child, todo, 0)
-        if not running:
-            return
-        ready, _, _ = select.select(list(running), [], [])
-        for pipe in ready:
-            child, todo, at = running[pipe]
-            before = len(child.buffer)
-            answers = child.answers(timeout=0)
-            ended = not answers and len(child.buffer) == before
-            for answer in answers:
-                yield todo[at], _answer(answer)
-                at += 1
-            running[pipe] = (child, todo, at)
-            if ended:
-                del running[pipe]
-                died = child.wait()
-                if at < len(todo):
-                    yield todo[at], died
-                    if todo[at + 1 :]:
-                        waiting.append(todo[at + 1 :])
+                child: Child[Any] = start(_batch(function, todo, timeout), timeout)
+                running[child.pipe] = (child, todo, 0)
+            if not running:
+                return
+            ready, _, _ = select.select(list(running), [], [])
+            for pipe in ready:
+                child, todo, at = running[pipe]
+                before = len(child.buffer)
+                answers = child.answers(timeout=0)
+                ended = not answers and len(child.buffer) == before
+                for answer in answers:
+                    yield todo[at], _answer(answer)
+                    at += 1
+                running[pipe] = (child, todo, at)
+                if ended:
+                    del running[pipe]
+                    died = child.wait()
+                    if at < len(todo):
+                        yield todo[at], died
+                        if todo[at + 1 :]:
+                            waiting.append(todo[at + 1 :])
+    finally:  # the caller has seen enough
+        for child, _, _ in running.values():
+            os.kill(child.pid, signal.SIGKILL)
+            child.wait()
 
 
 def _batch(
@@ -202,8 +198,3 @@ def _batch(
             send(_tried(partial(function, item)))
 
     return body
-
-
-def elapsed(since: float) -> str:
-    """Seconds since `since` (monotonic), as text."""
-    return f"{time.monotonic() - since:.1f} s"

@@ -75,8 +75,12 @@ def images(start: Tree, events: Sequence[Event], seed: int = 0, *, limit: int = 
                         kept.append((number, one))
                 pending = kept
             case "failed-sync":
-                pending = [(n, one) for n, one in pending if one.target != event.target or n >= event.offset]
+                # Entries of directories go through the journal, whose failure stops the file system instead.
+                if event.target in durable.files:
+                    pending = [(n, one) for n, one in pending if one.target != event.target or n >= event.offset]
             case _:
+                if event.op == "create":
+                    durable.files.setdefault(event.other, bytearray())  # a number, not a name: nothing leads to it
                 pending.append((at, event))
         seen: set[bytes] = set()
         count = 0

@@ -8,12 +8,13 @@ what it should have written is marked clean: no later sync writes it either, unl
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from .faults import Counting
 
@@ -46,6 +47,15 @@ class Event(NamedTuple):
     """Where it happened, relative to the root: for reports."""
     phase: str = ""
     """What the workload was doing: "create", "set", "reopen", "gc" …"""
+
+    def to_json(self) -> list[str | int]:
+        """All fields; `data` in base 64."""
+        return [*self[:7], base64.b64encode(self.data).decode(), *self[8:]]
+
+    @staticmethod
+    def of_json(fields: Sequence[Any]) -> Event:
+        """The event that `to_json` gave."""
+        return Event(*fields[:7], base64.b64decode(fields[7]), *fields[8:])
 
 
 @dataclass(slots=True)
@@ -131,16 +141,19 @@ def load(root: Path, image: dict[str, bytes | None]) -> None:
 class Recording(Counting):
     """Records what happens below `root`, on top of what is there now, all of which is durable.
 
-    `before` may make calls fail: it is given to the layer (`inner`), so that a record can be made of a run with
-    faults. `phase` and `mark` tell where the workload is.
+    `inner` is asked before each call and may make it fail. `past`: the events of an earlier process, which found
+    an empty `root`; what they made is not more durable than they say. `phase` and `mark` tell where the workload is.
     """
 
     def __init__(
-        self, root: str | Path, inner: Callable[[str, str | int, bool], None] | None = None
+        self,
+        root: str | Path,
+        inner: Callable[[str, str | int, bool], None] | None = None,
+        past: Sequence[Event] = (),
     ) -> None:
         super().__init__()
         self.root = Path(root)
-        self.events: list[Event] = []
+        self.events: list[Event] = list(past)
         self.start = Tree()
         self.phase = "create"
         self._inner = inner
@@ -148,6 +161,13 @@ class Recording(Counting):
         self._live: dict[int, dict[str, int]] = {0: {}}
         self._open: dict[int, tuple[int, str]] = {}
         self._records = threading.RLock()
+        if past:
+            live = Tree()
+            for event in past:
+                live.apply(event)
+            self._live = live.directories
+            self._numbers += max(max(event.target, event.other, event.inode) for event in past)
+            return
         for name, data in tree_of(self.root).items():
             parent, last = self._place(str(self.root / name))
             number = self._number()
