@@ -460,8 +460,10 @@ class Writer:
         flusher = self._flusher
         if flusher is not None:
             flusher.join()
-        if self._failed is None:
-            with self._turn:
-                self._sync_and_publish()
-            self.index()
-        self._lock.close()
+        try:
+            if self._failed is None:
+                with self._turn:
+                    self._sync_and_publish()
+                self.index()
+        finally:
+            self._lock.close()
