@@ -27,7 +27,7 @@ CALLS = (
 """The calls that may fail. `exists` and `free` ask about a path and have no fault worth a run of their own."""
 
 GROWING = frozenset({"pwrite", "open", "mkdir", "rename", "fdatasync", "fsync"})
-"""The calls to which a full disk answers ENOSPC; of `open` those that create."""
+"""The calls to which a full disk answers ENOSPC: of `open` those that create, of `pwrite` those that grow a file."""
 
 SYNCS = frozenset({"fdatasync", "fsync"})
 """The calls whose failure is final for what was not yet durable."""
@@ -39,13 +39,13 @@ _PATIENCE = 3  # interrupts in a row before a sticky EINTR lets one call through
 
 
 def applies(fault: Fault, call: str, *, creates: bool = True) -> bool:
-    """Whether the system can answer `call` with `fault`; `creates` matters for `open` alone."""
+    """Whether the system can answer `call` with `fault`; `creates`: it needs space."""
     if fault == "SHORT":
         return call in _SHORT
     if fault == "EINTR":
         return call in _INTERRUPTIBLE
     if fault == "ENOSPC":
-        return call in GROWING and (call != "open" or creates)
+        return call in GROWING and (creates or call not in ("open", "pwrite"))
     return call in CALLS
 
 
@@ -80,7 +80,8 @@ class Layer(Files):
 
     def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> int:
         """As `Files.pwrite`."""
-        self.before("pwrite", fd)
+        grows = offset + len(data) > os.fstat(fd).st_size
+        self.before("pwrite", fd, creates=grows)
         return super().pwrite(fd, memoryview(data)[: self.clipped("pwrite", len(data))], offset)
 
     def fdatasync(self, fd: int) -> None:
@@ -140,7 +141,7 @@ class Layer(Files):
 
 
 class Counting(Layer):
-    """Numbers the calls from 1 and keeps their names: `calls[n - 1]` is (call, whether it creates a file)."""
+    """Numbers the calls from 1 and keeps their names: `calls[n - 1]` is (call, whether it needs space)."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, bool]] = []
