@@ -38,6 +38,7 @@ __all__ = ["Settings", "Writer"]
 _SYNC_EVERY: Final = 16 << 20  # bytes of the log between two syncs of HEAD
 _TAIL_ENTRIES: Final = 1 << 16
 _TAIL_BYTES: Final = 64 << 20
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_HOLD: Final = 0.05  # seconds that LOCK may be kept for batch after batch
 
 
@@ -266,9 +267,14 @@ class Writer:
         if end - segment.base >= self._settings.seal:
             self._publish_pending()
             try:
+                self._state.files.fdatasync(segment.fd)
+            except OSError as e:
+                raise self._fail("a segment cannot be synced", e) from e
+            try:
                 segment = self._segment = self._state.new_segment()
             except OSError as e:
-                raise self._fail("a segment cannot be sealed", e) from e
+                full = "; free some space and try again" if e.errno in _FULL else ""
+                raise StorageError(f"{self._state.root.path}: no segment can be begun: {e}{full}") from e
             end = segment.base + HEADER_SIZE
         return end
 
@@ -297,7 +303,7 @@ class Writer:
                 files.ftruncate(segment.fd, at)
             except OSError as again:
                 raise self._fail("what a failed write left cannot be cut off", again) from e
-            full = "; free some space and try again" if e.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            full = "; free some space and try again" if e.errno in _FULL else ""
             raise StorageError(f"{segment.path}: the batch was not written: {e}{full}") from e
 
     def _refs_now(self) -> Mapping[str, tuple[bytes, int]]:
