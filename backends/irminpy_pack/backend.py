@@ -18,7 +18,7 @@ from irminpy.key import Key, hash_of_key
 from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
-from .files import typed
+from .files import sync_directory, typed
 from .keys import PackKey
 from .lock import Lock
 from .state import State
@@ -121,6 +121,9 @@ class PackBackend:
                 state.take_over()
                 if not settings.exclusive:
                     lock.release()
+            if state.tip.batch_no == 0:
+                # Whoever made the store may have died before its name was durable.
+                sync_directory(state.files, os.path.dirname(state.root.path))
         except BaseException:
             with suppress(OSError):
                 lock.close()

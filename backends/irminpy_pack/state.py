@@ -23,7 +23,7 @@ from .identity import Identity, Root
 from .log import Batch, Log, Marks
 from .lookup import Lookup, Places
 from .manifest import Manifest, Row
-from .opening import BEGIN, find, open_table, write_manifest, write_segment
+from .opening import BEGIN, find, harden, open_table, write_manifest, write_segment
 from .segment import HEADER_SIZE, Header, Segment, Table
 from .settle import settle, start, walk
 from .trailer import Tip
@@ -47,6 +47,7 @@ class State:
         "_last_head",
         "_mapped",
         "_open_index",
+        "_unlisted",
         "degraded",
         "durable",
         "files",
@@ -90,6 +91,7 @@ class State:
         self._mapped = mapped
         self._last_head = b""
         self._head_fd: int | None = None
+        self._unlisted = False  # whether there are segments that MANIFEST does not name
         self.manifest: Manifest
         self.log: Log
         self.view: View
@@ -117,6 +119,7 @@ class State:
                 if find(self.files, self.root, self.identity).manifest == found.manifest:
                     raise
                 continue
+            self._unlisted = bool(found.unlisted)
             self._take(found.manifest, table)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
@@ -305,6 +308,7 @@ class State:
             not head
             or head[0].generation != self.manifest.generation
             or head[0].tip != tip
+            or self._unlisted
             or self._unfinished()
         ):
             changes += self.settle()
@@ -327,6 +331,9 @@ class State:
         found = find(self.files, self.root, self.identity)
         uuid = self.identity.uuid
         table = open_table(self.files, self.root, uuid, found.manifest.segments, mapped=False, write=True)
+        for segment in table.segments:
+            if segment.header.number in found.unlisted:
+                harden(self.files, self.root, segment)
         log = Log(self.framing, table)
         here = slots(self._read_head(), uuid)
         done = settle(self.files, self.root, log, here, found.manifest.tip, found.manifest.generation)
@@ -338,7 +345,7 @@ class State:
             warnings.warn(f"{self.root.path}: {done.degraded}", Degraded, stacklevel=2)
         rows = tuple([Row(s.header.number, s.base, 0) for s in table.segments])
         manifest = Manifest(uuid, found.manifest.generation, _sealed(rows, table), done.tip)
-        if found.rebuilt or done.dropped or manifest.segments != found.manifest.segments:
+        if found.rebuilt or found.unlisted or done.dropped or manifest.segments != found.manifest.segments:
             write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         if done.tip != self.tip or not here:
@@ -350,7 +357,10 @@ class State:
         return _changes(before, self.refs)
 
     def new_segment(self) -> Segment:
-        """Seal the active segment and begin another; everything before is synced. Raises OSError."""
+        """Begin a segment behind the active one, which is sealed: the caller has synced it. Raises OSError.
+
+        After an error nothing has changed but files that the next attempt writes again.
+        """
         table, uuid = self.log.table, self.identity.uuid
         last = table.last()
         number = 1 + max(segment.header.number for segment in table.segments)
@@ -358,7 +368,6 @@ class State:
         header = Header(
             uuid, self.identity.hash_size, number, generation, table.next_base(), last.header.number
         )
-        self.files.fdatasync(last.fd)
         write_segment(self.files, self.root, header)
         path = self.root.segment(number)
         segment = Segment.open(self.files, path, uuid, HEADER_SIZE, mapped=self._mapped, write=True)
