@@ -48,6 +48,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_pack": (
         *("files", "word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
         *("log", "lookup", "view", "opening", "settle", "append", "state", "writer", "backend", "maker"),
+        *("fsck.report", "fsck.frames", "fsck.graph", "fsck"),
     ),
 }
 

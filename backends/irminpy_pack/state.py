@@ -18,7 +18,7 @@ from irminpy.hash import Hash
 from . import lock as locks
 from .files import Files, read_at, write_at
 from .frame import Framing
-from .head import HEAD_SIZE, MODES, Slot, place, slots
+from .head import HEAD_SIZE, MODES, Slot, best, place, slots
 from .identity import Identity, Root
 from .log import Batch, Log, Marks
 from .lookup import Lookup, Places
@@ -43,11 +43,11 @@ class State:
 
     __slots__ = (
         "_digest",
+        "_disorder",
         "_head_fd",
         "_last_head",
         "_mapped",
         "_open_index",
-        "_unlisted",
         "degraded",
         "durable",
         "files",
@@ -89,9 +89,9 @@ class State:
         self._digest = digest
         self._open_index = open_index
         self._mapped = mapped
-        self._last_head = b""
+        self._last_head: bytes = b""
+        self._disorder = False  # MANIFEST is not right, or files lie about
         self._head_fd: int | None = None
-        self._unlisted = False  # whether there are segments that MANIFEST does not name
         self.manifest: Manifest
         self.log: Log
         self.view: View
@@ -119,8 +119,8 @@ class State:
                 if find(self.files, self.root, self.identity).manifest == found.manifest:
                     raise
                 continue
-            self._unlisted = bool(found.unlisted)
             self._take(found.manifest, table)
+            self._disorder = found.rebuilt is not None or bool(found.strays or found.unlisted)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
 
@@ -285,9 +285,8 @@ class State:
             else:
                 self.refs[ref.name] = (ref.new, ref.word)
             if (before and before[0]) != ref.new:
-                changes.append(
-                    RefChange(ref.name, Hash(before[0]) if before else None, ref.new and Hash(ref.new))
-                )
+                after = None if ref.new is None else Hash(ref.new)
+                changes.append(RefChange(ref.name, Hash(before[0]) if before else None, after))
         fresh = trailer.table != marks.table
         table_bytes = marks.table_bytes
         if fresh:
@@ -302,15 +301,12 @@ class State:
     def take_over(self) -> list[RefChange]:
         """After taking LOCK: see what others wrote, and settle what somebody left unfinished."""
         changes = self.refresh()
-        head = slots(self._last_head, self.identity.uuid)
-        tip = self.tip
-        if (
-            not head
-            or head[0].generation != self.manifest.generation
-            or head[0].tip != tip
-            or self._unlisted
-            or self._unfinished()
-        ):
+        found = best(self._last_head, self.identity.uuid)
+        published = found is not None and (found.generation, found.tip) == (
+            self.manifest.generation,
+            self.tip,
+        )
+        if self._disorder or not published or self._unfinished():
             changes += self.settle()
         return changes
 
