@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import random
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -157,13 +158,16 @@ def read_all(subject: Subject, path: str, ledger: Ledger, *, write: bool) -> lis
     """["right", ""], ["typed", the error] or ["wrong", why]: what reading the whole store leads to."""
     state = ledger.states[-1]
     told: list[str] = []
+    warnings.simplefilter("always")
     try:
-        with open_repo(subject.maker(path, Files()), create=False, readonly=not write, timeout=0.5) as repo:
+        with (
+            warnings.catch_warnings(record=True) as warned,
+            open_repo(subject.maker(path, Files()), create=False, readonly=not write, timeout=0.5) as repo,
+        ):
             refs = refs_of(repo)
             if refs != state.refs:
-                degraded = getattr(repo._opened.backend, "degraded", None)
-                if degraded:
-                    return ["typed", f"degraded: {degraded}"]
+                if warned:
+                    return ["typed", f"{warned[0].category.__name__}: {warned[0].message}"]
                 return ["wrong", f"D6: other refs and no error: {sorted(refs)}"]
             for name, hash_ in refs.items():
                 try:

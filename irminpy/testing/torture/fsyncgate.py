@@ -24,7 +24,7 @@ from .subject import Subject
 
 __all__ = ["Gate", "fsyncgate"]
 
-IMAGES = 3  # of each moment: all, none, and one in between
+IMAGES = 2  # of each moment: all that is pending, and nothing of it
 ATTEMPTS = 3  # at one step, on a new handle each
 
 
@@ -38,7 +38,7 @@ class Gate:
 
 
 def fsyncgate(subject: Subject, program: Program, *, seed: int, stride: int = 1, stop: int = 10) -> Gate:
-    """Fail each `stride`-th sync of a run of `program` in a run of its own."""
+    """Fail each `stride`-th sync of a run of `program` in a run of its own; from the last one if it is negative."""
     ledger = ledger_of(program)
     outcome = Gate()
 
@@ -55,7 +55,8 @@ def fsyncgate(subject: Subject, program: Program, *, seed: int, stride: int = 1,
     def one(number: int) -> list[str | int]:
         return _gate(subject, program, ledger, number, seed)
 
-    for number, answer in spread(one, range(1, syncs + 1, stride), timeout=8 * ALARM, batch=4):
+    numbers = range(1, syncs + 1)[::stride]
+    for number, answer in spread(one, numbers, timeout=8 * ALARM, batch=4):
         outcome.syncs += 1
         if isinstance(answer, Died | Raised):
             answer = [0, f"the run ended: {answer}"]

@@ -1,0 +1,30 @@
+"""The pack as a `Subject`, with tiny segments, in all its modes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from irminpy_pack.files import Files
+from irminpy_pack.maker import Pack
+
+from .subject import Subject
+
+__all__ = ["SEAL", "pack", "packs"]
+
+SEAL = 8192
+"""Bytes of a segment: a workload of a dozen steps begins several."""
+
+
+def pack(index: str = "always", durability: str = "wal", *, seal: int = SEAL, **how: Any) -> Subject:
+    """Packs opened with these options, read by calls, so that a fault is an exception and never a signal."""
+    options = {"io": "pread", **how}
+
+    def maker(path: str, files: Files) -> Pack:
+        return Pack(path, index=index, durability=durability, seal=seal, files=files, **options)
+
+    return Subject(f"pack, {index}, {durability}", maker, lossy=durability == "none")
+
+
+def packs() -> list[Subject]:
+    """The modes that differ in what they write, or in when they sync."""
+    return [pack(), pack("minimal", "full"), pack(durability="none")]
