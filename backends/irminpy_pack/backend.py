@@ -115,6 +115,7 @@ class PackBackend:
                 lock.sign()
             else:
                 lock.attempt()
+            state.alone = lock.held
             state.load()
             if lock.held:
                 # Whoever wrote last may have died: now is the time to put that in order.

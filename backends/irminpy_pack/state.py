@@ -48,6 +48,7 @@ class State:
         "_last_head",
         "_mapped",
         "_open_index",
+        "alone",
         "degraded",
         "durable",
         "files",
@@ -84,6 +85,8 @@ class State:
         self.strategy = strategy
         self.writing = writing
         """Whether this handle may write: it holds segments open for it."""
+        self.alone = False
+        """Whether this handle holds LOCK, so that nobody else is writing."""
         self.degraded: list[str] = []
         """What was found missing, as told by `Degraded` too."""
         self._digest = digest
@@ -135,12 +138,16 @@ class State:
         )
         if published and newest is not None and not (newest.mode == MODES.index("none") and self._idle()):
             tip, adopt = newest.tip, self._idle()
+            synced = tip
         else:
-            tip, _ = start(self.log, found, manifest.tip, manifest.generation)
+            tip, synced = start(self.log, found, manifest.tip, manifest.generation)
             adopt = True
         if adopt:
             # Nobody is writing: whole batches that were not published any more are there to be seen.
             tip, _ = walk(self.log, tip)
+        if tip.batch_no < synced.batch_no and not self.alone and self._idle():
+            # A writer who settles this says so, and keeps what he cuts off; a reader can only say it.
+            self._degrade(f"batches {tip.batch_no + 1} to {synced.batch_no} were synced and are missing")
         self.tip = tip
         self.durable = newest.durable if newest is not None else manifest.tip
         self._trim(tip)
@@ -153,8 +160,12 @@ class State:
         if begin < tip.end:
             self.lookup.add(self.log.entries(begin, tip.end, self.lookup.kinds))
 
+    def _degrade(self, what: str) -> None:
+        self.degraded.append(what)
+        warnings.warn(f"{self.root.path}: {what}", Degraded, stacklevel=2)
+
     def _idle(self) -> bool:
-        return locks.is_free(self.files, self.root.lock)
+        return self.alone or locks.is_free(self.files, self.root.lock)
 
     def _trim(self, tip: Tip) -> None:
         """Let the table show nothing behind `tip`."""
@@ -300,6 +311,13 @@ class State:
 
     def take_over(self) -> list[RefChange]:
         """After taking LOCK: see what others wrote, and settle what somebody left unfinished."""
+        self.alone = True
+        try:
+            return self._take_over()
+        finally:
+            self.alone = False
+
+    def _take_over(self) -> list[RefChange]:
         changes = self.refresh()
         found = best(self._last_head, self.identity.uuid)
         published = found is not None and (found.generation, found.tip) == (
@@ -337,8 +355,7 @@ class State:
             self.files.unlink(path)
             table.drop(path)
         if done.degraded:
-            self.degraded.append(done.degraded)
-            warnings.warn(f"{self.root.path}: {done.degraded}", Degraded, stacklevel=2)
+            self._degrade(done.degraded)
         rows = tuple([Row(s.header.number, s.base, 0) for s in table.segments])
         manifest = Manifest(uuid, found.manifest.generation, _sealed(rows, table), done.tip)
         if found.rebuilt or found.unlisted or done.dropped or manifest.segments != found.manifest.segments:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
-from irminpy_pack.files import Files, read_at, sync_directory, write_at
 
 from irminpy.backend import Backend, Options, RefListener, RefUpdate
 from irminpy.errors import Closed, Corrupted, Locked, NotAStore, ReadOnly, StorageError
@@ -23,6 +22,7 @@ from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
 from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
+from irminpy_pack.files import Files, read_at, sync_directory, write_at
 
 HEADER = 8
 

@@ -177,9 +177,7 @@ def _closure(repo: Repos, ledger: Ledger, state: int, verdict: Verdict, who: str
     opened = repo._opened
     heads = {commit.hex()[:12]: Hash(commit) for commit in ledger.states[state].commits}
     schema = repo.schema
-    report = check_.check(
-        opened.backend, heads, schema.codec, schema.contents.decode, schema.metadata.decode
-    )
+    report = check_.check(opened.backend, heads, schema.codec, schema.contents.decode, schema.metadata.decode)
     verdict.violations += [f"D3: {who}: {problem}" for problem in report.problems]
     if report.commits < len(heads) and not report.problems:
         verdict.violations.append(f"D1: {who}: {len(heads)} commits are promised, {report.commits} found")

@@ -210,7 +210,9 @@ class Failing(Counting):
         self._clip.on = fails and self.fault == "SHORT"
         if fails and self.fault != "SHORT":
             code = _CODES[self.fault]
-            raise OSError(code, f"{os.strerror(code)} (injected at call {len(self.calls)}, {call})", str(what))
+            raise OSError(
+                code, f"{os.strerror(code)} (injected at call {len(self.calls)}, {call})", str(what)
+            )
 
     def clipped(self, call: str, size: int) -> int:
         """Half of what was asked for, at least one byte, if this transfer is to be short."""

@@ -101,7 +101,9 @@ def judge_all(subject: Subject, ledger: Ledger, recording: Recording, seed: int)
         with box() as root:
             load(root, image.tree)
             promise = Promise.after(image.acknowledged, ledger, lossy=subject.lossy)
-            out += [f"{image}: {one}" for one in check(subject, str(root / STORE), ledger, promise).violations]
+            out += [
+                f"{image}: {one}" for one in check(subject, str(root / STORE), ledger, promise).violations
+            ]
         if len(out) > 3:
             break
     out[0] = len(known)
@@ -109,8 +111,8 @@ def judge_all(subject: Subject, ledger: Ledger, recording: Recording, seed: int)
 
 
 def persist(
-    subject: Subject, path: str, recording: Recording, program: Program, ledger: Ledger
-, done: int = -1) -> list[str]:
+    subject: Subject, path: str, recording: Recording, program: Program, ledger: Ledger, done: int = -1
+) -> list[str]:
     """Run the program from state `done` to its end, on a new handle after each error, noting what is acknowledged."""
     attempts = 0
     while done < len(program):
@@ -152,5 +154,3 @@ def _close(close: Callable[[], None]) -> None:
         close()
     except IrminError:
         return  # the failed sync may be the one of closing
-
-

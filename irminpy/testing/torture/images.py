@@ -23,7 +23,7 @@ EXHAUSTIVE = 8  # operations whose subsets are all tried
 RANDOM = 128  # subsets where there are more
 CUTS = 12  # places at which one write is torn
 
-Variant = Literal["all", "none", "subset", "torn", "zeros", "head", "length"]
+Variant = Literal["all", "none", "subset", "torn", "zeros", "head", "hole", "length"]
 
 
 class Image(NamedTuple):
@@ -77,10 +77,14 @@ def images(start: Tree, events: Sequence[Event], seed: int = 0, *, limit: int = 
             case "failed-sync":
                 # Entries of directories go through the journal, whose failure stops the file system instead.
                 if event.target in durable.files:
-                    pending = [(n, one) for n, one in pending if one.target != event.target or n >= event.offset]
+                    pending = [
+                        (n, one) for n, one in pending if one.target != event.target or n >= event.offset
+                    ]
             case _:
                 if event.op == "create":
-                    durable.files.setdefault(event.other, bytearray())  # a number, not a name: nothing leads to it
+                    durable.files.setdefault(
+                        event.other, bytearray()
+                    )  # a number, not a name: nothing leads to it
                 pending.append((at, event))
         seen: set[bytes] = set()
         count = 0
@@ -129,16 +133,20 @@ def _torn(event: Event, draw: random.Random) -> Iterator[tuple[Variant, str, lis
     """
     data, size = event.data, len(event.data)
     length = event._replace(op="extend", offset=event.offset + size, data=b"")
+    yield "zeros", "its length only", [length]
+    if size > 1:
+        cut = draw.randrange(1, size)
+        yield "length", f"a length of {cut} of {size} bytes", [event._replace(data=data[:cut])]
     # Sector borders of the file, not of the write.
     cuts = list(range(SECTOR - event.offset % SECTOR, size, SECTOR))
     if len(cuts) > CUTS:
         cuts = sorted(draw.sample(cuts, CUTS))
+    if len(cuts) > 1:
+        first, last = sorted(draw.sample(cuts, 2))
+        back = event._replace(offset=event.offset + last, data=data[last:])
+        yield "hole", f"all but bytes {first} to {last}", [event._replace(data=data[:first]), back]
     for cut in cuts:
         front = event._replace(data=data[:cut])
         yield "torn", f"{cut} of {size} bytes", [front]
         yield "zeros", f"{cut} of {size} bytes, then zeroes", [front, length]
         yield "head", f"all from byte {cut}", [event._replace(offset=event.offset + cut, data=data[cut:])]
-    yield "zeros", "its length only", [length]
-    if size > 1:
-        cut = draw.randrange(1, size)
-        yield "length", f"a length of {cut} of {size} bytes", [event._replace(data=data[:cut])]

@@ -72,7 +72,9 @@ def kill(
         return _rounds(subject, program, ledger, [Blow(str(c), int(w), float(d)) for c, w, d in planned])
 
     while outcome.killed.total() < kills and len(outcome.violations) < stop:
-        todo = [[list(blow) for blow in blows()] for _ in range(max(4, (kills - outcome.killed.total()) // 2))]
+        todo = [
+            [list(blow) for blow in blows()] for _ in range(max(4, (kills - outcome.killed.total()) // 2))
+        ]
         for planned, answer in spread(one, todo, timeout=4 * ALARM, batch=4):
             if isinstance(answer, Died | Raised):
                 outcome.violations.append(f"seed {seed}, kills {planned}: {answer}")
@@ -109,9 +111,9 @@ def _rounds(subject: Subject, program: Program, ledger: Ledger, blows: list[Blow
             if not reached:
                 break
         answer = call(
-            lambda: check(
-                subject, path, ledger, Promise.after(done, ledger, lossy=False)
-            ).violations,  # a killed process loses nothing, whatever the mode
+            lambda: (
+                check(subject, path, ledger, Promise.after(done, ledger, lossy=False)).violations
+            ),  # a killed process loses nothing, whatever the mode
             ALARM,
         )
         if isinstance(answer, Died | Raised):
@@ -121,9 +123,7 @@ def _rounds(subject: Subject, program: Program, ledger: Ledger, blows: list[Blow
     return out
 
 
-def _strike(
-    subject: Subject, path: str, program: Program, ledger: Ledger, done: int, blow: Blow
-) -> Ended:
+def _strike(subject: Subject, path: str, program: Program, ledger: Ledger, done: int, blow: Blow) -> Ended:
     if blow.call:
         return victim(subject, path, program, ledger, done, inject=killing(blow.call, blow.when))
     return victim(subject, path, program, ledger, done, delay=blow.delay)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .fsyncgate import judge_all, persist
 from .forks import Child, Died, Raised, call, spread, start
+from .fsyncgate import judge_all, persist
 from .program import Ledger, Program, ledger_of
 from .recording import Event, Recording
 from .replay import ALARM, STORE, box, record

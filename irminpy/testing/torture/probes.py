@@ -56,7 +56,9 @@ def words(subject: Subject, seed: int) -> list[str]:
                 moved = type(key)(hash_, key.word) if hasattr(key, "word") else hash_
                 data = backend.read(kind, moved)
                 if data is None or codec.digest(data) != hash_:
-                    found.append(f"D6: {kind.name.lower()} {hash_.short()} was asked for, another one was given")
+                    found.append(
+                        f"D6: {kind.name.lower()} {hash_.short()} was asked for, another one was given"
+                    )
     return found
 
 
@@ -105,14 +107,17 @@ def race(subject: Subject, seed: int) -> list[str]:
             assert one is not None
             assert two is not None
             backend = repo._opened.backend
-            for update in (
+            updates = (
                 RefUpdate("main", two.hash, None),
                 RefUpdate("main", two.hash, two.hash),
                 RefUpdate("new", two.hash, one.hash),
                 RefUpdate("main", None, two.hash),
-            ):
-                if backend.write(Objects(), [update]):
-                    found.append(f"D2: {update} was done, and its condition does not hold")
+            )
+            found += [
+                f"D2: {update} was done, and its condition does not hold"
+                for update in updates
+                if backend.write(Objects(), [update])
+            ]
             wanted = {"dev": two.hash, "main": one.hash}
             if backend.refs() != wanted:
                 found.append("D2: a lost compare-and-set moved a ref")

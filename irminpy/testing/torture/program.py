@@ -66,7 +66,9 @@ def random_program(
 ) -> list[Step]:
     """`length` steps drawn with `seed`; values have up to `largest` bytes. A program is legal on any store."""
     draw = random.Random(seed)
-    ops: list[Op] = ["set"] * 8 + ["edit"] * 4 + ["remove"] * 2 + ["clone"] * 2 + ["merge"] * 3 + ["drop", "tree"]
+    ops: list[Op] = (
+        ["set"] * 8 + ["edit"] * 4 + ["remove"] * 2 + ["clone"] * 2 + ["merge"] * 3 + ["drop", "tree"]
+    )
     ops += ["reopen"] * reopen + ["collect"] * (2 * collect)
     steps: list[Step] = [Step("set", "main", "a", b"first")]
     for i in range(1, length):

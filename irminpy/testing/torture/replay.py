@@ -123,6 +123,9 @@ def replay(
     def wanted() -> Iterator[Image]:
         for image in images(recording.start, recording.events, seed, limit=limit):
             outcome.images += 1
+            outcome.points.update(
+                classify(image)
+            )  # an image that was checked before is a case of it all the same
             mark = fingerprint(image.tree)
             if (mark, image.acknowledged) not in known:
                 known.add((mark, image.acknowledged))
@@ -139,12 +142,9 @@ def replay(
     for image, answer in spread(judge, wanted(), timeout=ALARM):
         outcome.distinct = len(contents)
         outcome.variants[image.variant] += 1
-        outcome.points.update(classify(image))
         if isinstance(answer, Died | Raised):
             answer = [f"the checker {'raised' if isinstance(answer, Raised) else 'died'}: {answer}"]
         outcome.violations += [f"seed {seed}, {image}: {one}" for one in answer]
         if len(outcome.violations) >= stop:
             break
     return outcome
-
-

@@ -85,6 +85,4 @@ def selftest(names: Sequence[str] = (), *, seed: int = 1) -> list[Caught]:
 
 def sound(*, seed: int = 1) -> list[str]:
     """What the same experiments find where nothing is planted: must be nothing."""
-    return [
-        f"{name}: {one}" for name, experiment in EXPERIMENTS.items() for one in experiment(pack(), seed)
-    ]
+    return [f"{name}: {one}" for name, experiment in EXPERIMENTS.items() for one in experiment(pack(), seed)]
