@@ -232,18 +232,29 @@ class _Run:
 
     def _after(self, repo: Repos, failed: int) -> bool:
         """What the same handle must be like after a failure, number `failed` of the layer; whether to go on with it."""
-        injection = self.injection
-        if injection.sticky and "fdatasync" not in self.files.failed[failed:]:
+        fault = self.injection.fault
+        if self.injection.sticky and "fdatasync" not in self.files.failed[failed:]:
             self._again(repo)
         self.files.heal()
+        done = self._done_already(repo)
         again = self._again(repo)
         calls = set(self.files.failed[failed:])
         # `fdatasync` is what batches are synced with; `fsync` is for new files, which can be made anew.
-        if "fdatasync" in calls and again:
-            self.found.append(f"D5: after a failed sync the handle took step {self.done - 1} again")
-        if not again and not calls & SYNCS and injection.fault in ("ENOSPC", "SHORT"):
-            self.found.append(f"D4: after {injection.fault} the handle is not good, though space is back")
+        if "fdatasync" in calls:
+            if again and not done:
+                self.found.append(f"D5: after a failed sync the handle took step {self.done - 1} again")
+            return False
+        if not again and not calls & SYNCS and fault in ("ENOSPC", "SHORT"):
+            self.found.append(f"D4: after {fault} the handle is not good, though space is back")
         return again
+
+    def _done_already(self, repo: Repos) -> bool:
+        """Whether the step that failed is visible, so that doing it again writes nothing."""
+        try:
+            return self.done < len(self.program) and refs_of(repo) == self.ledger.states[self.done + 1].refs
+        except (IrminError, OSError) as e:
+            self._met(e, "reading the refs")
+            return False
 
     def _again(self, repo: Repos) -> bool:
         """Try the step again, and look at the refs if it succeeds; whether it does."""
