@@ -142,9 +142,10 @@ def _torn(event: Event, draw: random.Random) -> Iterator[tuple[Variant, str, lis
     if len(cuts) > CUTS:
         cuts = sorted(draw.sample(cuts, CUTS))
     if len(cuts) > 1:
-        first, last = sorted(draw.sample(cuts, 2))
-        back = event._replace(offset=event.offset + last, data=data[last:])
-        yield "hole", f"all but bytes {first} to {last}", [event._replace(data=data[:first]), back]
+        middle = (len(cuts) - 1) // 2
+        for first, last in ((cuts[middle], cuts[middle + 1]), sorted(draw.sample(cuts, 2))):
+            back = event._replace(offset=event.offset + last, data=data[last:])
+            yield "hole", f"all but bytes {first} to {last}", [event._replace(data=data[:first]), back]
     for cut in cuts:
         front = event._replace(data=data[:cut])
         yield "torn", f"{cut} of {size} bytes", [front]
