@@ -46,7 +46,8 @@ INNER: dict[str, tuple[str, ...]] = {
 BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_mem": ("shared", "memory", "mapped"),
     "irminpy_pack": (
-        *("files", "word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
+        *("files", "damage", "environment", "fingerprint", "index", "walk"),
+        *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
         *("log", "lookup", "view", "opening", "settle", "append", "state", "writer", "backend", "maker"),
         *("fsck.report", "fsck.frames", "fsck.graph", "fsck"),
     ),
