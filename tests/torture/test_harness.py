@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from irminpy.backend import RefUpdate
+from irminpy.objects import Objects
 from irminpy.testing.torture.faults import Failing, Fault
 from irminpy.testing.torture.forks import Died, Raised, call, spread
 from irminpy.testing.torture.fsyncgate import fsyncgate
@@ -136,9 +138,9 @@ def test_a_sweep_notices_what_a_failed_write_leaves() -> None:
 
 def test_a_sweep_notices_an_error_without_a_type() -> None:
     class Untyped(LogBackend):
-        def write(self, *args: object) -> bool:  # type: ignore[override]
+        def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
             self.files.size(self.log)  # raises OSError as it comes
-            return super().write(*args)  # type: ignore[arg-type]
+            return super().write(objects, updates)
 
     found = sweep(subject(Untyped), PROGRAM, seed=1, faults=["EIO"], only=lambda one: one.call == "size")
     assert any("D6" in one for one in found.violations)

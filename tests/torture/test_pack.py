@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from irminpy_pack.files import Files
 
 from irminpy.errors import StorageError
 from irminpy.testing.torture.command import main
@@ -23,6 +22,7 @@ from irminpy.testing.torture.program import Step, ledger_of, open_repo, refs_of
 from irminpy.testing.torture.recording import Recording
 from irminpy.testing.torture.replay import STORE, replay
 from irminpy.testing.torture.selftest import selftest
+from irminpy_pack.files import Files
 
 # The third batch goes into a second segment.
 PROGRAM = [

@@ -13,9 +13,11 @@ from .flip import flip
 from .fsyncgate import fsyncgate
 from .kill import kill
 from .lapse import lapse
-from .packs import packs
+from .packs import pack, packs
 from .points import POINTS, classify, points
 from .program import random_program
+from .readers import readers
+from .register import register
 from .replay import Outcome, replay
 from .selftest import selftest
 from .subject import Subject
@@ -39,11 +41,38 @@ class Profile:
     syncs: int
     deaths: int
     steps: int
+    processes: int
+    operations: int
+    seconds: float
 
 
 PROFILES = {
-    "tiny": Profile(images=60, limit=4, sweeps=40, kills=3, flips=40, syncs=2, deaths=2, steps=6),
-    "ci": Profile(images=5000, limit=24, sweeps=2000, kills=100, flips=1500, syncs=12, deaths=12, steps=14),
+    "tiny": Profile(
+        images=60,
+        limit=4,
+        sweeps=40,
+        kills=3,
+        flips=40,
+        syncs=2,
+        deaths=2,
+        steps=6,
+        processes=2,
+        operations=10,
+        seconds=0.5,
+    ),
+    "ci": Profile(
+        images=5000,
+        limit=24,
+        sweeps=2000,
+        kills=100,
+        flips=1500,
+        syncs=12,
+        deaths=12,
+        steps=14,
+        processes=8,
+        operations=100,
+        seconds=10,
+    ),
     "long": Profile(
         images=100_000,
         limit=10**6,
@@ -53,6 +82,9 @@ PROFILES = {
         syncs=400,
         deaths=400,
         steps=40,
+        processes=16,
+        operations=10_000,
+        seconds=600,
     ),
 }
 
@@ -143,6 +175,21 @@ def _lapse(profile: Profile, seed: int) -> Result:
     return f"{one.deaths} processes died, {one.images} images of the next one", one.violations
 
 
+def _register(profile: Profile, seed: int) -> Result:
+    kills = profile.processes * profile.operations // 50
+    one = register(
+        pack(seal=1 << 20), seed=seed, processes=profile.processes, operations=profile.operations, kills=kills
+    )
+    figures = f"{profile.processes} processes, {one.acknowledged} compare-and-sets, {one.killed} killed"
+    return figures, one.violations
+
+
+def _readers(profile: Profile, seed: int) -> Result:
+    one = readers(pack(), processes=min(profile.processes, 8), seconds=profile.seconds)
+    figures = f"{one.reads} trees read in {profile.seconds:.0f} s while {one.commits} commits were made"
+    return f"{figures}, {one.collections} collections of garbage", one.violations
+
+
 def _selftest(profile: Profile, seed: int) -> Result:
     caught = selftest(seed=seed)
     wrong = [f"{one.name}: not noticed by {one.experiment} within a minute" for one in caught if not one.ok]
@@ -159,6 +206,8 @@ EXPERIMENTS: dict[str, Callable[[Profile, int], Result]] = {
     "flip": _flip,
     "fsyncgate": _fsyncgate,
     "lapse": _lapse,
+    "register": _register,
+    "readers": _readers,
     "selftest": _selftest,
 }
 

@@ -158,6 +158,7 @@ def read_all(subject: Subject, path: str, ledger: Ledger, *, write: bool) -> lis
     """["right", ""], ["typed", the error] or ["wrong", why]: what reading the whole store leads to."""
     state = ledger.states[-1]
     told: list[str] = []
+    indexed = any(Path(path).rglob("data.mdb"))
     warnings.simplefilter("always")
     try:
         with (
@@ -180,13 +181,17 @@ def read_all(subject: Subject, path: str, ledger: Ledger, *, write: bool) -> lis
             for hash_ in sorted(state.commits):
                 try:
                     commit = repo.find_commit(Hash(hash_))
-                    found = None if commit is None else bindings_of(commit.tree())
+                    held = None if commit is None else bindings_of(commit.tree())
                 except IrminError as e:
                     told.append(f"{type(e).__name__}: {e}")
                     continue
-                if found is None:
-                    return ["wrong", f"D6: the commit {hash_.hex()[:12]} is said not to exist"]
-                if found != ledger.bindings[hash_]:
+                if held is None:
+                    # DESIGN 4: a miss in an index that was not compared is a miss of a best-effort index.
+                    if indexed:
+                        return ["wrong", f"D6: the commit {hash_.hex()[:12]} is said not to exist"]
+                    told.append(f"the commit {hash_.hex()[:12]} was not found by its hash")
+                    continue
+                if held != ledger.bindings[hash_]:
                     return ["wrong", "D6: other bindings in a commit and no error"]
     except IrminError as e:
         return ["typed", f"{type(e).__name__}: {e}"]

@@ -68,16 +68,14 @@ def kill(
                 out.append(Blow("", 0, draw.uniform(0, length)))
         return out
 
-    def one(planned: list[list[str | int | float]]) -> list[list[str]]:
-        return _rounds(subject, program, ledger, [Blow(str(c), int(w), float(d)) for c, w, d in planned])
+    def one(planned: list[Blow]) -> list[list[str]]:
+        return _rounds(subject, program, ledger, planned)
 
     while outcome.killed.total() < kills and len(outcome.violations) < stop:
-        todo = [
-            [list(blow) for blow in blows()] for _ in range(max(4, (kills - outcome.killed.total()) // 2))
-        ]
+        todo = [blows() for _ in range(max(4, (kills - outcome.killed.total()) // 2))]
         for planned, answer in spread(one, todo, timeout=4 * ALARM, batch=4):
             if isinstance(answer, Died | Raised):
-                outcome.violations.append(f"seed {seed}, kills {planned}: {answer}")
+                outcome.violations.append(f"seed {seed}, kills at {', '.join(map(str, planned))}: {answer}")
                 continue
             for word, text in answer:
                 if word == "killed":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from irminpy_pack.files import Files
 from irminpy_pack.maker import Pack
 
@@ -15,12 +13,11 @@ SEAL = 8192
 """Bytes of a segment: a workload of a dozen steps begins several."""
 
 
-def pack(index: str = "always", durability: str = "wal", *, seal: int = SEAL, **how: Any) -> Subject:
-    """Packs opened with these options, read by calls, so that a fault is an exception and never a signal."""
-    options = {"io": "pread", **how}
+def pack(index: str = "always", durability: str = "wal", *, seal: int = SEAL, io: str = "pread") -> Subject:
+    """Packs opened with these options; read by calls by default, so that a fault is an exception, never a signal."""
 
     def maker(path: str, files: Files) -> Pack:
-        return Pack(path, index=index, durability=durability, seal=seal, files=files, **options)
+        return Pack(path, index=index, durability=durability, seal=seal, io=io, files=files)
 
     return Subject(f"pack, {index}, {durability}", maker, lossy=durability == "none")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,10 +20,11 @@ from irminpy_pack.backend import PackBackend
 from irminpy_pack.files import Files
 from irminpy_pack.frame import Framing
 from irminpy_pack.log import Log
+from irminpy_pack.trailer import Tip
 from irminpy_pack.view import View
 from irminpy_pack.writer import Writer
 
-from ...backend import RefUpdate
+from ...backend import Maker, RefUpdate
 from ...objects import Kind, Objects
 from .subject import Subject
 
@@ -72,9 +73,13 @@ class _Retry(_Through):
             self.inner.fdatasync(fd)
 
 
+def _unwrapped(files: Files) -> Files:
+    return files
+
+
 def _layer(kind: Callable[[Files], Files]) -> Plant:
     @contextmanager
-    def plant() -> Iterator[Wrap]:
+    def plant() -> Generator[Wrap, None, None]:
         yield kind
 
     return plant
@@ -82,9 +87,9 @@ def _layer(kind: Callable[[Files], Files]) -> Plant:
 
 def _seam(target: Any, name: str, value: Any) -> Plant:
     @contextmanager
-    def plant() -> Iterator[Wrap]:
+    def plant() -> Generator[Wrap, None, None]:
         with mock.patch.object(target, name, value):
-            yield lambda files: files
+            yield _unwrapped
 
     return plant
 
@@ -152,7 +157,10 @@ def _no_hash_check() -> Plant:
     init = View.__init__
 
     def unchecked(self: View, framing: Framing, table: Any, digest: Any) -> None:
-        init(self, framing, table, lambda data: _Same(digest(data)))
+        def same(data: bytes) -> bytes:
+            return _Same(digest(data))
+
+        init(self, framing, table, same)
 
     return _seam(View, "__init__", unchecked)
 
@@ -185,9 +193,9 @@ def _own_crc() -> Plant:
             return following(self, tip)
 
     @contextmanager
-    def plant() -> Iterator[Wrap]:
+    def plant() -> Generator[Wrap, None, None]:
         with mock.patch.object(Framing, "parse", unchecked), mock.patch.object(Log, "following", trusting):
-            yield lambda files: files
+            yield _unwrapped
 
     return plant
 
@@ -212,15 +220,23 @@ def _unverified_dedup() -> Plant:
 
 def _no_adoption() -> Plant:
     """Whole batches behind the published end are cut off with the torn tail."""
-    return _seam(settle, "walk", lambda log, tip: (tip, 0))
+
+    def stay(log: Log, tip: Tip) -> tuple[Tip, int]:
+        return tip, 0
+
+    return _seam(settle, "walk", stay)
+
+
+def _nothing(*_: object) -> None:
+    pass
 
 
 def _not_written_again() -> Plant:
-    return _seam(settle, "_write_again", lambda files, log, begin, end: None)
+    return _seam(settle, "_write_again", _nothing)
 
 
 def _not_hardened() -> Plant:
-    return _seam(state, "harden", lambda files, root, segment: None)
+    return _seam(state, "harden", _nothing)
 
 
 def _unlocked_by_a_child() -> Plant:
@@ -255,4 +271,8 @@ PLANTS: dict[str, tuple[str, Plant]] = {
 
 def planted(subject: Subject, wrap: Wrap) -> Subject:
     """`subject`, with its file layer wrapped."""
-    return replace(subject, maker=lambda path, files: subject.maker(path, wrap(files)))
+
+    def maker(path: str, files: Files) -> Maker:
+        return subject.maker(path, wrap(files))
+
+    return replace(subject, maker=maker)

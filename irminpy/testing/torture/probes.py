@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from irminpy_pack.files import Files
+from irminpy_pack.keys import PackKey
 
 from ...backend import RefUpdate
 from ...errors import IrminError, Locked
@@ -48,13 +49,13 @@ def words(subject: Subject, seed: int) -> list[str]:
             commit = repo.commit(hash_)
             hashes.append((Kind.NODE, commit.tree_hash))
         keys = [(kind, backend.find_keys(kind, [hash_])[0]) for kind, hash_ in hashes]
+        places = [(kind, key.word) for kind, key in keys if isinstance(key, PackKey)]
         for kind, hash_ in hashes:
-            for other, key in keys:
-                if key is None or other is not kind:
+            for other, word in places:
+                if other is not kind:
                     continue
                 # A key that says where another object lies.
-                moved = type(key)(hash_, key.word) if hasattr(key, "word") else hash_
-                data = backend.read(kind, moved)
+                data = backend.read(kind, PackKey(hash_, word))
                 if data is None or codec.digest(data) != hash_:
                     found.append(
                         f"D6: {kind.name.lower()} {hash_.short()} was asked for, another one was given"

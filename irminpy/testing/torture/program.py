@@ -25,6 +25,17 @@ Repos = Repo[bytes, Any]
 Op = Literal["set", "edit", "tree", "remove", "clone", "drop", "merge", "reopen", "collect"]
 BRANCHES = ("main", "dev", "topic/x")
 _NAMES = ("a", "b", "c", "dir/a", "dir/b", "dir/deep/c", "é/x")
+_WEIGHTS: dict[Op, int] = {
+    "set": 8,
+    "edit": 4,
+    "remove": 2,
+    "clone": 2,
+    "merge": 3,
+    "drop": 1,
+    "tree": 1,
+    "reopen": 1,
+    "collect": 2,
+}
 _WIDE = 40  # entries of a directory that no longer fits into one node
 
 
@@ -66,10 +77,8 @@ def random_program(
 ) -> list[Step]:
     """`length` steps drawn with `seed`; values have up to `largest` bytes. A program is legal on any store."""
     draw = random.Random(seed)
-    ops: list[Op] = (
-        ["set"] * 8 + ["edit"] * 4 + ["remove"] * 2 + ["clone"] * 2 + ["merge"] * 3 + ["drop", "tree"]
-    )
-    ops += ["reopen"] * reopen + ["collect"] * (2 * collect)
+    skipped = ("reopen",) * (not reopen) + ("collect",) * (not collect)
+    ops: list[Op] = [op for op, weight in _WEIGHTS.items() if op not in skipped for _ in range(weight)]
     steps: list[Step] = [Step("set", "main", "a", b"first")]
     for i in range(1, length):
         op = draw.choice(ops)

@@ -55,7 +55,8 @@ class Event(NamedTuple):
     @staticmethod
     def of_json(fields: Sequence[Any]) -> Event:
         """The event that `to_json` gave."""
-        return Event(*fields[:7], base64.b64decode(fields[7]), *fields[8:])
+        values = [*fields[:7], base64.b64decode(fields[7]), *fields[8:]]
+        return Event._make(values)
 
 
 @dataclass(slots=True)
@@ -208,9 +209,7 @@ class Recording(Counting):
         if relative == ".":
             return 0
         for name in relative.split(os.sep):
-            number = self._live.get(number, {}).get(name)
-            if number is None:
-                return None
+            number = None if number is None else self._live.get(number, {}).get(name)
         return number
 
     def _record(self, event: Event) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ ALARM = 30.0
 
 
 @contextmanager
-def box() -> Iterator[Path]:
+def box() -> Generator[Path, None, None]:
     """An empty directory for one experiment, in memory where the system has such a place."""
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     root = Path(tempfile.mkdtemp(prefix="torture.", dir=place))
