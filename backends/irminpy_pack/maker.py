@@ -11,7 +11,7 @@ from irminpy.errors import NotAStore, StorageError
 from irminpy.schema import Schema
 
 from .backend import PackBackend
-from .files import Files
+from .files import Files, typed
 from .head import MODES
 from .identity import Identity, Root
 from .index import CHECK
@@ -79,8 +79,14 @@ class Pack:
 
     def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
         """A handle on the store; see `irminpy.backend.Maker`."""
-        files, root = self.files, Root(os.path.abspath(self.path))
-        wanted = schema if schema is not None else Schema()
+        root = Root(os.path.abspath(self.path))
+        with typed(root.path):
+            return self._open(root, schema if schema is not None else Schema(), options)
+
+    def _open(
+        self, root: Root, wanted: Schema[Any, Any], options: Options
+    ) -> tuple[Backend, Schema[Any, Any]]:
+        files = self.files
         if not files.exists(root.format):
             if not options.create or options.readonly:
                 raise NotAStore(root.path, "it has no file FORMAT")
@@ -99,10 +105,7 @@ class Pack:
             writing=not options.readonly,
         )
         settings = Settings(self.durability, exclusive, options.timeout, self.seal, self.linger)
-        try:
-            return PackBackend(state, wanted, settings, options), wanted
-        except OSError as e:
-            raise StorageError(f"{root.path}: {e}") from e
+        return PackBackend(state, wanted, settings, options), wanted
 
 
 def _is_seconds(text: str) -> bool:

@@ -20,7 +20,7 @@ from .manifest import Manifest, Row
 from .segment import HEADER_SIZE, Header, Segment, Table
 from .trailer import NOTHING, Tip
 
-__all__ = ["BEGIN", "Found", "create", "find", "open_table", "write_manifest", "write_segment"]
+__all__ = ["BEGIN", "Found", "create", "find", "harden", "open_table", "write_manifest", "write_segment"]
 
 FIRST: Final = 1
 """Number of the first segment, and of the first generation."""
@@ -92,6 +92,14 @@ def write_segment(files: Files, root: Root, header: Header) -> None:
     sync_directory(files, root.packs)
 
 
+def harden(files: Files, root: Root, segment: Segment) -> None:
+    """Make the header and the name of a segment durable that somebody else began, and may not have synced."""
+    # Written again: after a failed sync of theirs, another one would do nothing.
+    write_at(files, segment.fd, segment.header.encode(), 0)
+    files.fsync(segment.fd)
+    sync_directory(files, root.packs)
+
+
 def write_manifest(files: Files, root: Root, manifest: Manifest) -> None:
     """Replace MANIFEST, durably."""
     write_file(files, root.manifest, manifest.encode())
@@ -106,6 +114,8 @@ class Found:
     """Paths: left behind by a process that died."""
     rebuilt: str | None
     """Why MANIFEST could not be used as it was; None if it could."""
+    unlisted: tuple[int, ...] = ()
+    """Numbers of segments that MANIFEST does not name: whoever began them may have died before they were durable."""
 
 
 def find(files: Files, root: Root, identity: Identity) -> Found:
@@ -134,7 +144,7 @@ def find(files: Files, root: Root, identity: Identity) -> Found:
         manifest = replace(manifest, segments=manifest.segments + more)
     ours = {row.number for row in manifest.segments}
     strays = tuple(sorted(root.segment(number) for number in headers if number not in ours))
-    return Found(manifest, strays, reason)
+    return Found(manifest, strays, reason, tuple([row.number for row in more]))
 
 
 def _headers(files: Files, root: Root, identity: Identity) -> dict[int, Header]:

@@ -26,7 +26,7 @@ from .indexing import fill, open_index, set_aside
 from .log import Batch, Log, Marks
 from .lookup import Lookup
 from .manifest import Manifest, Row
-from .opening import BEGIN, find, open_table, write_manifest, write_segment
+from .opening import BEGIN, find, harden, open_table, write_manifest, write_segment
 from .segment import HEADER_SIZE, Header, Segment, Table
 from .settle import settle, start, walk
 from .trailer import Tip
@@ -54,6 +54,7 @@ class State:
         "_head_fd",
         "_last_head",
         "_mapped",
+        "alone",
         "degraded",
         "durable",
         "files",
@@ -90,13 +91,15 @@ class State:
         self.strategy = strategy
         self.writing = writing
         """Whether this handle may write: it holds segments open for it."""
+        self.alone = False
+        """Whether this handle holds LOCK, so that nobody else is writing."""
         self.degraded: list[str] = []
         """What was found missing, as told by `Degraded` too."""
         self._digest = digest
         self._check = check
         self._mapped = mapped
         self._last_head: bytes = b""
-        self._disorder = False  # MANIFEST was not right, or files lie about
+        self._disorder = False  # MANIFEST is not right, or files lie about
         self._head_fd: int | None = None
         self.manifest: Manifest
         self.log: Log
@@ -126,7 +129,7 @@ class State:
                     raise
                 continue
             self._take(found.manifest, table)
-            self._disorder = found.rebuilt is not None or bool(found.strays)
+            self._disorder = found.rebuilt is not None or bool(found.strays or found.unlisted)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
 
@@ -141,12 +144,16 @@ class State:
         )
         if published and newest is not None and not (newest.mode == MODES.index("none") and self._idle()):
             tip, adopt = newest.tip, self._idle()
+            synced = tip
         else:
-            tip, _ = start(self.log, found, manifest.tip, manifest.generation)
+            tip, synced = start(self.log, found, manifest.tip, manifest.generation)
             adopt = True
         if adopt:
             # Nobody is writing: whole batches that were not published any more are there to be seen.
             tip, _ = walk(self.log, tip)
+        if tip.batch_no < synced.batch_no and not self.alone and self._idle():
+            # A writer who settles this says so, and keeps what he cuts off; a reader can only say it.
+            self._degrade(f"batches {tip.batch_no + 1} to {synced.batch_no} were synced and are missing")
         self.tip = tip
         self.durable = newest.durable if newest is not None else manifest.tip
         self._trim(tip)
@@ -185,6 +192,7 @@ class State:
             with suppress(StorageError):
                 fill(places, self.log.entries(begin, end, lookup.kinds), end)
             begin = places.end
+        lookup.end = begin
         if begin < end:
             lookup.add(self.log.entries(begin, end, lookup.kinds))
 
@@ -213,8 +221,12 @@ class State:
             self._fill(lookup, None)
         lookup.places = places
 
+    def _degrade(self, what: str) -> None:
+        self.degraded.append(what)
+        warnings.warn(f"{self.root.path}: {what}", Degraded, stacklevel=2)
+
     def _idle(self) -> bool:
-        return locks.is_free(self.files, self.root.lock)
+        return self.alone or locks.is_free(self.files, self.root.lock)
 
     def _trim(self, tip: Tip) -> None:
         """Let the table show nothing behind `tip`."""
@@ -360,6 +372,13 @@ class State:
 
     def take_over(self) -> list[RefChange]:
         """After taking LOCK: see what others wrote, and settle what somebody left unfinished."""
+        self.alone = True
+        try:
+            return self._take_over()
+        finally:
+            self.alone = False
+
+    def _take_over(self) -> list[RefChange]:
         changes = self.refresh()
         found = best(self._last_head, self.identity.uuid)
         published = found is not None and (found.generation, found.tip) == (
@@ -371,10 +390,15 @@ class State:
         return changes
 
     def _unfinished(self) -> bool:
-        """Whether bytes lie behind the end."""
-        segment = self.log.table.last()
-        want = max(self.tip.end - segment.base, HEADER_SIZE)
-        return self.files.size(segment.fd) != want
+        """Whether bytes lie behind the end: in the segment of the end, or in one that was begun after it."""
+        end = self.tip.end
+        here = self.log.table.locate(end - 1)
+        first = 0 if here is None else here.base
+        return any(
+            self.files.size(segment.fd) != max(end - segment.base, HEADER_SIZE)
+            for segment in self.log.table.segments
+            if segment.base >= first
+        )
 
     def settle(self) -> list[RefChange]:
         """Settle the store; see `settle.settle`. Raises StorageError if that cannot be written."""
@@ -382,6 +406,9 @@ class State:
         found = find(self.files, self.root, self.identity)
         uuid = self.identity.uuid
         table = open_table(self.files, self.root, uuid, found.manifest.segments, mapped=False, write=True)
+        for segment in table.segments:
+            if segment.header.number in found.unlisted:
+                harden(self.files, self.root, segment)
         log = Log(self.framing, table)
         here = slots(self._read_head(), uuid)
         done = settle(self.files, self.root, log, here, found.manifest.tip, found.manifest.generation)
@@ -389,12 +416,12 @@ class State:
             self.files.unlink(path)
             table.drop(path)
         if done.degraded:
-            self.degraded.append(done.degraded)
-            warnings.warn(f"{self.root.path}: {done.degraded}", Degraded, stacklevel=2)
+            self._degrade(done.degraded)
         rows = tuple([Row(s.header.number, s.base, 0) for s in table.segments])
         indexes = found.manifest.indexes
         manifest = Manifest(uuid, found.manifest.generation, _sealed(rows, table), done.tip, indexes)
-        if found.rebuilt or done.dropped or manifest.segments != found.manifest.segments:
+        changed = manifest.segments != found.manifest.segments
+        if found.rebuilt or found.unlisted or done.dropped or changed:
             write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         if done.tip != self.tip or not here:
@@ -406,7 +433,10 @@ class State:
         return _changes(before, self.refs)
 
     def new_segment(self) -> Segment:
-        """Seal the active segment and begin another; everything before is synced. Raises OSError."""
+        """Begin a segment behind the active one, which is sealed: the caller has synced it. Raises OSError.
+
+        After an error nothing has changed but files that the next attempt writes again.
+        """
         table, uuid = self.log.table, self.identity.uuid
         last = table.last()
         number = 1 + max(segment.header.number for segment in table.segments)
@@ -414,7 +444,6 @@ class State:
         header = Header(
             uuid, self.identity.hash_size, number, generation, table.next_base(), last.header.number
         )
-        self.files.fdatasync(last.fd)
         write_segment(self.files, self.root, header)
         path = self.root.segment(number)
         segment = Segment.open(self.files, path, uuid, HEADER_SIZE, mapped=self._mapped, write=True)

@@ -39,6 +39,7 @@ __all__ = ["Settings", "Writer"]
 
 _SYNC_EVERY: Final = 16 << 20  # bytes of the log between two syncs of HEAD
 _TAIL_ENTRIES: Final = 1 << 16
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_HOLD: Final = 0.05  # seconds that LOCK may be kept for batch after batch
 
 
@@ -272,9 +273,14 @@ class Writer:
         if end - segment.base >= self._settings.seal:
             self._publish_pending()
             try:
+                self._state.files.fdatasync(segment.fd)
+            except OSError as e:
+                raise self._fail("a segment cannot be synced", e) from e
+            try:
                 segment = self._segment = self._state.new_segment()
             except OSError as e:
-                raise self._fail("a segment cannot be sealed", e) from e
+                full = "; free some space and try again" if e.errno in _FULL else ""
+                raise StorageError(f"{self._state.root.path}: no segment can be begun: {e}{full}") from e
             end = segment.base + HEADER_SIZE
         return end
 
@@ -303,7 +309,7 @@ class Writer:
                 files.ftruncate(segment.fd, at)
             except OSError as again:
                 raise self._fail("what a failed write left cannot be cut off", again) from e
-            full = "; free some space and try again" if e.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            full = "; free some space and try again" if e.errno in _FULL else ""
             raise StorageError(f"{segment.path}: the batch was not written: {e}{full}") from e
 
     def _refs_now(self) -> Mapping[str, tuple[bytes, int]]:
@@ -335,8 +341,8 @@ class Writer:
                     if self._settings.linger:
                         time.sleep(self._settings.linger)
                     self._sync_and_publish()
-        self._announcer.speak()
         self._index_in_time()
+        self._announcer.speak()  # the last thing: a listener may close this handle
 
     def _sync_and_publish(self) -> None:
         """With the turn: one sync for everything that is appended now."""
@@ -430,7 +436,7 @@ class Writer:
         places = state.lookup.places
         if places is None or self._flusher is not None:
             return
-        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - places.end >= TAIL_BYTES:
+        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - state.lookup.end >= TAIL_BYTES:
             with self.mutex:
                 if self._flusher is None:
                     self._flusher = threading.Thread(target=self._index, name="irminpy-index", daemon=True)
@@ -453,7 +459,7 @@ class Writer:
         done = False
         try:
             places.add(entries, end)
-            done = True
+            lookup.end, done = end, True
         except IndexDamaged:
             lookup.turned(done)
             lookup.mend(places)
@@ -469,12 +475,14 @@ class Writer:
         flusher = self._flusher
         if flusher is not None:
             flusher.join()
-        if self._failed is None:
-            with self._turn:
-                self._sync_and_publish()
-            self.index()
-            self._put_away()
-        self._lock.close()
+        try:
+            if self._failed is None:
+                with self._turn:
+                    self._sync_and_publish()
+                self.index()
+                self._put_away()
+        finally:
+            self._lock.close()
 
     def _put_away(self) -> None:
         """Unless somebody else is writing: leave MANIFEST as it should be. It is derived, so failing is no loss."""
