@@ -1,0 +1,120 @@
+"""Frames: how objects, refs and trailers lie in a segment (docs/formats/pack.md, "Frames").
+
+    crc32 u32 | units u32 | hints u32 | kind u8 | pad u8 | 0 u16 | hash, padded to 8 | hints x u64 | canonical | pad
+
+Little-endian; the crc covers all that follows it; a frame is `8 * units` bytes long and begins at a multiple of 8.
+The canonical bytes are what is hashed; hints are words of the children, never hashed. A frame proves nothing about
+itself: whoever reads an object compares it with the hash that led there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import Final, NamedTuple
+from zlib import crc32
+
+__all__ = ["BLOB", "COMMIT", "GENERATION", "HEADER", "LARGE", "MOST", "NODE", "REF", "TABLE", "TRAILER", "Frame", "Framing"]
+
+BLOB: Final = ord("B")
+LARGE: Final = ord("X")
+NODE: Final = ord("N")
+COMMIT: Final = ord("C")
+REF: Final = ord("R")
+TABLE: Final = ord("K")
+GENERATION: Final = ord("G")
+TRAILER: Final = ord("T")
+_KINDS: Final = frozenset(b"BXNCRKGT")
+
+HEADER: Final = Struct("<IIIBBH")
+"""crc, units, hints, kind, pad, zero."""
+_REST: Final = Struct("<IIBBH")  # the header after the crc
+_PADS: Final = [bytes(n) for n in range(8)]
+_BLOCK: Final = 1 << 20
+
+MOST: Final = 1 << 30
+"""The most canonical bytes of a frame."""
+
+
+class Frame(NamedTuple):
+    """A frame that was parsed; its crc was right."""
+
+    kind: int
+    hash: bytes
+    hints: bytes
+    canonical: bytes
+    crc: int
+    size: int
+    """Bytes of the whole frame."""
+
+
+class Framing:
+    """Frames of a store whose hashes have `hash_size` bytes."""
+
+    __slots__ = ("_fill", "hash_size", "head")
+
+    def __init__(self, hash_size: int) -> None:
+        self.hash_size = hash_size
+        self._fill = _PADS[-hash_size & 7]
+        self.head = HEADER.size + hash_size + len(self._fill)
+        """Bytes before the hints."""
+
+    def size_of(self, hints: int, canonical: int) -> int:
+        """Bytes of a frame with so many `hints` and bytes of `canonical`."""
+        return (self.head + (hints << 3) + canonical + 7) & -8
+
+    def encode(self, kind: int, hash: bytes, hints: bytes, canonical: bytes) -> bytes:
+        """The bytes of a frame."""
+        size = self.head + len(hints) + len(canonical)
+        pad = -size & 7
+        rest = _REST.pack((size + pad) >> 3, len(hints) >> 3, kind, pad, 0)
+        rest = b"".join((rest, hash, self._fill, hints, canonical, _PADS[pad]))
+        return crc32(rest).to_bytes(4, "little") + rest
+
+    def length(self, header: bytes) -> int:
+        """The bytes of the frame that begins with `header`; ValueError if none can begin so."""
+        if len(header) < HEADER.size:
+            raise ValueError("the header of a frame is cut off")
+        _, units, hints, kind, pad, zero = HEADER.unpack_from(header)
+        size = units << 3
+        if kind not in _KINDS or pad > 7 or zero or size - self.head - (hints << 3) - pad < 0:
+            raise ValueError("no header of a frame")
+        if size - self.head - (hints << 3) > MOST + 7:
+            raise ValueError(f"a frame of {size} bytes, more than any may have")
+        return size
+
+    def parse(self, data: bytes) -> Frame:
+        """The frame that `data` is, exactly; ValueError, saying what is wrong, for anything else."""
+        size = self.length(data)
+        if size != len(data):
+            raise ValueError(f"a frame of {size} bytes where {len(data)} were read")
+        crc, _, hints, kind, pad, _ = HEADER.unpack_from(data)
+        if crc32(memoryview(data)[4:]) != crc:
+            raise ValueError("the crc is wrong")
+        end = self.head + (hints << 3)
+        if any(data[HEADER.size + self.hash_size : self.head]) or any(data[size - pad :]):
+            raise ValueError("padding that is not zero")
+        hash_ = data[HEADER.size : HEADER.size + self.hash_size]
+        return Frame(kind, hash_, data[self.head : end], data[end : size - pad], crc, size)
+
+    def scan(self, read: Callable[[int, int], bytes], start: int, end: int) -> Iterator[tuple[int, Frame]]:
+        """(offset, frame) from `start` on, as long as they hold; `read(offset, size)` gives bytes below `end`.
+
+        Ends silently at the first byte that begins no whole and right frame. Memory: the longest frame, or 1 MiB.
+        """
+        block, at = b"", start  # the bytes in hand, and the offset of the first of them
+        while start < end:
+            here = start - at
+            if len(block) - here < HEADER.size:
+                block, at, here = read(start, min(_BLOCK, end - start)), start, 0
+            try:
+                size = self.length(block[here : here + HEADER.size])
+                if size > end - start:
+                    return
+                if len(block) - here < size:
+                    block, at, here = read(start, min(max(size, _BLOCK), end - start)), start, 0
+                frame = self.parse(block[here : here + size])
+            except ValueError:
+                return
+            yield start, frame
+            start += size

@@ -1,0 +1,239 @@
+"""Making a store, and finding the segments of one: by MANIFEST, or by the headers of the files without it."""
+
+from __future__ import annotations
+
+import os
+import uuid as uuids
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from irminpy.errors import Corrupted, NotAStore, StorageError
+from irminpy.schema import Schema
+
+from .files import Files, read_at, sync_directory, write_at, write_file
+from .frame import GENERATION, Framing
+from .head import HEAD_SIZE, Slot, place
+from .identity import Identity, Root
+from .log import Log
+from .manifest import Manifest, Row
+from .segment import HEADER_SIZE, Header, Segment, Table
+from .trailer import NOTHING, Tip
+
+__all__ = ["BEGIN", "Found", "create", "find", "open_table", "write_manifest", "write_segment"]
+
+FIRST: Final = 1
+"""Number of the first segment, and of the first generation."""
+BEGIN: Final = Tip(0, HEADER_SIZE, NOTHING, 0)
+"""The end of a log without batches."""
+_MOST: Final = 1 << 24  # bytes of MANIFEST that are read
+
+
+def create(files: Files, path: str, schema: Schema[Any, Any]) -> None:
+    """Make an empty store at `path`, which does not exist or is an empty directory.
+
+    Made under another name, synced and renamed: there is never half a store at `path`. If somebody else made one
+    meanwhile, theirs stays. Raises NotAStore if something else is there.
+    """
+    path = os.path.abspath(path)
+    if files.exists(path) and (not os.path.isdir(path) or files.listdir(path)):
+        raise NotAStore(path, "something else is there, and a store is made in a new or an empty directory")
+    identity = Identity.of(uuids.uuid4().bytes, schema)
+    temporary = f"{path}.new-{identity.uuid.hex()}"
+    root = Root(temporary)
+    try:
+        _make(files, root, identity)
+        try:
+            files.rename(temporary, path)
+        except OSError:
+            if not files.exists(Root(path).format):
+                raise
+            _remove(files, root)
+        sync_directory(files, os.path.dirname(path))
+    except OSError as e:
+        with suppress(OSError):
+            _remove(files, root)
+        raise StorageError(f"the store {path} cannot be made: {e}") from e
+
+
+def _make(files: Files, root: Root, identity: Identity) -> None:
+    for directory in (root.path, root.packs, root.indexes, root.lost):
+        files.mkdir(directory)
+    header = Header(identity.uuid, identity.hash_size, FIRST, FIRST, 0, 0)
+    write_segment(files, root, header)
+    slot = Slot(identity.uuid, FIRST, BEGIN, BEGIN, 0).encode()
+    head = bytearray(HEAD_SIZE)
+    head[place(0) : place(0) + len(slot)] = slot
+    write_file(files, root.head, bytes(head))
+    write_file(files, root.lock, b"")
+    write_manifest(files, root, Manifest(identity.uuid, FIRST, (Row(FIRST, 0, 0),), BEGIN))
+    write_file(files, root.format, identity.encode())
+
+
+def _remove(files: Files, root: Root) -> None:
+    for directory in (root.packs, root.indexes, root.lost, root.path):
+        if files.exists(directory):
+            for name in files.listdir(directory):
+                entry = os.path.join(directory, name)
+                if not os.path.isdir(entry):
+                    files.unlink(entry)
+            files.rmdir(directory)
+
+
+def write_segment(files: Files, root: Root, header: Header) -> None:
+    """A new segment without frames; it and its name are durable."""
+    path = root.segment(header.number)
+    fd = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        write_at(files, fd, header.encode(), 0)
+        files.fsync(fd)
+    finally:
+        files.close(fd)
+    sync_directory(files, root.packs)
+
+
+def write_manifest(files: Files, root: Root, manifest: Manifest) -> None:
+    """Replace MANIFEST, durably."""
+    write_file(files, root.manifest, manifest.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The segments that make the store now, and the files in its directory of segments that do not belong to it."""
+
+    manifest: Manifest
+    strays: tuple[str, ...]
+    """Paths: left behind by a process that died."""
+    rebuilt: str | None
+    """Why MANIFEST could not be used as it was; None if it could."""
+
+
+def find(files: Files, root: Root, identity: Identity) -> Found:
+    """What the store is made of. Cost: one read per segment.
+
+    Raises Corrupted if no set of segments makes sense, or one of another store lies among them.
+    """
+    headers = _headers(files, root, identity)
+    manifest, reason = _read_manifest(files, root, identity, headers)
+    newest = max((header.generation for header in headers.values()), default=0)
+    if manifest is None or newest > manifest.generation:
+        for generation in sorted({header.generation for header in headers.values()}, reverse=True):
+            if manifest is not None and generation <= manifest.generation:
+                break
+            rows = _chain(headers, generation)
+            # A generation that garbage collection did not finish has no G frame yet, and never replaces another.
+            if rows and (generation == FIRST or _finished(files, root, identity, rows)):
+                begin = rows[0].base + HEADER_SIZE
+                manifest = Manifest(identity.uuid, generation, tuple(rows), BEGIN._replace(end=begin))
+                reason = reason or "MANIFEST is older than the segments"
+                break
+    if manifest is None:
+        raise Corrupted(root.packs, None, None, f"no segments that make a store are here, and {reason}")
+    more = _following(headers, manifest)
+    if more:
+        manifest = replace(manifest, segments=manifest.segments + more, index=None)
+    ours = {row.number for row in manifest.segments}
+    strays = tuple(sorted(root.segment(number) for number in headers if number not in ours))
+    return Found(manifest, strays, reason)
+
+
+def _headers(files: Files, root: Root, identity: Identity) -> dict[int, Header]:
+    headers: dict[int, Header] = {}
+    try:
+        names = files.listdir(root.packs)
+    except FileNotFoundError:
+        raise Corrupted(root.packs, None, None, "the directory of the segments is missing") from None
+    for name in names:
+        stem, dot, suffix = name.partition(".")
+        if not (dot and suffix == "pack" and stem.isascii() and stem.isdigit()):
+            continue
+        number = int(stem)
+        path = root.segment(number)
+        fd = files.open(path, os.O_RDONLY)
+        try:
+            header = Header.decode(read_at(files, fd, HEADER_SIZE, 0))
+        finally:
+            files.close(fd)
+        if header is None:
+            # Torn while it was made, or damaged: `Segment.open` says so if the store needs it.
+            headers[number] = Header(identity.uuid, identity.hash_size, number, 0, 0, 0)
+        elif header.uuid != identity.uuid or header.number != number:
+            found = f"segment {header.number} of the store {header.uuid.hex()}"
+            raise Corrupted(path, 0, None, f"it is {found}, not segment {number} of {identity.uuid.hex()}")
+        else:
+            headers[number] = header
+    return headers
+
+
+def _read_manifest(
+    files: Files, root: Root, identity: Identity, headers: dict[int, Header]
+) -> tuple[Manifest | None, str | None]:
+    try:
+        fd = files.open(root.manifest, os.O_RDONLY)
+    except FileNotFoundError:
+        return None, "MANIFEST is missing"
+    try:
+        manifest = Manifest.decode(read_at(files, fd, _MOST, 0))
+    finally:
+        files.close(fd)
+    if manifest is None:
+        return None, "MANIFEST is damaged"
+    if manifest.uuid != identity.uuid:
+        raise Corrupted(root.manifest, None, None, f"it belongs to the store {manifest.uuid.hex()}")
+    missing = [row.number for row in manifest.segments if row.number not in headers]
+    if missing:
+        return None, f"segment {missing[0]}, which MANIFEST names, is missing"
+    return manifest, None
+
+
+def _chain(headers: dict[int, Header], generation: int) -> list[Row]:
+    """The segments of `generation` in the order of their batches; the last one is open."""
+    ours = {number: header for number, header in headers.items() if header.generation == generation}
+    nexts = {header.previous: header for header in ours.values()}
+    first = [header for header in ours.values() if header.previous not in ours]
+    rows: list[Row] = []
+    header = first[0] if len(first) == 1 else None
+    while header is not None:
+        rows.append(Row(header.number, header.base, 0))
+        header = nexts.get(header.number)
+    return rows
+
+
+def _following(headers: dict[int, Header], manifest: Manifest) -> tuple[Row, ...]:
+    """Segments that continue those of the manifest but are not in it: it is older than they are."""
+    nexts = {header.previous: header for header in headers.values() if header.generation == manifest.generation}
+    known = {row.number for row in manifest.segments}
+    found: list[Row] = []
+    header = nexts.get(manifest.segments[-1].number)
+    while header is not None and header.number not in known:
+        found.append(Row(header.number, header.base, 0))
+        header = nexts.get(header.number)
+    return tuple(found)
+
+
+def _finished(files: Files, root: Root, identity: Identity, rows: list[Row]) -> bool:
+    """Whether these segments hold the frame that garbage collection writes last."""
+    try:
+        table = open_table(files, root, identity.uuid, rows, mapped=False, write=False)
+    except Corrupted:
+        return False
+    log = Log(Framing(identity.hash_size), table)
+    for segment in reversed(table.segments):
+        for _, frame in log.framing.scan(table.read, segment.base + HEADER_SIZE, segment.end):
+            if frame.kind == GENERATION:
+                return True
+    return False
+
+
+def open_table(
+    files: Files, root: Root, uuid: bytes, rows: tuple[Row, ...] | list[Row], *, mapped: bool, write: bool
+) -> Table:
+    """The segments `rows`, open. A row of length 0 is as long as its file. Raises Corrupted."""
+    segments: list[Segment] = []
+    for row in rows:
+        length = row.length or None
+        segment = Segment.open(files, root.segment(row.number), uuid, length, mapped=mapped, write=write)
+        if segment.base != row.base or segment.header.number != row.number:
+            raise Corrupted(segment.path, 0, None, "its header is not that of the segment MANIFEST names")
+        segments.append(segment)
+    return Table(segments)
