@@ -9,6 +9,7 @@ Threads: every method may be called from any thread at any time.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
@@ -18,7 +19,18 @@ from .key import Key
 from .objects import Kind, Objects
 from .schema import Schema
 
-__all__ = ["ANY", "Backend", "Maker", "Options", "Reader", "RefChange", "RefListener", "RefUpdate"]
+__all__ = [
+    "ANY",
+    "Backend",
+    "Maker",
+    "Options",
+    "Readable",
+    "Reader",
+    "RefChange",
+    "RefListener",
+    "RefUpdate",
+    "Streams",
+]
 
 
 class _Any:
@@ -114,6 +126,40 @@ class Backend(Reader, Protocol):
 
     def close(self) -> None:
         """Release everything. A second call does nothing."""
+        ...
+
+
+class Readable(Protocol):
+    """What bytes are taken from, such as a file opened for reading in binary mode."""
+
+    def read(self, size: int, /) -> bytes:
+        """At least one and at most about `size` bytes, in order; `b""` only at the end."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """Optional: a backend that takes and gives large contents piece by piece, in bounded memory.
+
+    Of other backends a stream is the whole value in memory. How contents were written never shows: what
+    `put_stream` wrote is read by `read` too, and what `write` wrote is opened by `open_stream`.
+    """
+
+    def put_stream(self, file: Readable, /) -> tuple[Hash, int]:
+        """Write contents whose value is all that `file` gives; their hash, and the word of where they lie, or 0.
+
+        Nothing leads to them yet: until a commit does, they are what garbage collection may remove. Raises
+        ReadOnly before anything is read. An error of `file` goes through; what was written so far stays,
+        unreferenced.
+        """
+        ...
+
+    def open_stream(self, hash: Hash, word: int, /) -> io.BufferedReader | None:
+        """The value of the contents `hash` as a file for reading, at its start; None if they are not here.
+
+        `word` tells where they lie, 0 if that is not known. What is read is checked before it is given:
+        Corrupted where it is damaged, and reading elsewhere goes on. Reading raises Closed after `close`.
+        """
         ...
 
 

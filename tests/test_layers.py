@@ -28,12 +28,12 @@ INNER: dict[str, tuple[str, ...]] = {
     "contents": ("protocol", "nesting", "plain", "json", "msgpack"),
     "formats": ("format", "native", "flat", "irmin", "tezos", "git"),
     "tree": (
-        *("lazy", "stage", "settle", "sweep", "edit", "listing", "home", "read"),
+        *("lazy", "stage", "settle", "sweep", "edit", "listing", "home", "stream", "read"),
         *("fold", "stats", "concrete", "clear", "view", "walk"),
         *("diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
-    "store": ("read", "history", "store"),
+    "store": ("read", "history", "stream", "writing", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
         *("store_fixtures", "store_writes", "store_heads", "store_threads", "store", "store_machine"),
@@ -45,6 +45,7 @@ INNER: dict[str, tuple[str, ...]] = {
 # The same inside each backend.
 BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_mem": ("shared", "memory", "mapped"),
+    "irminpy_pack": ("files", "word", "chunking", "large"),
 }
 
 # What only an extra installs: never imported when a core module is.

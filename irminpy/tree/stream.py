@@ -1,0 +1,51 @@
+"""Contents as files: how a value that a tree binds is opened, without reading all of it where the backend can."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ..backend import Streams
+from ..contents import Bytes, Contents, String
+from ..errors import DanglingHash, DecodeError
+from ..hash import Hash
+from ..objects import Kind
+from .lazy import Leaf, Pool, RepoSource
+
+__all__ = ["check_plain", "open_contents"]
+
+
+def check_plain(contents: Contents[Any]) -> None:
+    """DecodeError unless values of this type are stored as they are: bytes, or text as its UTF-8."""
+    if not isinstance(contents, Bytes | String):
+        reason = f"contents of type {contents.id} are not stored as they are; read and set whole values"
+        raise DecodeError("stream", reason)
+
+
+def open_contents(child: bytes | Leaf) -> io.BufferedReader:
+    """The bytes of the contents as a file for reading, at its start. Raises as reading them does.
+
+    Cost: what the backend takes to open; without `Streams` one read, and the whole value in memory.
+    """
+    if isinstance(child, bytes):
+        return _in_memory(child)
+    data = child.in_hand
+    if data is not None:
+        return _in_memory(data)
+    source = child.source
+    if not source.in_memory(child.hash, Kind.CONTENTS):
+        if isinstance(source, Pool):
+            source = source.base_repo() or source
+        if isinstance(source, RepoSource) and isinstance(source.reader, Streams):
+            source.counters.contents_find += 1
+            hash_ = Hash(child.hash)
+            stream = source.reader.open_stream(hash_, 0)
+            if stream is None:
+                raise DanglingHash("contents", hash_)
+            return stream
+    return _in_memory(child.data(cache=False))
+
+
+def _in_memory(data: bytes) -> io.BufferedReader:
+    # What is read from buffers anything with `readinto`, though its type asks for a raw file.
+    return io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type,unused-ignore]  # pyright: ignore[reportArgumentType]
