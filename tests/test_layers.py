@@ -36,7 +36,7 @@ INNER: dict[str, tuple[str, ...]] = {
     "store": ("read", "history", "stream", "writing", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
-        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store", "store_machine"),
+        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store_streams", "store", "store_machine"),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),

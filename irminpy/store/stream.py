@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import Any
+from typing import Any, cast
 
 from ..backend import Readable, Streams
 from ..commit import Opened
@@ -59,7 +59,7 @@ class _Checked:
         if not isinstance(data, bytes | bytearray | memoryview):
             hint = "; open it in binary mode" if isinstance(data, str) else ""
             raise TypeError(f"the file gave {type(data).__name__}, not bytes{hint}")
-        found = bytes(data)
+        found = bytes(cast("bytes", data))
         if self._decoder is not None:
             held = len(self._decoder.getstate()[0])
             try:
