@@ -22,6 +22,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "children",
     "decode_commit",
     "decode_inode",
     "decode_node",
@@ -192,6 +193,28 @@ def decode_node(
     if encode_node(steps, kinds, hashes, columns) != data:
         raise ValueError("not the shortest encoding")
     return index, kinds, hashes, metadata
+
+
+def children(data: bytes, hash_size: int) -> bytes:
+    """The joined hashes in a node or inode, in order: its last column, or the last but one with metadata.
+
+    `data` is canonical: only as much is looked at as says where the column lies. ValueError if it is neither.
+    """
+    if len(data) > 2 and data[0] == 0x49 and data[1] == 0x96:
+        at = 2
+        for _ in range(3):  # fan-out, leaf limit and depth, each at most 2 bytes wide here
+            at += {0xCC: 2, 0xCD: 3}.get(data[at], 1)
+        n = data[at + 1] if data[at] == 0xC4 else int.from_bytes(data[at + 1 : at + 3], "big")
+        return data[-n * hash_size :]
+    if len(data) > 2 and data[0] == 0x4E and data[1] == 0x93:
+        head = data[2]
+        if head < 0xA0:
+            n = head & 15
+        else:
+            n = int.from_bytes(data[3:5] if head == 0xDC else data[3:7], "big")
+        return data[-n * hash_size :] if n else b""
+    row = _rows(data, b"N", _WIDEST + 1)
+    return cast("bytes", row[2])
 
 
 def decode_inode(

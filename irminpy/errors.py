@@ -456,6 +456,17 @@ class Closed(StorageError):
         self.what = what
 
 
+class Forked(StorageError):
+    """`what` was opened for writing before the process forked, and this is the child."""
+
+    kind = "forked"
+    _fields = _attributes(what=_TEXT)
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} belongs to the parent process; open it again to write")
+        self.what = what
+
+
 class ReadOnly(StorageError):
     """`what` was opened for reading and asked to write."""
 

@@ -136,6 +136,10 @@ class Objects:
     contents: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     nodes: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     commits: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    words: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    """Hash to word of objects that are not in this bag but that its nodes point at; after writing also of its own."""
+    hints: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    """Hash of a node to the words of its children, filled by writing."""
 
     def __len__(self) -> int:
         return len(self.contents) + len(self.nodes) + len(self.commits)

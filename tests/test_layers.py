@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("types", "errors", "hash", "varint", "path", "info", "branch", "lru"),  # 0: words and bytes
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     ("objects", "_core", "formats", "key", "schema", "shape"),  # 2: objects as bytes
-    ("backend", "registry"),  # 3: the contract
+    ("backend", "registry", "announce"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
     ("graph", "check", "slice", "watch", "commit", "history", "store", "repo"),  # 5: stores
     ("remote", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
@@ -45,7 +45,11 @@ INNER: dict[str, tuple[str, ...]] = {
 # The same inside each backend.
 BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_mem": ("shared", "memory", "mapped"),
-    "irminpy_pack": ("files", "word", "chunking", "large"),
+    "irminpy_pack": (
+        *("files", "word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
+        *("log", "lookup", "chunking", "large", "view", "opening", "settle", "append", "state", "writer"),
+        *("backend", "maker"),
+    ),
 }
 
 # What only an extra installs: never imported when a core module is.

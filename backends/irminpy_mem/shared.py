@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from sortedcontainers import SortedDict
 
+from irminpy.announce import Announcer
 from irminpy.backend import ANY, RefChange, RefListener, RefUpdate
 from irminpy.errors import Closed, ReadOnly
 from irminpy.hash import Hash
@@ -31,11 +31,7 @@ class Shared(ABC):
         self.schema = schema
         self.refs = cast("dict[str, Hash]", SortedDict(refs))  # pyright: ignore[reportUnknownMemberType]
         self.lock = threading.RLock()
-        self.listeners: list[RefListener] = []
-        # Changes wait here until their turn, so that listeners hear of them in order though no lock is held.
-        self.pending: deque[tuple[RefChange, tuple[RefListener, ...]]] = deque()
-        self.speaking = threading.RLock()
-        self.inside = False  # a listener is being called, by the thread that holds `speaking`
+        self.announcer = Announcer()
 
     @abstractmethod
     def put(self, objects: Objects, changes: Sequence[RefChange]) -> None:
@@ -93,29 +89,9 @@ class Handle(Generic[S]):
                     del store.refs[change.name]
                 else:
                     store.refs[change.name] = change.after
-            if store.listeners:
-                listeners = tuple(store.listeners)
-                store.pending.extend((change, listeners) for change in changes)
-        if changes:
-            self._speak(store)
+            store.announcer.queue(changes)
+        store.announcer.speak()
         return True
-
-    def _speak(self, store: S) -> None:
-        with store.speaking:
-            if store.inside:
-                return  # a listener writes: its change has its turn when all have heard the one before
-            store.inside = True
-            try:
-                while True:
-                    try:
-                        change, listeners = store.pending.popleft()
-                    except IndexError:
-                        return
-                    for listener in listeners:
-                        if listener in store.listeners:
-                            listener(change)
-            finally:
-                store.inside = False
 
     def ref(self, name: str, /) -> Hash | None:
         """The commit of the ref, or None."""
@@ -129,22 +105,7 @@ class Handle(Generic[S]):
 
     def watch(self, listener: RefListener, /) -> Callable[[], None]:
         """Call `listener` with each change from now on."""
-        store = self._open()
-
-        def relay(change: RefChange) -> None:
-            listener(change)
-
-        with store.lock:
-            store.listeners.append(relay)
-
-        def stop() -> None:
-            with store.lock:
-                if relay in store.listeners:
-                    store.listeners.remove(relay)
-            # A call that is under way on another thread ends before stopping has returned.
-            with store.speaking:
-                pass
-
+        stop = self._open().announcer.listen(listener)
         self._stops.append(stop)
         return stop
 

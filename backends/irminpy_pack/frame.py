@@ -14,7 +14,20 @@ from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
-__all__ = ["BLOB", "COMMIT", "GENERATION", "HEADER", "LARGE", "MOST", "NODE", "REF", "TABLE", "TRAILER", "Frame", "Framing"]
+__all__ = [
+    "BLOB",
+    "COMMIT",
+    "GENERATION",
+    "HEADER",
+    "LARGE",
+    "MOST",
+    "NODE",
+    "REF",
+    "TABLE",
+    "TRAILER",
+    "Frame",
+    "Framing",
+]
 
 BLOB: Final = ord("B")
 LARGE: Final = ord("X")

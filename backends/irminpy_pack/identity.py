@@ -59,9 +59,9 @@ class Root:
         """The directory of the indexes."""
         return os.path.join(self.path, "index")
 
-    def index(self, generation: int) -> str:
-        """The index of a generation."""
-        return os.path.join(self.path, "index", str(generation))
+    def index(self, generation: int, strategy: str) -> str:
+        """The index of a generation. Each strategy has its own, so a store can change between them."""
+        return os.path.join(self.path, "index", f"{generation}-{strategy}")
 
     @property
     def lost(self) -> str:
@@ -119,7 +119,9 @@ class Identity:
             raise NotAStore(root.path, f"its file FORMAT begins with {first[:40]!r}")
         if version != str(VERSION):
             raise UnsupportedVersion(f"the pack store {root.path}", version[:40], VERSION)
-        fields = dict(line.split(" ", 1) for line in rest if " " in line)  # the crc is compared by encoding again
+        fields = dict(
+            line.split(" ", 1) for line in rest if " " in line
+        )  # the crc is compared by encoding again
         try:
             hash_name, _, size = fields["hash"].rpartition(" ")
             found = Identity(

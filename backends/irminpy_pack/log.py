@@ -5,7 +5,7 @@ Everything here reads; nothing is believed but what its crc, number and place in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from struct import Struct
 from typing import Any, Final, NamedTuple, cast
 from zlib import crc32
@@ -13,17 +13,16 @@ from zlib import crc32
 import msgpack
 
 from irminpy.errors import Corrupted
-from irminpy.hash import Hash
 
 from .frame import BLOB, COMMIT, HEADER, LARGE, NODE, REF, TABLE, TRAILER, Frame, Framing
 from .segment import HEADER_SIZE, Table
 from .trailer import NOTHING, TRAILER_SIZE, Tip, Trailer
-from .word import CONTENTS
 from .word import COMMIT as COMMIT_WORD
+from .word import CONTENTS
 from .word import NODE as NODE_WORD
 from .word import pack as word
 
-__all__ = ["KIND_OF_FRAME", "Batch", "Log", "Ref", "RefState", "encode_ref", "encode_table"]
+__all__ = ["KIND_OF_FRAME", "Batch", "Log", "Marks", "Ref", "encode_ref", "encode_table"]
 
 _BLOCK: Final = 1 << 20
 _pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
@@ -50,7 +49,7 @@ def encode_ref(ref: Ref) -> bytes:
     return _pack(list(ref))
 
 
-def encode_table(refs: dict[str, tuple[bytes, int]]) -> bytes:
+def encode_table(refs: Mapping[str, tuple[bytes, int]]) -> bytes:
     """The payload of a K frame: all refs, ascending by the UTF-8 bytes of their names."""
     return _pack([[name, *refs[name]] for name in sorted(refs)])
 
@@ -63,18 +62,16 @@ class Batch(NamedTuple):
     """The end of the log with this batch."""
 
 
-class RefState(NamedTuple):
-    """The refs at some end of the log, and what the next trailer has to say of them."""
+class Marks(NamedTuple):
+    """What the next trailer has to say of refs that moved before."""
 
-    refs: dict[str, tuple[bytes, int]]
-    """Name to commit hash and word."""
-    table: int
+    table: int = NOTHING
     """Offset of the last K frame, 0 for none."""
-    last_refs: int
+    last_refs: int = NOTHING
     """Offset of the last trailer whose batch has R frames, 0 for none."""
-    ref_bytes: int
+    ref_bytes: int = 0
     """Bytes of R frames since the last K."""
-    table_bytes: int
+    table_bytes: int = 0
     """Bytes of that K."""
 
 
@@ -111,7 +108,8 @@ class Log:
         if tip.batch_no == 0:
             # The log begins where the first of all segments does.
             return tip.at == NOTHING and any(
-                tip.end == segment.base + HEADER_SIZE and segment.header.previous == 0 for segment in self.table.segments
+                tip.end == segment.base + HEADER_SIZE and segment.header.previous == 0
+                for segment in self.table.segments
             )
         batch = self.trailer(tip.at, tip.crc)
         return batch is not None and batch.tip == tip
@@ -138,7 +136,11 @@ class Log:
             if len(frame.canonical) != TRAILER_SIZE:
                 return None
             trailer = Trailer.decode(frame.canonical)
-            follows = (trailer.batch_no, trailer.previous, trailer.previous_crc) == (tip.batch_no + 1, tip.at, tip.crc)
+            follows = (trailer.batch_no, trailer.previous, trailer.previous_crc) == (
+                tip.batch_no + 1,
+                tip.at,
+                tip.crc,
+            )
             if not follows or (trailer.start, trailer.frames) != (start, n):
                 return None
             if trailer.crc != self._crc(start, offset):
@@ -169,10 +171,13 @@ class Log:
 
     # -- refs ------------------------------------------------------------------------------------------------
 
-    def refs_at(self, tip: Tip) -> RefState:
-        """The refs at `tip`: the last table, then what moved since. Cost: one read per batch with refs since."""
+    def refs_at(self, tip: Tip) -> tuple[dict[str, tuple[bytes, int]], Marks]:
+        """(name to commit hash and word, marks) at `tip`: the last table, then what moved since.
+
+        Cost: one read per batch with refs since.
+        """
         if tip.batch_no == 0:
-            return RefState({}, NOTHING, NOTHING, 0, 0)
+            return {}, Marks()
         batch = self._needed(tip.at)
         last = batch.trailer
         table = last.table
@@ -201,7 +206,7 @@ class Log:
                     refs.pop(ref.name, None)
                 else:
                     refs[ref.name] = (ref.new, ref.word)
-        return RefState(refs, table, last_refs, ref_bytes, table_bytes)
+        return refs, Marks(table, last_refs, ref_bytes, table_bytes)
 
     def moves(self, batch: Batch) -> Iterator[tuple[Ref, int]]:
         """The moves of refs in `batch`, in order, each with the bytes of its frame. They lie side by side."""
@@ -282,8 +287,3 @@ class Log:
                     return True
             at = data.find(pattern, at + 1)
         return False
-
-
-def known(hash_: bytes | None) -> Hash | None:
-    """The hash, or None."""
-    return None if hash_ is None else Hash(hash_)

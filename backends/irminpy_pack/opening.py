@@ -201,7 +201,9 @@ def _chain(headers: dict[int, Header], generation: int) -> list[Row]:
 
 def _following(headers: dict[int, Header], manifest: Manifest) -> tuple[Row, ...]:
     """Segments that continue those of the manifest but are not in it: it is older than they are."""
-    nexts = {header.previous: header for header in headers.values() if header.generation == manifest.generation}
+    nexts = {
+        header.previous: header for header in headers.values() if header.generation == manifest.generation
+    }
     known = {row.number for row in manifest.segments}
     found: list[Row] = []
     header = nexts.get(manifest.segments[-1].number)

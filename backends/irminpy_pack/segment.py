@@ -45,7 +45,16 @@ class Header(NamedTuple):
     def encode(self) -> bytes:
         """The bytes."""
         data = _FIELDS.pack(
-            _MAGIC, _VERSION, self.hash_size, 0, 0, self.uuid, self.number, self.generation, self.base, self.previous
+            _MAGIC,
+            _VERSION,
+            self.hash_size,
+            0,
+            0,
+            self.uuid,
+            self.number,
+            self.generation,
+            self.base,
+            self.previous,
         )
         return data + _CRC.pack(crc32(data))
 
@@ -54,7 +63,9 @@ class Header(NamedTuple):
         """The header, or None for bytes that are none of this version."""
         if len(data) != HEADER_SIZE or _CRC.unpack_from(data, _FIELDS.size)[0] != crc32(data[: _FIELDS.size]):
             return None
-        magic, version, hash_size, zero, flags, uuid, number, generation, base, previous = _FIELDS.unpack_from(data)
+        magic, version, hash_size, zero, flags, uuid, number, generation, base, previous = (
+            _FIELDS.unpack_from(data)
+        )
         if magic != _MAGIC or version != _VERSION or zero or flags or base % ALIGN or base >= LIMIT:
             return None
         return Header(uuid, hash_size, number, generation, base, previous)
@@ -65,7 +76,9 @@ class Segment:
 
     __slots__ = ("_files", "_map", "_maps", "base", "fd", "header", "length", "path")
 
-    def __init__(self, files: Files, path: str, fd: int, header: Header, length: int, *, mapped: bool) -> None:
+    def __init__(
+        self, files: Files, path: str, fd: int, header: Header, length: int, *, mapped: bool
+    ) -> None:
         self._files = files
         self.path = path
         self.fd = fd
@@ -77,7 +90,9 @@ class Segment:
         self._maps = mapped
 
     @staticmethod
-    def open(files: Files, path: str, uuid: bytes, length: int | None, *, mapped: bool, write: bool) -> Segment:
+    def open(
+        files: Files, path: str, uuid: bytes, length: int | None, *, mapped: bool, write: bool
+    ) -> Segment:
         """The segment at `path`; `length` None means as long as the file is.
 
         Raises Corrupted for a file that is missing, shorter than `length`, no segment, or one of another store.
@@ -91,7 +106,9 @@ class Segment:
             if header is None:
                 raise Corrupted(path, 0, None, "its header is none of a segment of this version")
             if header.uuid != uuid:
-                raise Corrupted(path, 0, None, f"it belongs to the store {header.uuid.hex()}, not to {uuid.hex()}")
+                raise Corrupted(
+                    path, 0, None, f"it belongs to the store {header.uuid.hex()}, not to {uuid.hex()}"
+                )
             size = files.size(fd)
             if length is not None and size < length:
                 raise Corrupted(path, size, None, f"it is {size} bytes long and should have {length}")
@@ -143,20 +160,38 @@ class Segment:
 
 
 class Table:
-    """The segments of one generation, by base."""
+    """The segments of one generation, by base. It grows when a segment is added, and is read without a lock."""
 
-    __slots__ = ("bases", "segments")
+    __slots__ = ("_rows",)
 
     def __init__(self, segments: list[Segment]) -> None:
-        self.segments = sorted(segments, key=lambda segment: segment.base)
-        self.bases = [segment.base for segment in self.segments]
+        self._set(segments)
+
+    def _set(self, segments: list[Segment]) -> None:
+        ordered = sorted(segments, key=lambda segment: segment.base)
+        # One assignment, so that a reader sees bases and segments of one moment.
+        self._rows = ([segment.base for segment in ordered], ordered)
+
+    @property
+    def segments(self) -> list[Segment]:
+        """All of them, by base."""
+        return self._rows[1]
+
+    def add(self, segment: Segment) -> None:
+        """One more, behind the others."""
+        self._set([*self.segments, segment])
+
+    def drop(self, path: str) -> None:
+        """Forget the segment at `path`."""
+        self._set([segment for segment in self.segments if segment.path != path])
 
     def locate(self, offset: int) -> Segment | None:
         """The segment whose range `offset` lies in, or None."""
-        i = bisect_right(self.bases, offset) - 1
+        bases, segments = self._rows
+        i = bisect_right(bases, offset) - 1
         if i < 0:
             return None
-        segment = self.segments[i]
+        segment = segments[i]
         return segment if offset < segment.base + segment.length else None
 
     def read(self, offset: int, size: int) -> bytes:
@@ -164,13 +199,14 @@ class Table:
         segment = self.locate(offset)
         return b"" if segment is None else segment.read(offset - segment.base, size)
 
-    def by_number(self, number: int) -> Segment | None:
-        """Segment `number`, or None."""
-        return next((segment for segment in self.segments if segment.header.number == number), None)
-
     def after(self, number: int) -> Segment | None:
         """The segment whose batches continue those of segment `number`, or None."""
         return next((segment for segment in self.segments if segment.header.previous == number), None)
+
+    def last(self) -> Segment:
+        """The segment whose batches come last: the active one."""
+        followed = {segment.header.previous for segment in self.segments}
+        return next(segment for segment in self.segments if segment.header.number not in followed)
 
     def next_base(self) -> int:
         """The base of a segment behind all others."""

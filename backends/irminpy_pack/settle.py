@@ -116,8 +116,10 @@ def _cut(
     dropped = tuple([segment.path for segment in behind[1:]])
     if not missing and not kept:
         return cut, dropped, None
-    what = f"batches {tip.batch_no + 1} to {synced.batch_no} were synced and are missing" if missing else (
-        "whole batches follow damaged bytes"
+    what = (
+        f"batches {tip.batch_no + 1} to {synced.batch_no} were synced and are missing"
+        if missing
+        else ("whole batches follow damaged bytes")
     )
     where = f"; the bytes found there are kept in {', '.join(kept)}" if kept else ""
     return cut, dropped, f"after batch {tip.batch_no}: {what}{where}"

@@ -11,7 +11,19 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-__all__ = ["LIMIT", "LONG", "NODE", "COMMIT", "CONTENTS", "column", "kind_of", "offset_of", "pack", "units_of", "words_of"]
+__all__ = [
+    "COMMIT",
+    "CONTENTS",
+    "LIMIT",
+    "LONG",
+    "NODE",
+    "column",
+    "kind_of",
+    "offset_of",
+    "pack",
+    "units_of",
+    "words_of",
+]
 
 NODE: Final = 1
 CONTENTS: Final = 2

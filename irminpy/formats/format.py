@@ -99,6 +99,12 @@ class Codec(Protocol):
         """The directory or inner node with the canonical bytes `data`; DecodeError for any other bytes."""
         ...
 
+    def children(self, data: bytes, /) -> bytes:
+        """The hashes that a directory or inner node points at, joined, in the order in which `decode_node` lists
+        them. `data` is canonical; ValueError where that shows.
+        """
+        ...
+
     def encode_commit(self, commit: Commit, /) -> bytes:
         """The canonical bytes of `commit`."""
         ...

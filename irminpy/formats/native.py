@@ -210,6 +210,10 @@ class NativeCodec:
         """The bytes of an `I` object."""
         return _core.encode_inode(self.fanout, self.leaf, depth, buckets, counts, hashes)
 
+    def children(self, data: bytes, /) -> bytes:
+        """The last column, found without decoding the others."""
+        return _core.children(data, self.hash_size)
+
     def decode_node(self, data: bytes, /) -> Node | Inode:
         """The `N` or `I` object with the bytes `data`."""
         try:

@@ -1,0 +1,194 @@
+"""Building batches: objects and moves of refs become frames, with the words of their children beside them.
+
+Pure: what comes out is bytes, to be written at the offset they were built for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from struct import Struct
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from irminpy.errors import DanglingHash
+from irminpy.formats.format import Codec
+from irminpy.hash import Hash
+from irminpy.objects import Objects
+
+from .frame import BLOB, COMMIT, NODE, REF, TABLE, TRAILER, Framing
+from .log import Marks, Ref, encode_ref, encode_table
+from .trailer import NOTHING, Tip, Trailer
+from .word import COMMIT as COMMIT_WORD
+from .word import CONTENTS, LONG
+from .word import NODE as NODE_WORD
+
+__all__ = ["PIECE", "Batch", "Builder", "Piece"]
+
+PIECE: Final = 16 << 20
+"""Bytes of frames beyond which a batch is cut."""
+_LEAST_TABLE: Final = 4096
+_REST: Final = Struct("<IIBBH")
+_PADS: Final = [bytes(n) for n in range(8)]
+
+
+class Piece(NamedTuple):
+    """Frames of objects, to be followed by a trailer."""
+
+    parts: list[bytes]
+    frames: int
+    size: int
+    entries: dict[bytes, int]
+    """(kind byte and hash, word) of each object."""
+
+
+class Batch(NamedTuple):
+    """A batch as bytes, and the log after it."""
+
+    data: bytes
+    tip: Tip
+    marks: Marks
+    entries: dict[bytes, int]
+
+
+class Builder:
+    """Builds batches of a store with the given framing and codec.
+
+    `place(kind, hash)` gives the word of an object that is in the store, or 0; `strict` says that no hint may be
+    unknown, since nothing else leads to the child.
+    """
+
+    __slots__ = ("_codec", "_framing", "_place", "_strict")
+
+    def __init__(
+        self, framing: Framing, codec: Codec, place: Callable[[int, bytes], int], *, strict: bool
+    ) -> None:
+        self._framing = framing
+        self._codec = codec
+        self._place = place
+        self._strict = strict
+
+    def pieces(self, objects: Objects, start: Callable[[], int]) -> Iterator[Piece]:
+        """The frames of `objects`, children first, in pieces. `start()` says where the next piece will lie.
+
+        Fills `objects.words` and `objects.hints`. DanglingHash for a child that is nowhere.
+        """
+        words = objects.words
+        head, pack, pads = self._framing.head, _REST.pack, _PADS
+        fill = _PADS[-self._framing.hash_size & 7]
+        parts: list[bytes] = []
+        entries: dict[bytes, int] = {}
+        n = 0
+        at = first = start()
+
+        def rows() -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
+            for hash_, data in objects.contents.items():
+                yield BLOB, CONTENTS, hash_, b"", data
+            for hash_, data in objects.nodes.items():
+                hints = objects.hints[hash_] = self._hints(data, words)
+                yield NODE, NODE_WORD, hash_, hints, data
+            for hash_, data in objects.commits.items():
+                yield COMMIT, COMMIT_WORD, hash_, self._commit_hints(data, words), data
+
+        for frame, kind, hash_, hints, data in rows():
+            size = head + len(hints) + len(data)
+            pad = -size & 7
+            units = (size + pad) >> 3
+            rest = pack(units, len(hints) >> 3, frame, pad, 0) + hash_ + fill + hints + data + pads[pad]
+            parts.append(crc32(rest).to_bytes(4, "little"))
+            parts.append(rest)
+            entries[bytes((kind,)) + hash_] = words[hash_] = (
+                (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
+            )
+            at += units << 3
+            n += 1
+            if at - first >= PIECE:
+                yield Piece(parts, n, at - first, entries)
+                parts, entries, n = [], {}, 0
+                at = first = start()
+        yield Piece(parts, n, at - first, entries)
+
+    def _hints(self, data: bytes, words: dict[bytes, int]) -> bytes:
+        size = self._framing.hash_size
+        try:
+            column = self._codec.children(data)
+        except (ValueError, IndexError):
+            return b""  # no bytes of a node: whoever reads it will say so
+        hashes = [column[i : i + size] for i in range(0, len(column), size)]
+        find = words.get
+        found = [find(hash_, 0) for hash_ in hashes]
+        if 0 in found:
+            found = [word or self._known(words, hash_) for word, hash_ in zip(found, hashes, strict=True)]
+        return Struct(f"<{len(found)}Q").pack(*found)
+
+    def _known(self, words: dict[bytes, int], hash_: bytes) -> int:
+        word = self._place(NODE_WORD, hash_) or self._place(CONTENTS, hash_)
+        if not word and self._strict and hash_ != self._codec.empty:
+            raise DanglingHash("a child of a node that is to be written", Hash(hash_))
+        words[hash_] = word
+        return word
+
+    def _commit_hints(self, data: bytes, words: dict[bytes, int]) -> bytes:
+        try:
+            commit = self._codec.decode_commit(data)
+        except ValueError:
+            return b""
+        root = words.get(commit.node) or self._place(NODE_WORD, commit.node)
+        if not root and self._strict:
+            raise DanglingHash("the tree of a commit that is to be written", commit.node)
+        parents = [words.get(parent) or self._place(COMMIT_WORD, parent) for parent in commit.parents]
+        return Struct(f"<{1 + len(parents)}Q").pack(root, *parents)
+
+    def batch(
+        self,
+        piece: Piece,
+        start: int,
+        tip: Tip,
+        marks: Marks,
+        moves: Sequence[Ref],
+        refs: Callable[[], Mapping[str, tuple[bytes, int]]],
+        time: int,
+        *,
+        table: bool,
+    ) -> Batch:
+        """`piece`, the moves of refs and a trailer, to lie at `start` behind `tip`.
+
+        `table` asks for a table of refs, `refs()` as they are before the moves; it is also written when the moves
+        since the last one outweigh it.
+        """
+        framing, digest = self._framing, self._codec.digest
+        parts, frames, at = piece.parts, piece.frames, start + piece.size
+        last_table, ref_bytes, table_bytes = marks.table, marks.ref_bytes, marks.table_bytes
+
+        def add(kind: int, payload: bytes) -> int:
+            frame = framing.encode(kind, digest(payload), b"", payload)
+            parts.append(frame)
+            return len(frame)
+
+        if table or (moves and ref_bytes > max(_LEAST_TABLE, table_bytes)):
+            last_table, ref_bytes = at, 0
+            table_bytes = add(TABLE, encode_table(refs()))
+            at += table_bytes
+            frames += 1
+        first_ref = at if moves else NOTHING
+        for move in moves:
+            size = add(REF, encode_ref(move))
+            ref_bytes += size
+            at += size
+            frames += 1
+        data = b"".join(parts)
+        trailer = Trailer(
+            tip.batch_no + 1,
+            start,
+            frames,
+            crc32(data),
+            tip.at,
+            tip.crc,
+            first_ref,
+            last_table,
+            marks.last_refs,
+            time,
+        ).encode()
+        frame = framing.encode(TRAILER, digest(trailer), b"", trailer)
+        new = Tip(tip.batch_no + 1, at + len(frame), at, int.from_bytes(frame[:4], "little"))
+        last_refs = at if moves else marks.last_refs
+        return Batch(data + frame, new, Marks(last_table, last_refs, ref_bytes, table_bytes), piece.entries)

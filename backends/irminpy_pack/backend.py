@@ -1,0 +1,300 @@
+"""An open pack store: the contract of a backend over a state, a writer and views."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from irminpy.announce import Announcer
+from irminpy.backend import Options, RefListener, RefUpdate
+from irminpy.errors import Closed, Forked, ReadOnly, StorageError
+from irminpy.hash import Hash
+from irminpy.key import Key, hash_of_key
+from irminpy.objects import Kind, Objects
+from irminpy.schema import Schema
+
+from .keys import PackKey
+from .lock import Lock
+from .state import State
+from .view import View
+from .word import kind_of
+from .writer import Settings, Writer
+
+__all__ = ["PackBackend", "PackReader"]
+
+_MOST_MATCHES: Final = 20
+_POLL: Final = 0.1  # seconds between two looks at HEAD for listeners
+
+_all: weakref.WeakSet[PackBackend] = weakref.WeakSet()
+
+
+class PackReader:
+    """Reads the objects of one generation. After garbage collection it reads on from the files it holds open."""
+
+    __slots__ = ("__weakref__", "_backend", "generation", "view")
+
+    def __init__(self, backend: PackBackend, generation: int, view: View) -> None:
+        self._backend = backend
+        self.generation = generation
+        self.view = view
+
+    def load(self, kind: Kind, hash: bytes, word: int, /) -> tuple[bytes, bytes] | None:
+        """(canonical bytes, column of the children's words), or None if the object is not here.
+
+        Cost: one read if `word` is right, else a look-up too. Raises Corrupted for a damaged object.
+        """
+        backend = self._backend
+        if backend.closed:
+            raise Closed("the pack store")
+        if word and kind_of(word) == kind:
+            found = self.view.at(word, hash)
+            if found is not None:
+                return found
+        return backend.search(self, kind, hash, word)
+
+    def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
+        """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""
+        found = self.load(kind, hash_of_key(key), self.word(key))
+        return None if found is None else found[0]
+
+    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
+        """`read` for each of the keys."""
+        return [self.read(kind, key) for key in keys]
+
+    def key(self, hash: bytes, word: int, /) -> Key:
+        """A Direct key, or an Indexed one for the word 0."""
+        return PackKey(Hash(hash), word)
+
+    def word(self, key: Hash | Key, /) -> int:
+        """Where `key` says that the object lies; 0 if it does not."""
+        return key.word if isinstance(key, PackKey) else 0
+
+
+class PackBackend:
+    """A handle on a pack store; see `irminpy.backend.Backend`. Free to share between threads."""
+
+    def __init__(
+        self,
+        state: State,
+        schema: Schema[Any, Any],
+        settings: Settings,
+        options: Options,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.state = state
+        self.closed = False
+        self._announcer = Announcer()
+        self._forked = False
+        self._poller: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._exclusive = settings.exclusive
+        self._mutex = threading.RLock()
+        self._writer: Writer | None = None
+        if options.readonly:
+            state.load()
+        else:
+            self._writer = self._open_for_writing(schema, settings, clock)
+            self._mutex = self._writer.mutex
+        self._reader = PackReader(self, state.manifest.generation, state.view)
+        _all.add(self)
+
+    def _open_for_writing(
+        self, schema: Schema[Any, Any], settings: Settings, clock: Callable[[], float]
+    ) -> Writer:
+        state = self.state
+        lock = Lock(state.files, state.root.lock)
+        try:
+            if settings.exclusive:
+                lock.take(settings.timeout)
+                lock.sign()
+            elif lock.attempt():
+                lock.sign()
+            state.load()
+            if lock.held:
+                # Whoever wrote last may have died: now is the time to put that in order.
+                state.take_over()
+                if not settings.exclusive:
+                    lock.release()
+        except BaseException as e:
+            lock.close()
+            if isinstance(e, OSError):
+                raise StorageError(f"{state.root.path}: {e}") from e
+            raise
+        return Writer(state, schema.codec, lock, self._announcer, settings, clock)
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def _open(self) -> State:
+        if self.closed:
+            raise Closed("the pack store")
+        return self.state
+
+    @property
+    def reader(self) -> PackReader:
+        """The reader of the present generation."""
+        state, reader = self.state, self._reader
+        if reader.view is not state.view:
+            with self._mutex:
+                reader = self._reader
+                if reader.generation == state.manifest.generation:
+                    reader.view = state.view
+                else:
+                    reader = self._reader = PackReader(self, state.manifest.generation, state.view)
+        return reader
+
+    def search(self, reader: PackReader, kind: Kind, hash: bytes, word: int) -> tuple[bytes, bytes] | None:
+        """The object by its hash, since its word does not lead to it; or None."""
+        state = self._open()
+        tried = {0, word}
+        for again in (False, True):
+            if again and not self.refresh():
+                break
+            if again and word and kind_of(word) == kind:
+                found = reader.view.at(word, hash)  # written by another process since the last look
+                if found is not None:
+                    return found
+            other = state.lookup.find(kind, hash)
+            if other not in tried:
+                tried.add(other)
+                found = state.view.at(other, hash)
+                if found is not None:
+                    return found
+        for place in tried - {0}:
+            if kind_of(place) == kind:
+                damaged = reader.view.damage(place, hash) or state.view.damage(place, hash)
+                if damaged is not None:
+                    raise damaged
+        return None
+
+    def refresh(self) -> bool:
+        """See what other processes wrote; whether there was something."""
+        state = self._open()
+        if self._exclusive:
+            return False
+        with self._mutex:
+            if self._writer is not None and self._writer.busy:
+                return False  # LOCK is held: nobody else writes
+            before = state.tip
+            self._announcer.queue(state.refresh())
+            moved = state.tip != before
+            self.reader  # noqa: B018  # takes over the view
+        self._announcer.speak()
+        return moved
+
+    def load(self, kind: Kind, hash: bytes, word: int, /) -> tuple[bytes, bytes] | None:
+        """As `PackReader.load`."""
+        return self.reader.load(kind, hash, word)
+
+    def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
+        """As `PackReader.read`."""
+        return self.reader.read(kind, key)
+
+    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
+        """As `PackReader.read_many`."""
+        return self.reader.read_many(kind, keys)
+
+    def key(self, hash: bytes, word: int, /) -> Key:
+        """As `PackReader.key`."""
+        return self._reader.key(hash, word)
+
+    def word(self, key: Hash | Key, /) -> int:
+        """As `PackReader.word`."""
+        return self._reader.word(key)
+
+    def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
+        """Direct keys of the objects that the index knows and that lie where it says; None for others.
+
+        With the strategy `minimal` only commits are known.
+        """
+        state = self._open()
+        words = state.lookup.find_many(kind, hashes)
+        if 0 in words and self.refresh():
+            words = state.lookup.find_many(kind, hashes)
+        view = state.view
+        return [
+            PackKey(hash_, word) if word and view.at(word, hash_) is not None else None
+            for hash_, word in zip(hashes, words, strict=True)
+        ]
+
+    def find_commits(self, prefix: str, /) -> list[Hash]:
+        """The hashes of commits that begin with `prefix`."""
+        self._open()
+        self.refresh()
+        return [Hash(hash_) for hash_ in self.state.lookup.prefix(Kind.COMMIT, prefix, _MOST_MATCHES)]
+
+    # -- refs ------------------------------------------------------------------------------------------------
+
+    def ref(self, name: str, /) -> Hash | None:
+        """The commit of the ref, or None. Cost: one read of HEAD, none with an exclusive handle."""
+        self._open()
+        self.refresh()
+        found = self.state.refs.get(name)
+        return None if found is None else Hash(found[0])
+
+    def refs(self) -> dict[str, Hash]:
+        """All refs, ordered by name."""
+        self._open()
+        self.refresh()
+        with self._mutex:
+            found = sorted(self.state.refs.items())
+        return {name: Hash(hash_) for name, (hash_, _) in found}
+
+    def watch(self, listener: RefListener, /) -> Callable[[], None]:
+        """Call `listener` with each change from now on; those of other processes come within a tenth of a second."""
+        self._open()
+        stop = self._announcer.listen(listener)
+        if self._poller is None and not self._exclusive:
+            self._poller = threading.Thread(target=self._poll, name="irminpy-pack-watch", daemon=True)
+            self._poller.start()
+        return stop
+
+    def _poll(self) -> None:
+        while not self._stop.wait(_POLL):
+            if len(self._announcer):
+                try:
+                    self.refresh()
+                except (StorageError, OSError):
+                    return  # whoever reads next is told
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
+        """Write all or nothing; whether it happened. See DESIGN of durability in docs/formats/pack.md."""
+        self._open()
+        if self._writer is None:
+            raise ReadOnly("the pack store")
+        if self._forked:
+            raise Forked("the pack store")
+        return self._writer.write(objects, updates)
+
+    def close(self) -> None:
+        """Publish what is pending and let go of everything. A second call does nothing."""
+        if self.closed:
+            return
+        self._stop.set()
+        if self._poller is not None and self._poller is not threading.current_thread():
+            self._poller.join()
+        if self._writer is not None and not self._forked:
+            self._writer.close()
+        self.closed = True
+        self.state.close()
+
+    def forked(self) -> None:
+        """In the child of a fork: reads go on, writes are refused, no lock of another thread is waited for."""
+        self._forked = True
+        self._mutex = threading.RLock()
+        self._announcer = Announcer()
+        self._poller = None
+        self._stop = threading.Event()
+
+
+def _after_fork() -> None:
+    for backend in list(_all):
+        backend.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)

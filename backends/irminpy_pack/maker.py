@@ -1,0 +1,115 @@
+"""Where a pack store is and how it is opened."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from irminpy.backend import Backend, Options
+from irminpy.errors import NotAStore, StorageError
+from irminpy.schema import Schema
+
+from .backend import PackBackend
+from .files import Files
+from .head import MODES
+from .identity import Identity, Root
+from .lookup import ALWAYS, INDEXED, Places
+from .manifest import Manifest
+from .opening import create
+from .state import State
+from .writer import Settings
+
+__all__ = ["Pack"]
+
+_SEAL: Final = 256 << 20
+_LOCKS: Final = ("batch", "exclusive")
+_IO: Final = ("mmap", "pread")
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A pack store in the directory `path`.
+
+    `index`: "always" finds every object by its hash, "minimal" commits only, which writes faster; a store can be
+    opened with either at any time. `durability`: "full" syncs segments and HEAD with each batch, "wal" the segments
+    (enough to lose nothing), "none" nothing, so that the last batches may be lost with the power. `lock`: "batch"
+    lets several processes write in turn, "exclusive" keeps others out. `io`: "mmap", or "pread", with which damage of
+    the medium is always an exception and never a signal. `linger`: seconds that a sync may wait for other batches.
+    `seal`: bytes of a segment before another is begun. `check`: bytes of an index that are compared when it is opened.
+    StorageError for other values.
+    """
+
+    path: str
+    index: str = ALWAYS
+    durability: str = "wal"
+    lock: str = "batch"
+    io: str = "mmap"
+    linger: float = 0.0
+    seal: int = _SEAL
+    check: int = 1 << 30
+    files: Files = field(default_factory=Files, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("index", self.index, tuple(INDEXED)),
+            ("durability", self.durability, MODES),
+            ("lock", self.lock, _LOCKS),
+            ("io", self.io, _IO),
+        ):
+            if value not in known:
+                raise StorageError(f"{name}={value!r:.40} is none of {', '.join(known)}")
+
+    @staticmethod
+    def of_uri(rest: str, options: dict[str, str]) -> Pack:
+        """The maker for "pack:PATH?index=…&durability=…&lock=…&io=…&linger=…&check=…"."""
+        if not rest:
+            raise TypeError("pack: needs the path of a directory, as in pack:./ledger")
+        known: dict[str, Any] = {}
+        for name, value in options.items():
+            if name in ("index", "durability", "lock", "io"):
+                known[name] = value
+            elif name in ("seal", "check") and value.isascii() and value.isdigit():
+                known[name] = int(value)
+            elif name == "linger" and _is_seconds(value):
+                known[name] = float(value)
+            else:
+                raise TypeError(f"pack: takes no option {name}={value:.40}")
+        return Pack(rest, **known)
+
+    def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
+        """A handle on the store; see `irminpy.backend.Maker`."""
+        files, root = self.files, Root(os.path.abspath(self.path))
+        wanted = schema if schema is not None else Schema()
+        if not files.exists(root.format):
+            if not options.create or options.readonly:
+                raise NotAStore(root.path, "it has no file FORMAT")
+            create(files, root.path, wanted)
+        identity = Identity.read(files, root)
+        identity.require(wanted)
+        exclusive = options.exclusive or self.lock == "exclusive"
+        state = State(
+            files,
+            root,
+            identity,
+            wanted.codec.digest,
+            self._open_index,
+            self.index,
+            mapped=self.io == "mmap",
+            writing=not options.readonly,
+        )
+        settings = Settings(self.durability, exclusive, options.timeout, self.seal, self.linger)
+        try:
+            return PackBackend(state, wanted, settings, options), wanted
+        except OSError as e:
+            raise StorageError(f"{root.path}: {e}") from e
+
+    def _open_index(self, root: Root, manifest: Manifest) -> Places | None:
+        return None
+
+
+def _is_seconds(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 60
+    except ValueError:
+        return False

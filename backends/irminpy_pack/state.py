@@ -1,0 +1,396 @@
+"""What a handle knows of its store, and how that follows what other processes write.
+
+A snapshot is (generation, end, refs, open segments). It moves forward by `refresh`, which reads HEAD and what was
+appended since, or by what this handle writes itself. The caller serialises everything here but `view`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Final
+
+from irminpy.backend import RefChange
+from irminpy.errors import Corrupted, StorageError
+from irminpy.hash import Hash
+
+from . import lock as locks
+from .files import Files, read_at, write_at
+from .frame import Framing
+from .head import HEAD_SIZE, MODES, Slot, place, slots
+from .identity import Identity, Root
+from .log import Batch, Log, Marks
+from .lookup import Lookup, Places
+from .manifest import Manifest, Row
+from .opening import BEGIN, find, open_table, write_manifest, write_segment
+from .segment import HEADER_SIZE, Header, Segment, Table
+from .settle import settle, start, walk
+from .trailer import Tip
+from .view import View
+
+__all__ = ["Degraded", "State"]
+
+_ATTEMPTS: Final = 20
+
+
+class Degraded(UserWarning):
+    """A store was opened of which something acknowledged is missing; the message says what, and what was kept."""
+
+
+class State:
+    """The store at `root` as one handle knows it."""
+
+    __slots__ = (
+        "_digest",
+        "_head_fd",
+        "_last_head",
+        "_mapped",
+        "_open_index",
+        "degraded",
+        "durable",
+        "files",
+        "framing",
+        "identity",
+        "log",
+        "lookup",
+        "manifest",
+        "marks",
+        "refs",
+        "root",
+        "strategy",
+        "tip",
+        "view",
+        "writing",
+    )
+
+    def __init__(
+        self,
+        files: Files,
+        root: Root,
+        identity: Identity,
+        digest: Callable[[bytes], bytes],
+        open_index: Callable[[Root, Manifest], Places | None],
+        strategy: str,
+        *,
+        mapped: bool,
+        writing: bool,
+    ) -> None:
+        self.files = files
+        self.root = root
+        self.identity = identity
+        self.framing = Framing(identity.hash_size)
+        self.strategy = strategy
+        self.writing = writing
+        """Whether this handle may write: it holds segments open for it."""
+        self.degraded: list[str] = []
+        """What was found missing, as told by `Degraded` too."""
+        self._digest = digest
+        self._open_index = open_index
+        self._mapped = mapped
+        self._last_head = b""
+        self._head_fd: int | None = None
+        self.manifest: Manifest
+        self.log: Log
+        self.view: View
+        self.lookup: Lookup
+        self.refs: dict[str, tuple[bytes, int]] = {}
+        self.marks = Marks()
+        self.tip = BEGIN
+        """The end that is published: what readers may see."""
+        self.durable = BEGIN
+        """The farthest end that is known to be synced."""
+
+    # -- opening ---------------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Know the store from its files. Nothing is written. Raises Corrupted, StorageError."""
+        for _ in range(_ATTEMPTS):
+            found = find(self.files, self.root, self.identity)
+            try:
+                rows = found.manifest.segments
+                table = open_table(
+                    self.files, self.root, self.identity.uuid, rows, mapped=self._mapped, write=self.writing
+                )
+            except Corrupted:
+                # Garbage collection may have replaced the segments meanwhile: then MANIFEST is another one.
+                if find(self.files, self.root, self.identity).manifest == found.manifest:
+                    raise
+                continue
+            self._take(found.manifest, table)
+            return
+        raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
+
+    def _take(self, manifest: Manifest, table: Table) -> None:
+        self.manifest = manifest
+        self.log = Log(self.framing, table)
+        head = self._read_head()
+        found = slots(head, self.identity.uuid)
+        newest = found[0] if found else None
+        published = (
+            newest is not None and newest.generation == manifest.generation and self.log.holds(newest.tip)
+        )
+        if published and newest is not None and not (newest.mode == MODES.index("none") and self._idle()):
+            tip, adopt = newest.tip, self._idle()
+        else:
+            tip, _ = start(self.log, found, manifest.tip, manifest.generation)
+            adopt = True
+        if adopt:
+            # Nobody is writing: whole batches that were not published any more are there to be seen.
+            tip, _ = walk(self.log, tip)
+        self.tip = tip
+        self.durable = newest.durable if newest is not None else manifest.tip
+        self._trim(tip)
+        self.refs, self.marks = self.log.refs_at(tip)
+        self._last_head = head
+        self.view = View(self.framing, table, self._digest)
+        places = self._open_index(self.root, manifest)
+        self.lookup = Lookup(self.strategy, places)
+        begin = 0 if places is None else places.end
+        if begin < tip.end:
+            self.lookup.add(self.log.entries(begin, tip.end, self.lookup.kinds))
+
+    def _idle(self) -> bool:
+        return locks.is_free(self.files, self.root.lock)
+
+    def _trim(self, tip: Tip) -> None:
+        """Let the table show nothing behind `tip`."""
+        for segment in self.log.table.segments:
+            if segment.base >= tip.end:
+                segment.cut(min(segment.length, HEADER_SIZE))
+            elif tip.end <= segment.end:
+                segment.cut(tip.end - segment.base)
+
+    # -- HEAD ------------------------------------------------------------------------------------------------
+
+    def _head(self) -> int | None:
+        if self._head_fd is None:
+            flags = os.O_RDWR | os.O_CREAT if self.writing else os.O_RDONLY
+            try:
+                self._head_fd = self.files.open(self.root.head, flags)
+            except FileNotFoundError:
+                return None  # a reader of a store whose HEAD was deleted
+        return self._head_fd
+
+    def _read_head(self) -> bytes:
+        fd = self._head()
+        return b"" if fd is None else read_at(self.files, fd, HEAD_SIZE, 0)
+
+    def publish(self, tip: Tip, mode: int, *, synced: bool, sync: bool) -> None:
+        """Name `tip` in HEAD. `synced`: everything up to it is on the disk. `sync`: HEAD is to be, too."""
+        if synced:
+            self.durable = tip
+        slot = Slot(self.identity.uuid, self.manifest.generation, tip, self.durable, mode).encode()
+        fd = self._head()
+        if fd is None:
+            raise StorageError(f"{self.root.head} is missing")
+        if len(self._last_head) < HEAD_SIZE:
+            write_at(self.files, fd, bytes(HEAD_SIZE), 0)
+        at = place(tip.batch_no)
+        write_at(self.files, fd, slot, at)
+        if sync:
+            self.files.fdatasync(fd)
+        head = self._last_head.ljust(HEAD_SIZE, b"\0")
+        self._last_head = head[:at] + slot + head[at + len(slot) :]
+        self.tip = tip
+
+    # -- following others ------------------------------------------------------------------------------------
+
+    def refresh(self) -> list[RefChange]:
+        """See what other processes published since. Cost: one read of HEAD if that is nothing."""
+        head = self._read_head()
+        if head == self._last_head:
+            return []
+        for _ in range(_ATTEMPTS):
+            found = slots(head, self.identity.uuid)
+            if found and found[0].generation == self.manifest.generation:
+                changes = self._extend(found[0].tip)
+                if changes is not None:
+                    self._last_head = head
+                    self.durable = max(found[0].durable, self.durable)
+                    return changes
+            else:
+                before = self.refs
+                self.reload()
+                return _changes(before, self.refs)
+            head = self._read_head()
+        before = self.refs
+        self.reload()
+        return _changes(before, self.refs)
+
+    def reload(self) -> None:
+        """Know the store anew. Views made before go on reading what they hold."""
+        self._close_index()
+        self.load()
+
+    def _extend(self, tip: Tip) -> list[RefChange] | None:
+        """Go on to `tip`, a later end of the same log; None if it is not one."""
+        old = self.tip
+        if tip.batch_no <= old.batch_no:
+            return [] if tip == old else None
+        table = self.log.table
+        if not self._grow(tip):
+            return None
+        batches = self.log.back_to(tip, old)
+        if batches is None:
+            self._trim(old)
+            return None
+        return self.advance(batches)
+
+    def _grow(self, tip: Tip) -> bool:
+        """Let the table show what lies up to `tip`, with segments that are new."""
+        table = self.log.table
+        for _ in range(2):
+            for segment in table.segments:
+                segment.length = max(segment.length, min(self.files.size(segment.fd), tip.end - segment.base))
+            if table.locate(tip.end - 1) is not None:
+                return True
+            manifest = find(self.files, self.root, self.identity).manifest
+            if manifest.generation != self.manifest.generation:
+                return False
+            known = {segment.header.number for segment in table.segments}
+            rows = [row for row in manifest.segments if row.number not in known]
+            new = open_table(
+                self.files, self.root, self.identity.uuid, rows, mapped=self._mapped, write=self.writing
+            )
+            for segment in new.segments:
+                table.add(segment)
+            self.manifest = manifest
+        return False
+
+    def advance(self, batches: list[Batch]) -> list[RefChange]:
+        """Take over `batches`, which follow what is known, and show nothing behind them."""
+        changes: list[RefChange] = []
+        old = self.tip
+        for batch in batches:
+            changes += self._moved(batch)
+        tip = batches[-1].tip if batches else old
+        if tip.end > old.end:
+            self.lookup.add(self.log.entries(old.end, tip.end, self.lookup.kinds))
+        self.tip = tip
+        self._trim(tip)
+        return changes
+
+    def _moved(self, batch: Batch) -> list[RefChange]:
+        marks, trailer = self.marks, batch.trailer
+        changes: list[RefChange] = []
+        size = 0
+        for ref, length in self.log.moves(batch):
+            size += length
+            before = self.refs.get(ref.name)
+            if ref.new is None:
+                self.refs.pop(ref.name, None)
+            else:
+                self.refs[ref.name] = (ref.new, ref.word)
+            if (before and before[0]) != ref.new:
+                changes.append(
+                    RefChange(ref.name, Hash(before[0]) if before else None, ref.new and Hash(ref.new))
+                )
+        fresh = trailer.table != marks.table
+        table_bytes = marks.table_bytes
+        if fresh:
+            frame = self.log.frame(trailer.table)
+            table_bytes = 0 if frame is None else frame.size
+        last_refs = batch.tip.at if trailer.first_ref else marks.last_refs
+        self.marks = Marks(trailer.table, last_refs, size if fresh else marks.ref_bytes + size, table_bytes)
+        return changes
+
+    # -- writing, under LOCK -----------------------------------------------------------------------------------
+
+    def take_over(self) -> list[RefChange]:
+        """After taking LOCK: see what others wrote, and settle what somebody left unfinished."""
+        changes = self.refresh()
+        head = slots(self._last_head, self.identity.uuid)
+        tip = self.tip
+        if (
+            not head
+            or head[0].generation != self.manifest.generation
+            or head[0].tip != tip
+            or self._unfinished()
+        ):
+            changes += self.settle()
+        return changes
+
+    def _unfinished(self) -> bool:
+        """Whether bytes lie behind the end."""
+        segment = self.log.table.last()
+        want = max(self.tip.end - segment.base, HEADER_SIZE)
+        return self.files.size(segment.fd) != want
+
+    def settle(self) -> list[RefChange]:
+        """Settle the store; see `settle.settle`. Raises StorageError if that cannot be written."""
+        before = dict(self.refs)
+        found = find(self.files, self.root, self.identity)
+        uuid = self.identity.uuid
+        table = open_table(self.files, self.root, uuid, found.manifest.segments, mapped=False, write=True)
+        log = Log(self.framing, table)
+        here = slots(self._read_head(), uuid)
+        done = settle(self.files, self.root, log, here, found.manifest.tip, found.manifest.generation)
+        for path in (*done.dropped, *found.strays):
+            self.files.unlink(path)
+            table.drop(path)
+        if done.degraded:
+            self.degraded.append(done.degraded)
+            warnings.warn(f"{self.root.path}: {done.degraded}", Degraded, stacklevel=2)
+        rows = tuple([Row(s.header.number, s.base, 0) for s in table.segments])
+        manifest = Manifest(uuid, found.manifest.generation, _sealed(rows, table), done.tip)
+        if found.rebuilt or done.dropped or manifest.segments != found.manifest.segments:
+            write_manifest(self.files, self.root, manifest)
+        self.manifest = manifest
+        if done.tip != self.tip or not here:
+            # What was adopted is on the disk: HEAD may say so.
+            self.durable = done.tip
+            self.publish(done.tip, 0, synced=True, sync=True)
+        self._close_index()
+        self.load()
+        return _changes(before, self.refs)
+
+    def new_segment(self) -> Segment:
+        """Seal the active segment and begin another; everything before is synced. Raises OSError."""
+        table, uuid = self.log.table, self.identity.uuid
+        last = table.last()
+        number = 1 + max(segment.header.number for segment in table.segments)
+        generation = self.manifest.generation
+        header = Header(
+            uuid, self.identity.hash_size, number, generation, table.next_base(), last.header.number
+        )
+        self.files.fdatasync(last.fd)
+        write_segment(self.files, self.root, header)
+        path = self.root.segment(number)
+        segment = Segment.open(self.files, path, uuid, HEADER_SIZE, mapped=self._mapped, write=True)
+        rows = _sealed(tuple([Row(s.header.number, s.base, 0) for s in [*table.segments, segment]]), table)
+        manifest = Manifest(uuid, generation, rows, self.tip)
+        write_manifest(self.files, self.root, manifest)
+        self.manifest = manifest
+        table.add(segment)
+        return segment
+
+    # -- closing ---------------------------------------------------------------------------------------------
+
+    def _close_index(self) -> None:
+        places, self.lookup.places = self.lookup.places, None
+        close = getattr(places, "close", None)
+        if close is not None:
+            close()
+
+    def close(self) -> None:
+        """Give back what this handle holds. Views that somebody holds stay readable."""
+        self._close_index()
+        fd, self._head_fd = self._head_fd, None
+        if fd is not None:
+            self.files.close(fd)
+
+
+def _sealed(rows: tuple[Row, ...], table: Table) -> tuple[Row, ...]:
+    """The rows, with the lengths of all segments but the one that grows, in the order of their batches."""
+    lengths = {segment.header.number: segment.length for segment in table.segments}
+    return tuple([row._replace(length=lengths[row.number]) for row in rows[:-1]]) + rows[-1:]
+
+
+def _changes(before: dict[str, tuple[bytes, int]], after: dict[str, tuple[bytes, int]]) -> list[RefChange]:
+    changes: list[RefChange] = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if (old and old[0]) != (new and new[0]):
+            changes.append(RefChange(name, Hash(old[0]) if old else None, Hash(new[0]) if new else None))
+    return changes

@@ -1,0 +1,467 @@
+"""Writing batches: many threads append, one at a time syncs for all of them (docs/formats/pack.md, "Commits").
+
+Two locks. `mutex` guards what is appended: refs as they will be, the end of the log, the file position. `turn` is
+held by the one who syncs and publishes; who waits for it usually finds his batch done. `turn` is taken before
+`mutex`, never after it.
+
+LOCK is taken with the first batch that is appended and given back when everything appended is published.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from irminpy.announce import Announcer
+from irminpy.backend import ANY, RefChange, RefUpdate
+from irminpy.errors import IrminError, StorageError
+from irminpy.formats.format import Codec
+from irminpy.hash import Hash
+from irminpy.objects import Kind, Objects
+
+from .append import Batch, Builder, Piece
+from .files import write_at
+from .head import MODES
+from .lock import Lock
+from .log import Marks, Ref
+from .segment import HEADER_SIZE, Segment
+from .state import State
+from .trailer import Tip
+
+__all__ = ["Settings", "Writer"]
+
+_SYNC_EVERY: Final = 16 << 20  # bytes of the log between two syncs of HEAD
+_TAIL_ENTRIES: Final = 1 << 16
+_TAIL_BYTES: Final = 64 << 20
+_LONGEST_HOLD: Final = 0.05  # seconds that LOCK may be kept for batch after batch
+
+
+class Settings(NamedTuple):
+    """How a handle writes."""
+
+    durability: str
+    """"full": segments and HEAD are synced; "wal": segments; "none": nothing, but now and then."""
+    exclusive: bool
+    """LOCK is held as long as the handle is open."""
+    timeout: float
+    """Seconds to wait for LOCK."""
+    seal: int
+    """Bytes of a segment beyond which the next batch begins another."""
+    linger: float
+    """Seconds that a sync may wait for company."""
+
+
+class _Pending(NamedTuple):
+    """A batch that is appended and not yet published."""
+
+    tip: Tip
+    marks: Marks
+    segment: Segment
+    entries: dict[bytes, int]
+    moves: list[Ref]
+    changes: list[RefChange]
+
+
+class Writer:
+    """Appends batches to the store that `state` knows, and moves `state` on as they are published."""
+
+    def __init__(
+        self,
+        state: State,
+        codec: Codec,
+        lock: Lock,
+        announcer: Announcer,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._state = state
+        self._codec = codec
+        self._lock = lock
+        self._announcer = announcer
+        self._settings = settings
+        self._clock = clock
+        self._mode = MODES.index(settings.durability)
+        self.mutex = threading.RLock()
+        self._turn = threading.Lock()
+        self._pending: deque[_Pending] = deque()
+        self._overlay: dict[str, bytes | None] = {}
+        self._tip = state.tip  # the end of what is appended; good while something is pending
+        self._marks = state.marks
+        self._segment: Segment | None = None
+        self._since = 0.0  # when LOCK was taken
+        self._synced_head = state.tip.end
+        self._failed: str | None = None
+        self._flusher: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether batches are on their way, so that LOCK is held."""
+        return bool(self._pending)
+
+    # -- one batch -------------------------------------------------------------------------------------------
+
+    def write(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
+        """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`."""
+        self.check()
+        mine = self._dedup(objects)
+        if not len(mine) and not updates:
+            return True
+        self._let_others()
+        with self.mutex:
+            self._enter()
+            try:
+                done = self._tested(updates) is not None and self._append(mine, updates)
+            finally:
+                behind = self._pending[-1].tip if self._pending else None
+                self._leave()
+                if behind is not None and sys.exc_info()[0] is not None:
+                    self._publish_pending()  # pieces of what failed: orphans, but nobody else would publish them
+                    self._leave()
+        # Who lost a compare-and-set to a batch that is not published yet must see it before he tries again.
+        if behind is not None:
+            self._flush(behind)
+        return bool(done)
+
+    def _let_others(self) -> None:
+        """Wait until LOCK is given back if this process has kept it for long."""
+        pending = self._pending
+        if pending and not self._settings.exclusive and time.monotonic() - self._since > _LONGEST_HOLD:
+            try:
+                tip = pending[-1].tip
+            except IndexError:
+                return
+            self._flush(tip)
+
+    def _append(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
+        builder = Builder(
+            self._state.framing, self._codec, self._place, strict=self._state.strategy != "always"
+        )
+        before: Piece | None = None
+        begin = 0
+
+        def start() -> int:
+            nonlocal begin, before
+            if before is not None:
+                self._put(builder, before, begin, [], [])
+                before = None
+            begin = self._begin()
+            return begin
+
+        for piece in builder.pieces(objects, start):
+            before = piece
+        assert before is not None
+        tested = self._tested(updates)
+        assert tested is not None  # nobody else appended meanwhile: the mutex is held
+        moves = [
+            Ref(name, old, new, self._word_of(objects, new), int(self._clock() * 1e6))
+            for name, old, new in tested[0]
+        ]
+        if before.frames or moves:
+            self._put(builder, before, begin, moves, tested[1])
+        return True
+
+    def _word_of(self, objects: Objects, commit: bytes | None) -> int:
+        if commit is None:
+            return 0
+        return objects.words.get(commit) or self._place(Kind.COMMIT, commit)
+
+    def _place(self, kind: int, hash: bytes) -> int:
+        """The word of an object that is appended or published, or 0."""
+        key = bytes((kind,)) + hash
+        for pending in reversed(self._pending):
+            word = pending.entries.get(key, 0)
+            if word:
+                return word
+        return self._state.lookup.find(kind, hash)
+
+    def _dedup(self, objects: Objects) -> Objects:
+        """`objects` without those that lie in the store already, byte for byte; their words go into `objects`."""
+        state = self._state
+        lookup, view = state.lookup, state.view
+        rest = Objects(words=objects.words, hints=objects.hints)
+        for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
+            given, kept = objects.of_kind(kind), rest.of_kind(kind)
+            if kind is Kind.COMMIT or (kind is Kind.CONTENTS and state.strategy == "always"):
+                words = lookup.find_many(kind, list(given))
+            elif state.strategy == "always":
+                prefix = bytes((kind,))
+                words = [lookup.recent(prefix + hash_) for hash_ in given]
+            else:
+                kept.update(given)
+                continue
+            for (hash_, data), word in zip(given.items(), words, strict=True):
+                found = view.at(word, hash_) if word else None
+                if found is not None and found[0] == data:
+                    objects.words[hash_] = word
+                    if kind is Kind.NODE:
+                        objects.hints[hash_] = found[1]
+                else:
+                    kept[hash_] = data
+        return rest
+
+    def _tested(
+        self, updates: Sequence[RefUpdate]
+    ) -> tuple[list[tuple[str, bytes | None, bytes | None]], list[RefChange]] | None:
+        """(moves, changes) that `updates` make of the refs as they will be; None if a condition does not hold."""
+        now: dict[str, bytes | None] = {}
+        moves: list[tuple[str, bytes | None, bytes | None]] = []
+        changes: list[RefChange] = []
+        for update in updates:
+            before = now[update.name] if update.name in now else self._ref(update.name)
+            if update.test is not ANY and before != update.test:
+                return None
+            now[update.name] = update.set
+            if before != update.set:
+                moves.append((update.name, before, update.set))
+                changes.append(RefChange(update.name, None if before is None else Hash(before), update.set))
+        return moves, changes
+
+    def _ref(self, name: str) -> bytes | None:
+        if name in self._overlay:
+            return self._overlay[name]
+        found = self._state.refs.get(name)
+        return None if found is None else found[0]
+
+    # -- the end of the log -----------------------------------------------------------------------------------
+
+    def _enter(self) -> None:
+        """With the mutex: hold LOCK, and know what others wrote before."""
+        self.check()
+        if self._pending:
+            return
+        state = self._state
+        if not self._lock.held:
+            self._lock.take(self._settings.timeout)
+            self._since = time.monotonic()
+            try:
+                self._announcer.queue(state.take_over())
+            except OSError as e:
+                self._lock.release()
+                raise StorageError(f"{state.root.path}: {e}") from e
+            except BaseException:
+                self._lock.release()
+                raise
+        self._tip, self._marks, self._segment = state.tip, state.marks, state.log.table.last()
+
+    def _leave(self) -> None:
+        """With the mutex: give LOCK back if nothing is pending."""
+        if not self._pending and self._lock.held and not self._settings.exclusive:
+            self._lock.release()
+
+    def check(self) -> None:
+        """Raise StorageError if this handle failed for good."""
+        if self._failed is not None:
+            raise StorageError(self._failed)
+
+    def _begin(self) -> int:
+        """Where the next batch begins; in another segment if the active one is full."""
+        segment = self._segment
+        assert segment is not None
+        end = max(self._tip.end, segment.base + HEADER_SIZE)
+        if end - segment.base >= self._settings.seal:
+            self._publish_pending()
+            try:
+                segment = self._segment = self._state.new_segment()
+            except OSError as e:
+                raise self._fail("a segment cannot be sealed", e) from e
+            end = segment.base + HEADER_SIZE
+        return end
+
+    def _put(
+        self, builder: Builder, piece: Piece, start: int, moves: list[Ref], changes: list[RefChange]
+    ) -> None:
+        """Append one batch. Nothing has changed if it raises."""
+        segment = self._segment
+        assert segment is not None
+        first = start == segment.base + HEADER_SIZE
+        now = int(self._clock() * 1e6)
+        batch = builder.batch(piece, start, self._tip, self._marks, moves, self._refs_now, now, table=first)
+        self._pwrite(segment, batch, start)
+        self._pending.append(_Pending(batch.tip, batch.marks, segment, batch.entries, moves, changes))
+        self._tip, self._marks = batch.tip, batch.marks
+        for move in moves:
+            self._overlay[move.name] = move.new
+
+    def _pwrite(self, segment: Segment, batch: Batch, start: int) -> None:
+        files, at = self._state.files, start - segment.base
+        try:
+            write_at(files, segment.fd, batch.data, at)
+        except OSError as e:
+            try:
+                # A full disk, or a write cut short: what was appended before stands, and so does this handle.
+                files.ftruncate(segment.fd, at)
+            except OSError as again:
+                raise self._fail("what a failed write left cannot be cut off", again) from e
+            full = "; free some space and try again" if e.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            raise StorageError(f"{segment.path}: the batch was not written: {e}{full}") from e
+
+    def _refs_now(self) -> Mapping[str, tuple[bytes, int]]:
+        refs = dict(self._state.refs)
+        for pending in self._pending:
+            for move in pending.moves:
+                if move.new is None:
+                    refs.pop(move.name, None)
+                else:
+                    refs[move.name] = (move.new, move.word)
+        return refs
+
+    def _fail(self, what: str, cause: BaseException) -> StorageError:
+        """This handle can promise nothing any more."""
+        self._failed = f"{self._state.root.path}: {what}: {cause}; close the store and open it again"
+        self._pending.clear()
+        self._overlay.clear()
+        return StorageError(self._failed)
+
+    # -- syncing and publishing --------------------------------------------------------------------------------
+
+    def _flush(self, tip: Tip) -> None:
+        """Come back when the batch that ends at `tip` is durable, as promised, and published."""
+        state = self._state
+        if state.tip.batch_no < tip.batch_no:
+            with self._turn:
+                if state.tip.batch_no < tip.batch_no:
+                    self.check()
+                    if self._settings.linger:
+                        time.sleep(self._settings.linger)
+                    self._sync_and_publish()
+        self._announcer.speak()
+        self._index_in_time()
+
+    def _sync_and_publish(self) -> None:
+        """With the turn: one sync for everything that is appended now."""
+        with self.mutex:
+            if not self._pending:
+                return
+            last = self._pending[-1].tip
+            segments = {id(pending.segment): pending.segment for pending in self._pending}
+        try:
+            if self._settings.durability != "none":
+                for segment in segments.values():
+                    self._state.files.fdatasync(segment.fd)
+        except OSError as e:
+            with self.mutex:
+                error = self._fail("the segments cannot be synced", e)
+                self._give_up()
+            raise error from e
+        with self.mutex:
+            self.check()
+            self._publish(last)
+            self._leave()
+
+    def _publish_pending(self) -> None:
+        """With the mutex and not the turn: sync and publish everything that is appended.
+
+        Somebody may be syncing the same; both will find it good.
+        """
+        if not self._pending:
+            return
+        try:
+            if self._settings.durability != "none":
+                for pending in self._pending:
+                    self._state.files.fdatasync(pending.segment.fd)
+        except OSError as e:
+            raise self._fail("the segments cannot be synced", e) from e
+        self._publish(self._pending[-1].tip)
+
+    def _publish(self, tip: Tip) -> None:
+        """With the mutex: HEAD names the batch that ends at `tip`, and all of this process sees it."""
+        ready: list[_Pending] = []
+        while self._pending and self._pending[0].tip.batch_no <= tip.batch_no:
+            ready.append(self._pending.popleft())
+        if not ready:
+            return  # by another thread, meanwhile
+        try:
+            self._name(ready[-1].tip, [pending.segment for pending in ready])
+            self._show(ready)
+        except BaseException as e:
+            # What is in the log and what is known here may differ now.
+            raise self._fail("HEAD cannot be written", e) from e
+
+    def _name(self, tip: Tip, segments: list[Segment]) -> None:
+        state = self._state
+        synced = self._settings.durability != "none"
+        far = tip.end - self._synced_head >= _SYNC_EVERY
+        if far and not synced:
+            for segment in segments:
+                state.files.fdatasync(segment.fd)
+        state.publish(tip, self._mode, synced=synced or far, sync=far or self._settings.durability == "full")
+        if far:
+            self._synced_head = tip.end
+
+    def _show(self, ready: list[_Pending]) -> None:
+        state = self._state
+        kinds = state.lookup.kinds
+        for pending in ready:
+            segment = pending.segment
+            segment.length = max(segment.length, pending.tip.end - segment.base)
+            entries = pending.entries
+            if len(kinds) == 1:
+                entries = {key: word for key, word in entries.items() if key[0] == Kind.COMMIT}
+            state.lookup.add(entries)
+            for move in pending.moves:
+                if move.new is None:
+                    state.refs.pop(move.name, None)
+                else:
+                    state.refs[move.name] = (move.new, move.word)
+            self._announcer.queue(pending.changes)
+        state.marks = ready[-1].marks
+        self._overlay = {move.name: move.new for pending in self._pending for move in pending.moves}
+
+    def _give_up(self) -> None:
+        if self._lock.held:
+            self._lock.release()
+
+    # -- the index -------------------------------------------------------------------------------------------
+
+    def _index_in_time(self) -> None:
+        """Put the tail into the index when it has grown long, off the way of commits."""
+        state = self._state
+        places = state.lookup.places
+        if places is None or self._flusher is not None:
+            return
+        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - places.end >= _TAIL_BYTES:
+            with self.mutex:
+                if self._flusher is None:
+                    self._flusher = threading.Thread(target=self._index, name="irminpy-index", daemon=True)
+                    self._flusher.start()
+
+    def _index(self) -> None:
+        try:
+            self.index()
+        finally:
+            self._flusher = None
+
+    def index(self) -> None:
+        """Put the tail into the index now. An index that fails stays behind: the tail keeps what it lacks."""
+        with self.mutex:
+            lookup, end = self._state.lookup, self._state.tip.end
+            places = lookup.places
+            if places is None or not len(lookup):
+                return
+            entries = lookup.turn()
+        done = False
+        try:
+            places.add(entries, end)
+            done = True
+        except IrminError:
+            pass
+        finally:
+            lookup.turned(done)
+
+    # -- closing ---------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Publish what is pending, put the tail into the index, let go of LOCK."""
+        flusher = self._flusher
+        if flusher is not None:
+            flusher.join()
+        if self._failed is None:
+            with self._turn:
+                self._sync_and_publish()
+            self.index()
+        self._lock.close()
