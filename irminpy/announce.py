@@ -48,6 +48,13 @@ class Announcer:
 
         return stop
 
+    def close(self) -> None:
+        """No call comes any more; one that is under way on another thread has ended."""
+        with self._lock:
+            self._listeners.clear()
+        with self._speaking:
+            pass
+
     def queue(self, changes: Iterable[RefChange]) -> None:
         """Changes that have become visible, in order; the caller holds the lock that orders them."""
         if self._listeners:

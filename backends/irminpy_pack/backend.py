@@ -276,6 +276,7 @@ class PackBackend:
         if self.closed:
             return
         self._stop.set()
+        self._announcer.close()
         if self._poller is not None and self._poller is not threading.current_thread():
             self._poller.join()
         if self._writer is not None and not self._forked:

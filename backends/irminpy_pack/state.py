@@ -228,7 +228,6 @@ class State:
         old = self.tip
         if tip.batch_no <= old.batch_no:
             return [] if tip == old else None
-        table = self.log.table
         if not self._grow(tip):
             return None
         batches = self.log.back_to(tip, old)

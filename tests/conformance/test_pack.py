@@ -1,0 +1,84 @@
+"""The pack backend against every suite."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
+
+from irminpy.backend import Maker
+from irminpy.testing import BackendSuite, StoreMachine, StoreSuite, TreeMachine, TreeSuite
+from irminpy_pack import Pack
+
+PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
+DEEP = PROFILE == "deep"
+
+
+class TestPack(BackendSuite):
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "store"))
+
+
+class TestPackReadByCalls(BackendSuite):
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "store"), io="pread", durability="full")
+
+
+class TestPackOfTinySegments(BackendSuite):
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "store"), seal=4096, durability="none")
+
+
+class TestTreesInAPack(TreeSuite):
+    wide = 500_000 if DEEP else 50_000
+
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "store"), durability="none")
+
+    @pytest.fixture
+    def other_maker(self, tmp_path: Path) -> Maker | None:
+        return Pack(str(tmp_path / "other"), durability="none")
+
+
+class TestStoresInAPack(StoreSuite):
+    increments = 250 if PROFILE == "quick" else 1000
+
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("index", ["always"])
+def test_random_edits_agree_with_dicts(index: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+
+        class Machine(TreeMachine):
+            made = 0
+
+            def make(self) -> Maker:
+                Machine.made += 1
+                return Pack(f"{folder}/{Machine.made}", index=index, durability="none")
+
+        run_state_machine_as_test(Machine)
+
+
+@pytest.mark.parametrize("index", ["always"])
+def test_random_writes_and_merges_agree_with_plain_values(index: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+
+        class Machine(StoreMachine):
+            reopens = True
+            made = 0
+
+            def make(self) -> Maker:
+                Machine.made += 1
+                return Pack(f"{folder}/{Machine.made}", index=index, durability="none", seal=1 << 14)
+
+        run_state_machine_as_test(Machine)
