@@ -145,8 +145,8 @@ class Streams(Protocol):
     `put_stream` wrote is read by `read` too, and what `write` wrote is opened by `open_stream`.
     """
 
-    def put_stream(self, file: Readable, /) -> tuple[Hash, int]:
-        """Write contents whose value is all that `file` gives; their hash, and the word of where they lie, or 0.
+    def put_stream(self, file: Readable, /) -> Hash | Key:
+        """Write contents whose value is all that `file` gives; their key.
 
         Nothing leads to them yet: until a commit does, they are what garbage collection may remove. Raises
         ReadOnly before anything is read. An error of `file` goes through; what was written so far stays,
@@ -154,11 +154,11 @@ class Streams(Protocol):
         """
         ...
 
-    def open_stream(self, hash: Hash, word: int, /) -> io.BufferedReader | None:
-        """The value of the contents `hash` as a file for reading, at its start; None if they are not here.
+    def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
+        """The value of the contents as a file for reading, at its start; None if they are not here.
 
-        `word` tells where they lie, 0 if that is not known. What is read is checked before it is given:
-        Corrupted where it is damaged, and reading elsewhere goes on. Reading raises Closed after `close`.
+        What is read is checked before it is given: Corrupted where it is damaged, and reading elsewhere goes on.
+        Reading raises Closed after `close`.
         """
         ...
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from irminpy.announce import Announcer
-from irminpy.backend import Options, RefListener, RefUpdate
+from irminpy.backend import Options, Readable, RefListener, RefUpdate
 from irminpy.errors import Closed, Forked, ReadOnly, StorageError
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
@@ -18,6 +19,7 @@ from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
 from .keys import PackKey
+from .large import Large, open_large, put
 from .lock import Lock
 from .state import State
 from .view import View
@@ -27,6 +29,7 @@ from .writer import Settings, Writer
 __all__ = ["PackBackend", "PackReader"]
 
 _MOST_MATCHES: Final = 20
+_PIECE: Final = 1 << 20
 _POLL: Final = 0.1  # seconds between two looks at HEAD for listeners
 
 _all: weakref.WeakSet[PackBackend] = weakref.WeakSet()
@@ -124,7 +127,7 @@ class PackBackend:
             if isinstance(e, OSError):
                 raise StorageError(f"{state.root.path}: {e}") from e
             raise
-        return Writer(state, schema.codec, lock, self._announcer, settings, clock)
+        return Writer(state, schema.codec, schema.hash, lock, self._announcer, settings, clock)
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -264,12 +267,54 @@ class PackBackend:
 
     def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
         """Write all or nothing; whether it happened. See DESIGN of durability in docs/formats/pack.md."""
+        return self._writing().write(objects, updates)
+
+    def _writing(self) -> Writer:
         self._open()
         if self._writer is None:
             raise ReadOnly("the pack store")
         if self._forked:
             raise Forked("the pack store")
-        return self._writer.write(objects, updates)
+        return self._writer
+
+    # -- large contents --------------------------------------------------------------------------------------
+
+    def put_stream(self, file: Readable, /) -> Key:
+        """Write contents from `file`; their key. Memory: some 32 MiB, whatever the length.
+
+        The whole value in memory, for a format that hashes the length first or a hash function that is not
+        `Incremental`.
+        """
+        writer = self._writing()
+        taken: Large | bytes
+        codec, function = self.state.view.codec, self.state.view.function
+        if codec.contents_prefix is None:
+            (taken,) = codec.encode_contents([b"".join(iter(lambda: file.read(_PIECE), b""))])
+        else:
+            taken = put(file, codec, function, writer)
+        if isinstance(taken, Large):
+            return self.key(taken.hash, writer.put_large(taken))
+        hash_ = codec.digest(taken)
+        objects = Objects({hash_: taken})
+        writer.write(objects)
+        return self.key(hash_, objects.words[hash_])
+
+    def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
+        """Contents as a file for reading; see `irminpy.backend.Streams`."""
+        reader, hash_, word = self.reader, hash_of_key(key), self.word(key)
+        for again in (False, True):
+            if again and not self.refresh():
+                break
+            for place in (word, self._open().lookup.find(Kind.CONTENTS, hash_)):
+                view = reader.view
+                large = view.large(place, hash_) if place else None
+                if large is not None:
+                    return open_large(large, view.chunks(place, self._open), view.codec, view.function)
+        found = reader.load(Kind.CONTENTS, hash_, word)
+        if found is None:
+            return None
+        data = reader.view.codec.decode_contents(found[0])
+        return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(data)))
 
     def close(self) -> None:
         """Publish what is pending and let go of everything. A second call does nothing."""

@@ -25,7 +25,7 @@ from .chunking import MAX, MIN, cut
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["LIMIT", "Chunks", "Large", "Sink", "Taken", "open_large", "pieces", "put", "value_of"]
+__all__ = ["LIMIT", "Chunks", "Large", "Sink", "open_large", "put", "split", "value_of"]
 
 LIMIT: Final = 1 << 20
 """A value of more bytes is stored as chunks."""
@@ -39,16 +39,19 @@ _BUFFER: Final = 64 << 10
 
 
 class Chunks(Protocol):
-    """Where chunks are read from. Nothing it gives is believed."""
+    """Where the chunks of one large value are read from."""
 
     def read(self, hash: bytes, word: int, /) -> bytes | None:
-        """The canonical bytes of the frame at `word`, or, if that is 0, of the one that the index has for the
-        contents `hash`; None if there is no frame. They need not have been compared with `hash`.
+        """The canonical bytes of the chunk `hash`, compared with that; None if there is none.
+
+        `word` tells where it should lie; 0, or a word that misleads, leaves that to the index. Must raise Corrupted
+        for a chunk that is there and damaged.
         """
         ...
 
-    def place(self, word: int, /) -> tuple[str, int | None]:
-        """The file and the offset in it that `word` means, for messages."""
+    @property
+    def place(self) -> tuple[str, int | None]:
+        """The file, and the offset in it, of the record, for messages."""
         ...
 
 
@@ -120,19 +123,9 @@ class Large(NamedTuple):
 # -- writing -------------------------------------------------------------------------------------------------
 
 
-class Taken(NamedTuple):
-    """What `put` made of a stream."""
-
-    hash: bytes
-    """Of the contents object."""
-    small: bytes | None
-    """Its canonical bytes, if the value has at most `LIMIT` bytes: then nothing was written."""
-    large: Large | None
-    """Else what to write as an X frame; its chunks have been written."""
-
-
-def put(file: Readable, codec: Codec, function: HashFunction, sink: Sink) -> Taken:
-    """All of `file` as one value, its chunks written to `sink`. Memory: some 16 MiB, whatever the length.
+def put(file: Readable, codec: Codec, function: HashFunction, sink: Sink) -> Large | bytes:
+    """All of `file` as one value: large contents, whose chunks have been written to `sink`, and which are to be
+    written; or the canonical bytes of contents of at most `LIMIT` bytes. Memory: some 16 MiB, whatever the length.
 
     `codec.contents_prefix` must be known, and `function` be `Incremental` for the memory to hold.
     """
@@ -149,7 +142,7 @@ def put(file: Readable, codec: Codec, function: HashFunction, sink: Sink) -> Tak
             break
     if size <= LIMIT:
         (small,) = codec.encode_contents([b"".join(first)])
-        return Taken(function.digest(small), small, None)
+        return small
     whole = running(function)
     whole.update(prefix)
     hashes: list[bytes] = []
@@ -165,7 +158,7 @@ def put(file: Readable, codec: Codec, function: HashFunction, sink: Sink) -> Tak
         hashes += found
         words += sink.put(list(zip(found, objects, strict=True)))
         batch = _batch(chunks)
-    return Taken(whole.digest(), None, Large(whole.digest(), tuple(hashes), tuple(lengths), tuple(words)))
+    return Large(whole.digest(), tuple(hashes), tuple(lengths), tuple(words))
 
 
 def _batch(chunks: Iterator[bytes]) -> list[bytes]:
@@ -179,47 +172,47 @@ def _batch(chunks: Iterator[bytes]) -> list[bytes]:
     return batch
 
 
+def split(hash: bytes, data: bytes, codec: Codec) -> tuple[Large, dict[bytes, bytes]] | None:
+    """The contents `hash` with the canonical bytes `data` as chunks: what they consist of, without words, and the
+    contents object of each chunk.
+
+    None for a value of at most `LIMIT` bytes, and for bytes that are no contents.
+    """
+    try:
+        value = codec.decode_contents(data)
+    except DecodeError:
+        return None
+    if len(value) <= LIMIT:
+        return None
+    chunks = list(cut(io.BytesIO(value)))
+    objects = codec.encode_contents(chunks)
+    hashes = codec.digest_many(objects)
+    large = Large(hash, tuple(hashes), tuple(map(len, chunks)), (0,) * len(chunks))
+    return large, dict(zip(hashes, objects, strict=True))
+
+
 # -- reading -------------------------------------------------------------------------------------------------
 
 
-def piece(large: Large, i: int, chunks: Chunks, codec: Codec) -> bytes:
-    """The bytes of the value in chunk number `i`, compared with its hash; one read, two if the word misleads.
-
-    Corrupted, or DanglingHash if there is no such chunk.
-    """
-    hash_, word = large.hashes[i], large.words[i]
-    data = chunks.read(hash_, word)
-    if word and (data is None or codec.digest(data) != hash_):
-        # Once more through the index, as for any object: the word may have been damaged, not the chunk.
-        seen, data = data, chunks.read(hash_, 0)
-        data = seen if data is None else data
+def _piece(large: Large, i: int, chunks: Chunks, codec: Codec) -> bytes:
+    """The bytes of the value in chunk number `i`; Corrupted, or DanglingHash if there is no such chunk."""
+    hash_ = large.hashes[i]
+    data = chunks.read(hash_, large.words[i])
     if data is None:
         raise DanglingHash(f"a chunk of the contents {large.hash.hex()}", Hash(hash_))
-    if codec.digest(data) != hash_:
-        file, offset = chunks.place(word)
-        raise Corrupted(file, offset, Hash(hash_), f"a chunk of the contents {large.hash.hex()}")
     try:
         data = codec.decode_contents(data)
     except DecodeError as e:
-        raise Corrupted(*chunks.place(word), Hash(hash_), f"no chunk: {e}") from e
+        raise Corrupted(*chunks.place, Hash(large.hash), f"its chunk {i} is none: {e}") from e
     if len(data) != large.lengths[i]:
         reason = f"its chunk {i} has {len(data)} bytes, {large.lengths[i]} are stated"
-        raise Corrupted(chunks.place(word)[0], None, Hash(large.hash), reason)
+        raise Corrupted(*chunks.place, Hash(large.hash), reason)
     return data
-
-
-def pieces(large: Large, chunks: Chunks, codec: Codec, function: HashFunction) -> Iterator[bytes]:
-    """The value, chunk by chunk; the last one is given only after all of them hashed to the whole."""
-    whole = _Whole(large, codec, function)
-    for i in range(len(large.hashes)):
-        data = piece(large, i, chunks, codec)
-        whole.see(i, data, chunks)
-        yield data
 
 
 def value_of(large: Large, chunks: Chunks, codec: Codec) -> bytes:
     """The canonical bytes of the contents, compared with their hash. Memory: twice their length."""
-    parts = [piece(large, i, chunks, codec) for i in range(len(large.hashes))]
+    parts = [_piece(large, i, chunks, codec) for i in range(len(large.hashes))]
     (data,) = codec.encode_contents([b"".join(parts)])
     if codec.digest(data) != large.hash:
         raise _not_whole(large, chunks)
@@ -235,9 +228,7 @@ def open_large(large: Large, chunks: Chunks, codec: Codec, function: HashFunctio
 
 
 def _not_whole(large: Large, chunks: Chunks) -> Corrupted:
-    return Corrupted(
-        chunks.place(large.words[0])[0], None, Hash(large.hash), "its chunks do not hash to it, joined"
-    )
+    return Corrupted(*chunks.place, Hash(large.hash), "its chunks do not hash to it, joined")
 
 
 class _Whole:
@@ -311,7 +302,7 @@ class _Stream(io.RawIOBase):
             return 0
         i = bisect_right(self._ends, self._at)
         if i != self._i:
-            data = piece(self._large, i, self._chunks, self._codec)
+            data = _piece(self._large, i, self._chunks, self._codec)
             self._whole.see(i, data, self._chunks)
             self._i, self._piece = i, data
         start = self._at - self._ends[i] + self._large.lengths[i]

@@ -13,7 +13,8 @@ from typing import Final
 
 from irminpy.backend import RefChange
 from irminpy.errors import Corrupted, StorageError
-from irminpy.hash import Hash
+from irminpy.formats.format import Codec
+from irminpy.hash import Hash, HashFunction
 
 from . import lock as locks
 from .files import Files, read_at, write_at
@@ -28,6 +29,7 @@ from .segment import HEADER_SIZE, Header, Segment, Table
 from .settle import settle, start, walk
 from .trailer import Tip
 from .view import View
+from .word import CONTENTS
 
 __all__ = ["Degraded", "State"]
 
@@ -42,7 +44,8 @@ class State:
     """The store at `root` as one handle knows it."""
 
     __slots__ = (
-        "_digest",
+        "_codec",
+        "_function",
         "_head_fd",
         "_last_head",
         "_mapped",
@@ -69,7 +72,8 @@ class State:
         files: Files,
         root: Root,
         identity: Identity,
-        digest: Callable[[bytes], bytes],
+        codec: Codec,
+        function: HashFunction,
         open_index: Callable[[Root, Manifest], Places | None],
         strategy: str,
         *,
@@ -85,7 +89,8 @@ class State:
         """Whether this handle may write: it holds segments open for it."""
         self.degraded: list[str] = []
         """What was found missing, as told by `Degraded` too."""
-        self._digest = digest
+        self._codec = codec
+        self._function = function
         self._open_index = open_index
         self._mapped = mapped
         self._last_head = b""
@@ -143,12 +148,15 @@ class State:
         self._trim(tip)
         self.refs, self.marks = self.log.refs_at(tip)
         self._last_head = head
-        self.view = View(self.framing, table, self._digest)
+        self.view = View(self.framing, table, self._codec, self._function, self._find_contents)
         places = self._open_index(self.root, manifest)
         self.lookup = Lookup(self.strategy, places)
         begin = 0 if places is None else places.end
         if begin < tip.end:
             self.lookup.add(self.log.entries(begin, tip.end, self.lookup.kinds))
+
+    def _find_contents(self, hash: bytes) -> int:
+        return self.lookup.find(CONTENTS, hash)
 
     def _idle(self) -> bool:
         return locks.is_free(self.files, self.root.lock)

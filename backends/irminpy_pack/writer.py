@@ -21,12 +21,13 @@ from irminpy.announce import Announcer
 from irminpy.backend import ANY, RefChange, RefUpdate
 from irminpy.errors import IrminError, StorageError
 from irminpy.formats.format import Codec
-from irminpy.hash import Hash
+from irminpy.hash import Hash, HashFunction
 from irminpy.objects import Kind, Objects
 
 from .append import Batch, Builder, Piece
 from .files import write_at
 from .head import MODES
+from .large import LIMIT, Large, split
 from .lock import Lock
 from .log import Marks, Ref
 from .segment import HEADER_SIZE, Segment
@@ -74,6 +75,7 @@ class Writer:
         self,
         state: State,
         codec: Codec,
+        function: HashFunction,
         lock: Lock,
         announcer: Announcer,
         settings: Settings,
@@ -81,6 +83,7 @@ class Writer:
     ) -> None:
         self._state = state
         self._codec = codec
+        self._function = function
         self._lock = lock
         self._announcer = announcer
         self._settings = settings
@@ -105,17 +108,23 @@ class Writer:
 
     # -- one batch -------------------------------------------------------------------------------------------
 
-    def write(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
-        """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`."""
+    def write(
+        self, objects: Objects, updates: Sequence[RefUpdate] = (), larges: Sequence[Large] = ()
+    ) -> bool:
+        """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`.
+
+        `larges` are large contents whose chunks have been written, at the words in `objects`.
+        """
         self.check()
         mine = self._dedup(objects)
-        if not len(mine) and not updates:
+        larges = [*larges, *self._split(mine)]
+        if not len(mine) and not larges and not updates:
             return True
         self._let_others()
         with self.mutex:
             self._enter()
             try:
-                done = self._tested(updates) is not None and self._append(mine, updates)
+                done = self._tested(updates) is not None and self._append(mine, larges, updates)
             finally:
                 behind = self._pending[-1].tip if self._pending else None
                 self._leave()
@@ -127,6 +136,33 @@ class Writer:
             self._flush(behind)
         return bool(done)
 
+    def put(self, chunks: Sequence[tuple[bytes, bytes]], /) -> list[int]:
+        """Write chunks as contents that nothing leads to yet; the word of each."""
+        objects = Objects(contents=dict(chunks))
+        self.write(objects)
+        return [objects.words[hash_] for hash_, _ in chunks]
+
+    def put_large(self, large: Large) -> int:
+        """Write large contents whose chunks have been written; their word."""
+        word = self._place(Kind.CONTENTS, large.hash)
+        if word and self._state.view.large(word, large.hash) == large:
+            return word
+        objects = Objects(words=dict(zip(large.hashes, large.words, strict=True)))
+        self.write(objects, (), [large])
+        return objects.words[large.hash]
+
+    def _split(self, objects: Objects) -> list[Large]:
+        """Take the large contents out of `objects`, and put in the chunks of them that are not here yet."""
+        found: list[Large] = []
+        for hash_ in [hash_ for hash_, data in objects.contents.items() if len(data) > LIMIT]:
+            parts = split(hash_, objects.contents[hash_], self._codec)
+            if parts is not None:
+                large, chunks = parts
+                del objects.contents[hash_]
+                objects.contents.update(self._dedup(Objects(chunks, words=objects.words)).contents)
+                found.append(large)
+        return found
+
     def _let_others(self) -> None:
         """Wait until LOCK is given back if this process has kept it for long."""
         pending = self._pending
@@ -137,10 +173,9 @@ class Writer:
                 return
             self._flush(tip)
 
-    def _append(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
-        builder = Builder(
-            self._state.framing, self._codec, self._place, strict=self._state.strategy != "always"
-        )
+    def _append(self, objects: Objects, larges: Sequence[Large], updates: Sequence[RefUpdate]) -> bool:
+        strict = self._state.strategy != "always"
+        builder = Builder(self._state.framing, self._codec, self._function, self._place, strict=strict)
         before: Piece | None = None
         begin = 0
 
@@ -152,7 +187,7 @@ class Writer:
             begin = self._begin()
             return begin
 
-        for piece in builder.pieces(objects, start):
+        for piece in builder.pieces(objects, larges, start):
             before = piece
         assert before is not None
         tested = self._tested(updates)

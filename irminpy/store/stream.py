@@ -9,7 +9,7 @@ from ..backend import Readable, Streams
 from ..commit import Opened
 from ..contents import String
 from ..errors import DecodeError
-from ..key import KindedHash
+from ..key import KindedKey
 from ..tree import Tree
 from ..tree.stream import check_plain
 from ..types import C, M
@@ -32,11 +32,11 @@ def put_stream(opened: Opened[C, M], file: Readable, metadata: M | None) -> Tree
     checked = _Checked(file, text=isinstance(home.schema.contents, String))
     backend = opened.backend
     if isinstance(backend, Streams):
-        hash_, _ = backend.put_stream(checked)
+        key = backend.put_stream(checked)
         home.counters.contents_add += 1
     else:
-        hash_ = opened.save_contents(b"".join(iter(lambda: checked.read(_PIECE), b"")))
-    return Tree.shallow(opened, KindedHash("contents", hash_, encoded))
+        key = opened.save_contents(b"".join(iter(lambda: checked.read(_PIECE), b"")))
+    return Tree.shallow(opened, KindedKey("contents", key, encoded))
 
 
 class _Checked:

@@ -39,7 +39,7 @@ def open_contents(child: bytes | Leaf) -> io.BufferedReader:
         if isinstance(source, RepoSource) and isinstance(source.reader, Streams):
             source.counters.contents_find += 1
             hash_ = Hash(child.hash)
-            stream = source.reader.open_stream(hash_, 0)
+            stream = source.reader.open_stream(hash_)
             if stream is None:
                 raise DanglingHash("contents", hash_)
             return stream
