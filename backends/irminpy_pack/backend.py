@@ -219,7 +219,7 @@ class PackBackend:
             words = state.lookup.find_many(kind, hashes)
         view = state.view
         return [
-            PackKey(hash_, word) if word and view.at(word, hash_) is not None else None
+            PackKey(hash_, word) if word and view.holds(word, hash_) else None
             for hash_, word in zip(hashes, words, strict=True)
         ]
 

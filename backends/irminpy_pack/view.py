@@ -83,6 +83,10 @@ class View:
         except ValueError:
             return 0
 
+    def holds(self, word: int, hash: bytes) -> bool:
+        """Whether the object `hash` lies at `word`; the chunks of large contents are not looked at. One read."""
+        return self.at(word, hash, large=False) is not None or self.large(word, hash) is not None
+
     # -- large contents --------------------------------------------------------------------------------------
 
     def large(self, word: int, hash: bytes) -> Large | None:
