@@ -304,7 +304,7 @@ def test_writing_a_value_again_heals_a_damaged_chunk(
 
 
 def test_a_damaged_record_is_corrupted_whichever_byte_it_is(tmp_path: Path) -> None:
-    """Where its header says another length or kind, what follows may be lost from sight: then it is dangling."""
+    """Where its header says another length, kind or hash, the index that is made from it does not lead to it."""
     with Repo.open(pack(tmp_path)) as repo:
         by_stream(repo, "a", VALUE)
     file, at, frame = next(found for found in frames(tmp_path) if found[2].kind == LARGE)
@@ -313,7 +313,7 @@ def test_a_damaged_record_is_corrupted_whichever_byte_it_is(tmp_path: Path) -> N
     for i in [0, 4, 8, 12, 13, 16, 48, frame.size - 1, *(rng.randrange(frame.size) for _ in range(25))]:
         flip(file, at + i)
         with Repo.open(pack(tmp_path), readonly=True) as repo:
-            wrong = (Corrupted, DanglingHash) if 4 <= i < 16 else Corrupted
+            wrong = (Corrupted, DanglingHash) if 4 <= i < 48 else Corrupted
             with pytest.raises(wrong):
                 repo.main().get("a")
             with pytest.raises(wrong):
