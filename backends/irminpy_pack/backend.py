@@ -280,7 +280,7 @@ class PackBackend:
     # -- large contents --------------------------------------------------------------------------------------
 
     def put_stream(self, file: Readable, /) -> Key:
-        """Write contents from `file`; their key. Memory: some 32 MiB, whatever the length.
+        """Write contents from `file`; their key. Memory: some 24 MiB, whatever the length.
 
         The whole value in memory, for a format that hashes the length first or a hash function that is not
         `Incremental`.

@@ -34,7 +34,7 @@ _HEAD: Final = Struct("<B3xIQ")
 """Version, three zeros, number of chunks, bytes of the value."""
 _VERSION: Final = 1
 _SEAL: Final = b"X"
-_BATCH: Final = 4 << 20  # bytes of chunks that are written at a time
+_BATCH: Final = 2 << 20  # bytes of chunks that are written at a time
 _BUFFER: Final = 64 << 10
 
 
@@ -125,7 +125,7 @@ class Large(NamedTuple):
 
 def put(file: Readable, codec: Codec, function: HashFunction, sink: Sink) -> Large | bytes:
     """All of `file` as one value: large contents, whose chunks have been written to `sink`, and which are to be
-    written; or the canonical bytes of contents of at most `LIMIT` bytes. Memory: some 16 MiB, whatever the length.
+    written; or the canonical bytes of contents of at most `LIMIT` bytes. Memory: some 12 MiB, whatever the length.
 
     `codec.contents_prefix` must be known, and `function` be `Incremental` for the memory to hold.
     """
