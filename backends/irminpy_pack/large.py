@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from irminpy.backend import Readable
 from irminpy.errors import Corrupted, DanglingHash, DecodeError
 from irminpy.formats import Codec
-from irminpy.hash import Hash, HashFunction, running
+from irminpy.hash import Hash, HashFunction, Incremental, Running, running
 
 from .chunking import MAX, MIN, cut
 
@@ -232,23 +232,25 @@ def _not_whole(large: Large, chunks: Chunks) -> Corrupted:
 
 
 class _Whole:
-    """The hash of a whole value, as long as its chunks are seen in order."""
+    """The hash of a whole value, as long as its chunks are seen in order.
+
+    Only where that takes no memory: with an `Incremental` function, in a format that needs no length first. Each
+    chunk is compared with its hash anyway.
+    """
 
     __slots__ = ("_large", "_next", "_running")
 
     def __init__(self, large: Large, codec: Codec, function: HashFunction) -> None:
         self._large = large
         self._next = 0
-        self._running = running(function)
-        prefix = codec.contents_prefix
-        if prefix is None:
-            self._next = -1  # never: each chunk is checked all the same
-        else:
-            self._running.update(prefix)
+        self._running: Running | None = None
+        if codec.contents_prefix is not None and isinstance(function, Incremental):
+            self._running = function.start()
+            self._running.update(codec.contents_prefix)
 
     def see(self, i: int, data: bytes, chunks: Chunks) -> None:
         """Chunk `i` was read; Corrupted if it is the last of all in order, and they do not hash to the whole."""
-        if i != self._next:
+        if self._running is None or i != self._next:
             return
         self._running.update(data)
         self._next += 1
