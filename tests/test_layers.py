@@ -49,6 +49,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("files", "word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
         *("log", "lookup", "chunking", "large", "view", "opening", "settle", "append", "state", "writer"),
         *("backend", "maker"),
+        *("fsck.report", "fsck.frames", "fsck.graph", "fsck"),
     ),
 }
 

@@ -19,7 +19,7 @@ from irminpy.hash import Hash, HashFunction
 from . import lock as locks
 from .files import Files, read_at, write_at
 from .frame import Framing
-from .head import HEAD_SIZE, MODES, Slot, place, slots
+from .head import HEAD_SIZE, MODES, Slot, best, place, slots
 from .identity import Identity, Root
 from .log import Batch, Log, Marks
 from .lookup import Lookup, Places
@@ -45,6 +45,7 @@ class State:
 
     __slots__ = (
         "_codec",
+        "_disorder",
         "_function",
         "_head_fd",
         "_last_head",
@@ -94,6 +95,7 @@ class State:
         self._open_index = open_index
         self._mapped = mapped
         self._last_head: bytes = b""
+        self._disorder = False  # MANIFEST was not right, or files lie about
         self._head_fd: int | None = None
         self.manifest: Manifest
         self.log: Log
@@ -123,6 +125,7 @@ class State:
                     raise
                 continue
             self._take(found.manifest, table)
+            self._disorder = found.rebuilt is not None or bool(found.strays)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
 
@@ -306,14 +309,12 @@ class State:
     def take_over(self) -> list[RefChange]:
         """After taking LOCK: see what others wrote, and settle what somebody left unfinished."""
         changes = self.refresh()
-        head = slots(self._last_head, self.identity.uuid)
-        tip = self.tip
-        if (
-            not head
-            or head[0].generation != self.manifest.generation
-            or head[0].tip != tip
-            or self._unfinished()
-        ):
+        found = best(self._last_head, self.identity.uuid)
+        published = found is not None and (found.generation, found.tip) == (
+            self.manifest.generation,
+            self.tip,
+        )
+        if self._disorder or not published or self._unfinished():
             changes += self.settle()
         return changes
 
