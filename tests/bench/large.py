@@ -2,7 +2,8 @@
 
 A child process streams SIZE bytes (1 GiB; `--mib N`) in and reads them out again; its peak of memory is what the
 system says (`ru_maxrss`), and must be at most 64 MiB, else the command fails. `--folder` says where the store is
-made. `--chunks` measures the cutting alone: speed in CPU seconds, and bytes stored anew per edit, for several kinds of data.
+made. `--chunks` measures the cutting alone: speed in CPU seconds, and bytes
+stored anew per edit, for several kinds of data.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blake3 import blake3
@@ -21,7 +22,8 @@ from irminpy_pack import Pack
 from irminpy_pack.backend import PackBackend
 from irminpy_pack.files import Files
 from irminpy_pack.frame import BLOB, LARGE, Frame
-from irminpy_pack.large import LIMIT
+from irminpy_pack.fsck import fsck
+from irminpy_pack.large import LIMIT, Large, put
 from irminpy_pack.segment import HEADER_SIZE
 
 MIB = 1 << 20
@@ -47,6 +49,7 @@ class Counting(Files):
 
 
 def pack(folder: Path, files: Files | None = None, **options: str) -> Pack:
+    folder.mkdir(exist_ok=True)
     return Pack(
         str(folder / "store"),
         io="pread",
@@ -344,3 +347,70 @@ def test_with_any_flipped_byte_of_its_frames_what_is_read_is_right_or_an_error(
         pass
     finally:
         flip(file, where)
+
+
+# -- fsck --------------------------------------------------------------------------------------------------------
+
+
+def faults(folder: Path, schema: Schema[Any, Any]) -> list[str]:
+    return [finding.fault for finding in fsck(str(folder / "store"), schema).findings]
+
+
+def test_fsck_finds_nothing_wrong_with_large_contents_of_any_type(tmp_path: Path) -> None:
+    """A chunk of text may begin within a character, and a chunk of JSON is none."""
+    text = "größer " * 300_000
+    values: list[tuple[Schema[Any, Any], Any]] = [
+        (Schema(), VALUE),
+        (Schema(contents.String()), text),
+        (Schema(contents.Json()), {"text": text}),
+    ]
+    for i, (schema, value) in enumerate(values):
+        with Repo.open(pack(tmp_path / str(i)), schema) as repo:
+            repo.main().set("a", value)
+        assert faults(tmp_path / str(i), schema) == []
+
+
+def test_fsck_does_not_mind_a_stream_that_was_given_up(tmp_path: Path) -> None:
+    schema = Schema(contents.String())
+    with Repo.open(pack(tmp_path), schema) as repo, pytest.raises(DecodeError):
+        repo.main().write_stream("a", io.BytesIO("größer ".encode() * 600_000 + b"\xff"))
+    assert faults(tmp_path, schema) == []
+
+
+def test_fsck_tells_contents_that_are_not_of_the_type_of_the_schema(tmp_path: Path) -> None:
+    schema = Schema(contents.String())
+    codec = schema.codec
+    for value in (b"\xff", b"\xff" * (2 * MIB)):
+        data = b"B" + value
+        hash_ = codec.digest(data)
+        node = codec.encode_node(["a"], b"\x01", hash_, [])
+        folder = tmp_path / str(len(value))
+        with Repo.open(pack(folder), schema) as repo:
+            repo._opened.backend.write(Objects(contents={hash_: data}, nodes={codec.digest(node): node}))
+        assert faults(folder, schema) == ["object"]
+
+
+def test_fsck_tells_a_damaged_chunk_and_a_damaged_record(tmp_path: Path) -> None:
+    with Repo.open(pack(tmp_path)) as repo:
+        by_stream(repo, "a", VALUE)
+    found = frames(tmp_path)
+    for kind in (BLOB, LARGE):
+        file, at, frame = next(row for row in found if row[2].kind == kind)
+        flip(file, at + frame.size - 9)
+        assert "frame" in faults(tmp_path, Schema())
+        flip(file, at + frame.size - 9)
+    assert faults(tmp_path, Schema()) == []
+
+
+def test_fsck_tells_a_record_whose_chunks_are_not_the_whole(tmp_path: Path) -> None:
+    codec = Schema().codec
+    with Repo.open(pack(tmp_path)) as repo:
+        writer = backend_of(repo)._writer
+        assert writer is not None
+        large = put(io.BytesIO(VALUE), codec, Schema().hash, writer)
+        assert isinstance(large, Large)
+        other = codec.digest(b"B" + VALUE[::-1])
+        writer.put_large(large._replace(hash=other))
+        with pytest.raises(Corrupted, match="joined"):
+            backend_of(repo).read(Kind.CONTENTS, Hash(other))
+    assert faults(tmp_path, Schema()) == ["hash"]
