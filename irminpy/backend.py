@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
 from .hash import Hash
 from .key import Key
@@ -30,6 +30,7 @@ __all__ = [
     "RefListener",
     "RefUpdate",
     "Streams",
+    "stream_of",
 ]
 
 
@@ -161,6 +162,12 @@ class Streams(Protocol):
         Reading raises Closed after `close`.
         """
         ...
+
+
+def stream_of(data: bytes) -> io.BufferedReader:
+    """`data` as a file for reading: what `open_stream` gives for contents that are in memory."""
+    # A buffered reader reads from anything with `readinto`, though its type asks for a raw file.
+    return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(data)))
 
 
 @dataclass(frozen=True, slots=True)

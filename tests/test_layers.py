@@ -36,7 +36,15 @@ INNER: dict[str, tuple[str, ...]] = {
     "store": ("read", "history", "stream", "writing", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
-        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store_streams", "store", "store_machine"),
+        *(
+            "store_fixtures",
+            "store_writes",
+            "store_heads",
+            "store_threads",
+            "store_streams",
+            "store",
+            "store_machine",
+        ),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),
@@ -46,7 +54,8 @@ INNER: dict[str, tuple[str, ...]] = {
 BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_mem": ("shared", "memory", "mapped"),
     "irminpy_pack": (
-        *("files", "word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
+        *("files", "damage", "environment", "fingerprint", "index", "walk"),
+        *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
         *("log", "lookup", "chunking", "large", "view", "opening", "settle", "append", "state", "writer"),
         *("backend", "maker"),
         *("fsck.report", "fsck.frames", "fsck.graph", "fsck"),

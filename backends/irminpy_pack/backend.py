@@ -8,10 +8,10 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from irminpy.announce import Announcer
-from irminpy.backend import Options, Readable, RefListener, RefUpdate
+from irminpy.backend import Options, Readable, RefListener, RefUpdate, stream_of
 from irminpy.errors import Closed, Forked, ReadOnly, StorageError
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
@@ -313,8 +313,7 @@ class PackBackend:
         found = reader.load(Kind.CONTENTS, hash_, word)
         if found is None:
             return None
-        data = reader.view.codec.decode_contents(found[0])
-        return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(data)))
+        return stream_of(reader.view.codec.decode_contents(found[0]))
 
     def close(self) -> None:
         """Publish what is pending and let go of everything. A second call does nothing."""

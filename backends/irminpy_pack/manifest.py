@@ -13,9 +13,10 @@ from zlib import crc32
 
 import msgpack
 
+from .fingerprint import Fingerprint
 from .trailer import Tip
 
-__all__ = ["Fingerprint", "Manifest", "Row"]
+__all__ = ["Manifest", "Row"]
 
 _MAGIC: Final = b"IRMPYMAN"
 _pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
@@ -28,14 +29,6 @@ class Row(NamedTuple):
     number: int
     base: int
     length: int
-
-
-class Fingerprint(NamedTuple):
-    """What an LMDB data file was when it was closed."""
-
-    length: int
-    transaction: int
-    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)

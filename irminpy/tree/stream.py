@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from ..backend import Streams
+from ..backend import Streams, stream_of
 from ..contents import Bytes, Contents, String
 from ..errors import DanglingHash, DecodeError
 from ..hash import Hash
@@ -28,10 +28,10 @@ def open_contents(child: bytes | Leaf) -> io.BufferedReader:
     Cost: what the backend takes to open; without `Streams` one read, and the whole value in memory.
     """
     if isinstance(child, bytes):
-        return _in_memory(child)
+        return stream_of(child)
     data = child.in_hand
     if data is not None:
-        return _in_memory(data)
+        return stream_of(data)
     source = child.source
     if not source.in_memory(child.hash, Kind.CONTENTS):
         if isinstance(source, Pool):
@@ -43,9 +43,4 @@ def open_contents(child: bytes | Leaf) -> io.BufferedReader:
             if stream is None:
                 raise DanglingHash("contents", hash_)
             return stream
-    return _in_memory(child.data(cache=False))
-
-
-def _in_memory(data: bytes) -> io.BufferedReader:
-    # What is read from buffers anything with `readinto`, though its type asks for a raw file.
-    return io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type,unused-ignore]  # pyright: ignore[reportArgumentType]
+    return stream_of(child.data(cache=False))
