@@ -29,6 +29,7 @@ __all__ = [
     "RefChange",
     "RefListener",
     "RefUpdate",
+    "StreamReader",
     "Streams",
     "stream_of",
 ]
@@ -139,8 +140,21 @@ class Readable(Protocol):
 
 
 @runtime_checkable
-class Streams(Protocol):
-    """Optional: a backend that takes and gives large contents piece by piece, in bounded memory.
+class StreamReader(Protocol):
+    """Optional, of a reader: it gives large contents piece by piece, in bounded memory."""
+
+    def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
+        """The value of the contents as a file for reading, at its start; None if they are not here.
+
+        What is read is checked before it is given: Corrupted where it is damaged, and reading elsewhere goes on.
+        Reading raises Closed after the backend was closed.
+        """
+        ...
+
+
+@runtime_checkable
+class Streams(StreamReader, Protocol):
+    """Optional, of a backend: it takes large contents piece by piece, too.
 
     Of other backends a stream is the whole value in memory. How contents were written never shows: what
     `put_stream` wrote is read by `read` too, and what `write` wrote is opened by `open_stream`.
@@ -152,14 +166,6 @@ class Streams(Protocol):
         Nothing leads to them yet: until a commit does, they are what garbage collection may remove. Raises
         ReadOnly before anything is read. An error of `file` goes through; what was written so far stays,
         unreferenced.
-        """
-        ...
-
-    def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
-        """The value of the contents as a file for reading, at its start; None if they are not here.
-
-        What is read is checked before it is given: Corrupted where it is damaged, and reading elsewhere goes on.
-        Reading raises Closed after `close`.
         """
         ...
 

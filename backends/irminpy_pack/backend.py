@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from irminpy.announce import Announcer
@@ -50,9 +50,7 @@ class PackReader:
 
         Cost: one read if `word` is right, else a look-up too. Raises Corrupted for a damaged object.
         """
-        backend = self._backend
-        if backend.closed:
-            raise Closed("the pack store")
+        backend = self._open()._backend
         if word and kind_of(word) == kind:
             found = self.view.at(word, hash)
             if found is not None:
@@ -67,6 +65,23 @@ class PackReader:
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
         """`read` for each of the keys."""
         return [self.read(kind, key) for key in keys]
+
+    def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
+        """Contents as a file for reading; see `irminpy.backend.StreamReader`. It reads on as this reader does."""
+        backend, hash_, word = self._backend, hash_of_key(key), self.word(key)
+        for place in backend.places(hash_, word):
+            large = self.view.large(place, hash_)
+            if large is not None:
+                chunks = self.view.chunks(place, self._open)
+                return open_large(large, chunks, self.view.codec, self.view.function)
+        found = self.load(Kind.CONTENTS, hash_, word)
+        return None if found is None else stream_of(self.view.codec.decode_contents(found[0]))
+
+    def _open(self) -> PackReader:
+        # What calls this holds the reader, and with it the files that it reads.
+        if self._backend.closed:
+            raise Closed("the pack store")
+        return self
 
     def key(self, hash: bytes, word: int, /) -> Key:
         """A Direct key, or an Indexed one for the word 0."""
@@ -172,6 +187,17 @@ class PackBackend:
                 if damaged is not None:
                     raise damaged
         return None
+
+    def places(self, hash: bytes, word: int) -> Iterator[int]:
+        """The words that may lead to the contents `hash`: `word`, what the index says, and what it says anew."""
+        if word:
+            yield word
+        lookup = self._open().lookup
+        found = lookup.find(Kind.CONTENTS, hash)
+        if found:
+            yield found
+        elif self.refresh():
+            yield from filter(None, (word, self.state.lookup.find(Kind.CONTENTS, hash)))
 
     def refresh(self) -> bool:
         """See what other processes wrote; whether there was something."""
@@ -300,20 +326,8 @@ class PackBackend:
         return self.key(hash_, objects.words[hash_])
 
     def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
-        """Contents as a file for reading; see `irminpy.backend.Streams`."""
-        reader, hash_, word = self.reader, hash_of_key(key), self.word(key)
-        for again in (False, True):
-            if again and not self.refresh():
-                break
-            for place in (word, self._open().lookup.find(Kind.CONTENTS, hash_)):
-                view = reader.view
-                large = view.large(place, hash_) if place else None
-                if large is not None:
-                    return open_large(large, view.chunks(place, self._open), view.codec, view.function)
-        found = reader.load(Kind.CONTENTS, hash_, word)
-        if found is None:
-            return None
-        return stream_of(reader.view.codec.decode_contents(found[0]))
+        """As `PackReader.open_stream`."""
+        return self.reader.open_stream(key)
 
     def close(self) -> None:
         """Publish what is pending and let go of everything. A second call does nothing."""

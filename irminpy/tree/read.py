@@ -98,7 +98,7 @@ class ReadableTree(Generic[C, M]):
         """The bytes of the contents bound to `path` as a file for reading, at its start; a context manager.
 
         It can be read from any place (`seek`) and shows this version whatever happens to the store. Where the
-        backend has `Streams`, only what is read is fetched, and it is checked before it is given: Corrupted
+        backend has `StreamReader`, only what is read is fetched, and it is checked before it is given: Corrupted
         where it is damaged. NotFound if there is nothing or a directory; DecodeError for contents that are
         not stored as they are (Bytes and String are).
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from ..backend import Streams, stream_of
+from ..backend import StreamReader, stream_of
 from ..contents import Bytes, Contents, String
 from ..errors import DanglingHash, DecodeError
 from ..hash import Hash
@@ -25,7 +25,7 @@ def check_plain(contents: Contents[Any]) -> None:
 def open_contents(child: bytes | Leaf) -> io.BufferedReader:
     """The bytes of the contents as a file for reading, at its start. Raises as reading them does.
 
-    Cost: what the backend takes to open; without `Streams` one read, and the whole value in memory.
+    Cost: what the backend takes to open; without `StreamReader` one read, and the whole value in memory.
     """
     if isinstance(child, bytes):
         return stream_of(child)
@@ -36,7 +36,7 @@ def open_contents(child: bytes | Leaf) -> io.BufferedReader:
     if not source.in_memory(child.hash, Kind.CONTENTS):
         if isinstance(source, Pool):
             source = source.base_repo() or source
-        if isinstance(source, RepoSource) and isinstance(source.reader, Streams):
+        if isinstance(source, RepoSource) and isinstance(source.reader, StreamReader):
             source.counters.contents_find += 1
             hash_ = Hash(child.hash)
             stream = source.reader.open_stream(hash_)
