@@ -56,9 +56,22 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
-        *("log", "lookup", "chunking", "large", "view", "opening", "settle", "append", "state", "writer"),
-        *("backend", "maker"),
-        *("fsck.report", "fsck.frames", "fsck.graph", "fsck"),
+        *(
+            "log",
+            "lookup",
+            "indexing",
+            "chunking",
+            "large",
+            "view",
+            "opening",
+            "settle",
+            "append",
+            "state",
+            "writer",
+            "backend",
+            "maker",
+        ),
+        *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck"),
     ),
 }
 
