@@ -87,7 +87,7 @@ class Lookup:
 
     def prefix(self, kind: int, prefix: str, limit: int) -> list[bytes]:
         """The hashes that begin with the hexadecimal digits `prefix`, ascending; at most `limit`."""
-        found = set(self._ask(lambda places: places.prefix(kind, prefix, limit), list))
+        found = set(self._ask(lambda places: places.prefix(kind, prefix, limit), list[bytes]))
         for entries in (self._tail, self._older):
             found.update(
                 key[1:] for key in list(entries) if key[0] == kind and key[1:].hex().startswith(prefix)
