@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from irminpy.announce import Announcer
-from irminpy.backend import Options, Readable, RefListener, RefUpdate, stream_of
+from irminpy.backend import Moved, Options, Readable, RefListener, RefUpdate, stream_of
 from irminpy.errors import Closed, Forked, ReadOnly, StorageError
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
@@ -58,8 +58,8 @@ class PackReader:
         return backend.search(self, kind, hash, word)
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
-        """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""
-        found = self.load(kind, hash_of_key(key), self.word(key))
+        """The canonical bytes, or None."""
+        found = self.load(kind, hash_of_key(key), key.word if isinstance(key, PackKey) else 0)
         return None if found is None else found[0]
 
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
@@ -88,8 +88,9 @@ class PackReader:
         return PackKey(Hash(hash), word)
 
     def word(self, key: Hash | Key, /) -> int:
-        """Where `key` says that the object lies; 0 if it does not."""
-        return key.word if isinstance(key, PackKey) else 0
+        """Where the object of `key` lies, if that is where the key says; else 0. Cost: one read, none for a hash."""
+        word = key.word if isinstance(key, PackKey) else 0
+        return word if word and self.view.at(word, hash_of_key(key)) is not None else 0
 
 
 class PackBackend:
@@ -214,10 +215,6 @@ class PackBackend:
         self._announcer.speak()
         return moved
 
-    def load(self, kind: Kind, hash: bytes, word: int, /) -> tuple[bytes, bytes] | None:
-        """As `PackReader.load`."""
-        return self.reader.load(kind, hash, word)
-
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """As `PackReader.read`."""
         return self.reader.read(kind, key)
@@ -225,14 +222,6 @@ class PackBackend:
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
         """As `PackReader.read_many`."""
         return self.reader.read_many(kind, keys)
-
-    def key(self, hash: bytes, word: int, /) -> Key:
-        """As `PackReader.key`."""
-        return self._reader.key(hash, word)
-
-    def word(self, key: Hash | Key, /) -> int:
-        """As `PackReader.word`."""
-        return self._reader.word(key)
 
     def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
         """Direct keys of the objects that the index knows and that lie where it says; None for others.
@@ -293,7 +282,7 @@ class PackBackend:
 
     def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
         """Write all or nothing; whether it happened. See DESIGN of durability in docs/formats/pack.md."""
-        return self._writing().write(objects, updates)
+        return self._writing().write(objects, updates, lambda: self.reader)
 
     def _writing(self) -> Writer:
         self._open()
@@ -309,21 +298,26 @@ class PackBackend:
         """Write contents from `file`; their key. Memory: some 24 MiB, whatever the length.
 
         The whole value in memory, for a format that hashes the length first or a hash function that is not
-        `Incremental`.
+        `Incremental`. StorageError if the objects of the store moved meanwhile: nothing leads to the chunks yet, so
+        garbage collection did not keep them.
         """
-        writer = self._writing()
+        writer, before = self._writing(), self.reader
         taken: Large | bytes
         codec, function = self.state.view.codec, self.state.view.function
         if codec.contents_prefix is None:
             (taken,) = codec.encode_contents([b"".join(iter(lambda: file.read(_PIECE), b""))])
         else:
             taken = put(file, codec, function, writer)
-        if isinstance(taken, Large):
-            return self.key(taken.hash, writer.put_large(taken))
-        hash_ = codec.digest(taken)
-        objects = Objects({hash_: taken})
-        writer.write(objects)
-        return self.key(hash_, objects.words[hash_])
+        if not isinstance(taken, Large):
+            hash_ = codec.digest(taken)
+            (word,) = writer.put([(hash_, taken)])
+            return before.key(hash_, word)
+        try:
+            word = writer.put_large(taken, lambda: self.reader, before)
+        except Moved:
+            reason = "garbage was collected while contents were streamed into it, with their chunks"
+            raise StorageError(f"{self.state.root.path}: {reason}; stream them again") from None
+        return before.key(taken.hash, word)
 
     def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
         """As `PackReader.open_stream`."""

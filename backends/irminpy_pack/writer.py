@@ -16,10 +16,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
-from irminpy.backend import ANY, RefChange, RefUpdate
+from irminpy.backend import ANY, Moved, RefChange, RefUpdate
 from irminpy.errors import StorageError
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
@@ -110,10 +110,15 @@ class Writer:
     # -- one batch -------------------------------------------------------------------------------------------
 
     def write(
-        self, objects: Objects, updates: Sequence[RefUpdate] = (), larges: Sequence[Large] = ()
+        self,
+        objects: Objects,
+        updates: Sequence[RefUpdate] = (),
+        reader: Callable[[], object] | None = None,
+        larges: Sequence[Large] = (),
     ) -> bool:
         """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`.
 
+        Raises Moved if the words of `objects` are not of the reader that `reader()` gives while nothing can move.
         `larges` are large contents whose chunks have been written, at the words in `objects`.
         """
         self.check()
@@ -125,6 +130,8 @@ class Writer:
         with self.mutex:
             self._enter()
             try:
+                if reader is not None and objects.reader is not None and objects.reader is not reader():
+                    raise Moved
                 done = self._tested(updates) is not None and self._append(mine, larges, updates)
             finally:
                 behind = self._pending[-1].tip if self._pending else None
@@ -143,13 +150,16 @@ class Writer:
         self.write(objects)
         return [objects.words[hash_] for hash_, _ in chunks]
 
-    def put_large(self, large: Large) -> int:
-        """Write large contents whose chunks have been written; their word."""
+    def put_large(self, large: Large, reader: Callable[[], object], before: Any) -> int:
+        """Write large contents whose chunks have been written since `reader()` gave `before`; their word.
+
+        Raises Moved if it gives another one now.
+        """
         word = self._place(Kind.CONTENTS, large.hash)
         if word and self._state.view.large(word, large.hash) == large:
             return word
-        objects = Objects(words=dict(zip(large.hashes, large.words, strict=True)))
-        self.write(objects, (), [large])
+        objects = Objects(words=dict(zip(large.hashes, large.words, strict=True)), reader=before)
+        self.write(objects, (), reader, [large])
         return objects.words[large.hash]
 
     def _split(self, objects: Objects) -> list[Large]:

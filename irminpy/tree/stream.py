@@ -38,9 +38,8 @@ def open_contents(child: bytes | Leaf) -> io.BufferedReader:
             source = source.base_repo() or source
         if isinstance(source, RepoSource) and isinstance(source.reader, StreamReader):
             source.counters.contents_find += 1
-            hash_ = Hash(child.hash)
-            stream = source.reader.open_stream(hash_)
+            stream = source.reader.open_stream(source.key(child.hash, child.word))
             if stream is None:
-                raise DanglingHash("contents", hash_)
+                raise DanglingHash("contents", Hash(child.hash))
             return stream
     return stream_of(child.data(cache=False))

@@ -410,7 +410,21 @@ def test_fsck_tells_a_record_whose_chunks_are_not_the_whole(tmp_path: Path) -> N
         large = put(io.BytesIO(VALUE), codec, Schema().hash, writer)
         assert isinstance(large, Large)
         other = codec.digest(b"B" + VALUE[::-1])
-        writer.put_large(large._replace(hash=other))
+        backend = backend_of(repo)
+        writer.put_large(large._replace(hash=other), lambda: backend.reader, backend.reader)
         with pytest.raises(Corrupted, match="joined"):
             backend_of(repo).read(Kind.CONTENTS, Hash(other))
     assert faults(tmp_path, Schema()) == ["hash"]
+
+
+@both_ways
+def test_a_store_that_indexes_commits_only_finds_large_contents_by_their_words(
+    tmp_path: Path, write: Callable[[Repo[bytes, None], str, bytes], None]
+) -> None:
+    with Repo.open(pack(tmp_path, index="minimal")) as repo:
+        write(repo, "a/b", VALUE)
+    with Repo.open(pack(tmp_path, index="minimal")) as repo:
+        with repo.main().open_stream("a/b") as file:
+            assert type(file.raw).__name__ == "_Stream"
+            assert file.read() == VALUE
+        assert repo.main().get("a/b") == VALUE
