@@ -22,6 +22,8 @@ from .schema import Schema
 __all__ = [
     "ANY",
     "Backend",
+    "Checking",
+    "Health",
     "Locating",
     "Maker",
     "Moved",
@@ -259,5 +261,42 @@ class Maker(Protocol):
         `schema` None means: the recorded one, or the default schema for a new store. Raises SchemaMismatch if the
         store records another schema than the one given, NotAStore if there is none and `create` is false,
         Locked if somebody else holds it.
+        """
+        ...
+
+
+class Health(Protocol):
+    """What a check of the files of a store found."""
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing is wrong."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """0: nothing is wrong; 1: only what is derived, and is made again; 5: data is damaged."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        ...
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """Optional, of a maker: it can check the files of its store, deeper than reading it does."""
+
+    def fsck(
+        self,
+        schema: Schema[Any, Any] | None = None,
+        level: str = "deep",
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Health:
+        """Check the files, up to `level`, one of those that the backend names. Nothing is written.
+
+        `progress(done, total)` is told bytes. Raises NotAStore, UnsupportedVersion, SchemaMismatch, and DecodeError
+        for a level that does not exist; everything else that is wrong is a finding.
         """
         ...

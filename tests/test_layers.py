@@ -56,7 +56,7 @@ INNER: dict[str, tuple[str, ...]] = {
         *("torture.selftest", "torture.command", "torture", "torture.__main__", "__main__"),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
-    "cli": ("failure", "output", "demo"),
+    "cli": ("failure", "output", "care", "demo"),
 }
 
 # The same inside each backend.
@@ -80,7 +80,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
             "backend",
             "maker",
         ),
-        *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck"),
+        *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck", "maker"),
     ),
 }
 
