@@ -12,7 +12,7 @@ from html import escape
 from typing import Any, Generic, NamedTuple, TypeAlias, cast
 
 from .backend import Backend, Moved, RefUpdate
-from .errors import Closed, Corrupted, DanglingHash, DecodeError
+from .errors import Closed, Corrupted, DanglingHash, DecodeError, StorageError
 from .hash import Hash
 from .info import Info
 from .key import Key, KindedKey
@@ -330,6 +330,8 @@ class Opened(Generic[C, M]):
             try:
                 done = self.backend.write(objects, updates)
             except Moved:
+                if self.source is source:
+                    raise StorageError("the backend says that its objects moved, and they did not") from None
                 continue
             if not done:
                 return None

@@ -75,7 +75,7 @@ class Trail:
         return self._words[Kind.CONTENTS] | self._words[Kind.NODE]
 
     def lead(self, objects: Objects) -> None:
-        """Tell `objects`, which are to be written, where what their nodes point at lies, as far as that was met."""
+        """Tell `objects`, which are to be written, where what they point at lies, as far as that was met."""
         size = self._codec.hash_size
         nodes, contents = self._words[Kind.NODE], self._words[Kind.CONTENTS]
         words = objects.words
@@ -86,6 +86,11 @@ class Trail:
                 word = nodes.get(hash_) or contents.get(hash_)
                 if word:
                     words[hash_] = word
+        for data in objects.commits.values():
+            root = self._codec.decode_commit(data).node
+            word = nodes.get(root)
+            if word:
+                words[root] = word
         objects.reader = self._reader
 
     def follow(self, objects: Objects) -> None:

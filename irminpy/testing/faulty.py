@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ..backend import Backend, Maker, Options, RefListener, RefUpdate
+from ..backend import Backend, Locating, Maker, Moving, Options, RefListener, RefUpdate
 from ..errors import StorageError
 from ..hash import Hash
 from ..key import Key
@@ -50,7 +50,7 @@ class Faulty:
     def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
         """As the maker."""
         backend, found = self.maker.open(schema, options)
-        return _Backend(backend, self), found
+        return (_MovingBackend if isinstance(backend, Moving) else _Backend)(backend, self), found
 
     def call(self, act: Callable[[], T]) -> T:
         """Do `act`, or fail."""
@@ -99,3 +99,55 @@ class _Backend:
 
     def close(self) -> None:
         self._backend.close()
+
+
+class _Reader:
+    """A locating reader behind a `Faulty`."""
+
+    def __init__(self, reader: Locating, faulty: Faulty) -> None:
+        self.inner = reader
+        self._faulty = faulty
+
+    def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
+        self._faulty.read += 1
+        return self._faulty.call(lambda: self.inner.read(kind, key))
+
+    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
+        self._faulty.read += len(keys)
+        return self._faulty.call(lambda: self.inner.read_many(kind, keys))
+
+    def load(self, kind: Kind, hash: bytes, word: int, /) -> tuple[bytes, bytes] | None:
+        self._faulty.read += 1
+        return self._faulty.call(lambda: self.inner.load(kind, hash, word))
+
+    def key(self, hash: bytes, word: int, /) -> Hash | Key:
+        return self.inner.key(hash, word)
+
+    def word(self, key: Hash | Key, /) -> int:
+        return self._faulty.call(lambda: self.inner.word(key))
+
+
+class _MovingBackend(_Backend):
+    """A moving backend behind a `Faulty`: its readers are behind it too."""
+
+    def __init__(self, backend: Backend, faulty: Faulty) -> None:
+        super().__init__(backend, faulty)
+        self._reader: _Reader | None = None
+
+    @property
+    def reader(self) -> _Reader:
+        assert isinstance(self._backend, Moving)
+        inner = self._backend.reader
+        if self._reader is None or self._reader.inner is not inner:
+            assert isinstance(inner, Locating)
+            self._reader = _Reader(inner, self._faulty)
+        return self._reader
+
+    def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
+        outside = objects.reader
+        if isinstance(outside, _Reader):
+            objects.reader = outside.inner
+        try:
+            return super().write(objects, updates)
+        finally:
+            objects.reader = outside

@@ -370,8 +370,8 @@ class SyncSuite(StoreFixtures):
     @staticmethod
     def closed_below(here: Stores, there: Stores, seen: set[tuple[Kind, Hash]]) -> None:
         """INVARIANT: what has come has all below it. What was `seen` is not looked at again."""
-        backend, codec = there._opened.backend, there._opened.home.codec
-        source = here._opened.backend
+        backend, codec = there._opened.trail(), there._opened.home.codec
+        source = here._opened.trail()
         stack = [(Kind.COMMIT, here.head().hash)]
         while stack:
             kind, hash_ = stack.pop()
