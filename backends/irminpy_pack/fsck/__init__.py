@@ -125,10 +125,10 @@ class _Check:
         )
         sweep.run()
         report.refs = len(sweep.refs)
-        for index in indexes:
-            index.finish(self.table, self.framing)
         if level >= LEVELS.index("graph"):
             self._heads(sweep.refs, place)
+        for index in indexes:
+            index.finish(self.table, self.framing)
 
     def _indexes(self) -> list[Indexed]:
         """The indexes of this generation that can be read."""
