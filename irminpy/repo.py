@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
 from . import check as check_
-from . import diff, graph
+from . import graph
+from . import revision as revision_
 from . import slice as slice_
 from .backend import Maker, Options, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened
 from .diff import Change
-from .errors import MergeConflict, NotFound
+from .errors import DanglingHash, MergeConflict, NotFound
 from .hash import Hash
 from .info import Info
 from .key import Key, KindedKey, hash_of_key
@@ -25,6 +26,8 @@ from .registry import maker_of_uri
 from .schema import Schema
 from .slice import Slice
 from .store import Store
+from .store.follow import Following
+from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
@@ -32,10 +35,6 @@ from .types import C2, M2, C, M
 from .watch import Watch, Watches
 
 __all__ = ["Opening", "Repo", "open"]
-
-_REVISION = re.compile(r"(?P<base>[^~^]+)(?P<way>(?:[~^][0-9]*)*)\Z")
-_STEP = re.compile(r"([~^])([0-9]*)")
-_SHORTEST = 7  # digits of a hash that may stand for it
 
 
 class Opening(TypedDict, total=False):
@@ -104,9 +103,7 @@ class Repo(Generic[C, M]):
         wanted: Schema[Any, Any] = Schema() if schema is None else schema
         Info(0, author)
         backend, schema = maker.open(wanted, Options(readonly, create, exclusive, timeout))
-        source = RepoSource(schema.codec, backend, Counters())
-        home: Home[Any, Any] = Home(schema, source)
-        return Repo(Opened(backend, home, source, author, clock))
+        return Repo(Opened(backend, Home.over(backend, schema), author, clock))
 
     def close(self) -> None:
         """End all watches and close the backend. A second call does nothing."""
@@ -117,7 +114,7 @@ class Repo(Generic[C, M]):
         self._watches.close()
         opened.backend.close()
         # What is cached must not hide that the backend is closed.
-        opened.source.clear()
+        opened.home.clear()
 
     @property
     def closed(self) -> bool:
@@ -176,43 +173,29 @@ class Repo(Generic[C, M]):
         `^n`.
 
         `~n` is the n-th first parent, `^n` the n-th parent, `~` and `^` mean 1. A branch wins over a hash.
-        NotFound if there is no such commit, or if several begin with the digits.
+        NotFound if there is no such commit, or if several begin with the digits. DecodeError for REV:PATH,
+        which `get` and `get_tree` take.
         """
-        self._opened.check()
-        if not isinstance(revision, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"a revision is a str, not {type(revision).__name__}")
-        found = _REVISION.match(revision)
-        if found is None:
-            raise NotFound("revision", revision)
-        commit = self._base(found["base"], revision)
-        for way, digits in _STEP.findall(found["way"]):
-            number = int(digits or "1")
-            for _ in range(number if way == "~" else 1):
-                which = 1 if way == "~" else number
-                if not which:
-                    continue
-                if which > len(commit.parents):
-                    raise NotFound("revision", revision)
-                commit = self._opened.get(commit.parents[which - 1], "a parent of a commit")
-        return Store(self._opened, self._watches, None, commit)
+        return Store(self._opened, self._watches, None, revision_.commit_at(self._opened, revision))
 
-    def _base(self, name: str, revision: str) -> Commit[C, M]:
-        if branches_.is_valid(name):
-            head = self._opened.backend.ref(name)
-            if head is not None:
-                return self._opened.get(head, f"the branch {name}")
-        digits = name.lower()
-        size = 2 * self._opened.home.codec.hash_size
-        if _SHORTEST <= len(digits) <= size and not set(digits) - set("0123456789abcdef"):
-            hashes = (
-                [Hash.of_hex(digits)] if len(digits) == size else self._opened.backend.find_commits(digits)
-            )
-            if len(hashes) > 1:
-                raise NotFound("commit", f"{revision} (several begin with these digits; give more of them)")
-            commit = self._opened.find(hashes[0]) if hashes else None
-            if commit is not None:
-                return commit
-        raise NotFound("revision", revision)
+    def get(self, place: str) -> C:
+        """The contents at `place`, REV:PATH, as in "main~2:theme/name"; REV is what `at` takes.
+
+        NotFound if there is no such commit, or nothing or a directory at PATH.
+        """
+        tree, path = self._tree_at(place)
+        return tree.get(path)
+
+    def get_tree(self, place: str) -> Tree[C, M]:
+        """The subtree at `place`, REV:PATH: a directory, or contents; of REV alone, the root. NotFound as in
+        `get`.
+        """
+        tree, path = self._tree_at(place)
+        return tree.get_tree(path)
+
+    def _tree_at(self, place: str) -> tuple[Tree[C, M], str]:
+        revision, path = revision_.split(place)
+        return revision_.commit_at(self._opened, revision).tree(), path or ""
 
     # -- branches and commits --------------------------------------------------------------------------------
 
@@ -274,8 +257,8 @@ class Repo(Generic[C, M]):
         """Write what the repository lacks of `tree`, without a commit; its key. `clear` as in `commit_tree`."""
         return self._opened.save_tree(tree, clear=clear)
 
-    def save_contents(self, value: C) -> Hash:
-        """Write `value` as a contents object; its hash."""
+    def save_contents(self, value: C) -> Hash | Key:
+        """Write `value` as a contents object; its key."""
         return self._opened.save_contents(self.schema.contents.encode(value))
 
     def find_contents(self, key: Hash | Key) -> C | None:
@@ -283,14 +266,17 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         opened.home.counters.contents_find += 1
-        data = opened.backend.read(Kind.CONTENTS, key)
+        source = opened.source
+        data = source.reader.read(Kind.CONTENTS, key)
         if data is None:
             return None
-        return self.schema.contents.decode(opened.source.decode_contents(hash_of_key(key), data))
+        return self.schema.contents.decode(source.decode_contents(hash_of_key(key), data))
 
     def find_key(self, tree: Tree[C, M]) -> KindedKey | None:
         """The key of the object with the hash of `tree`, even if `tree` itself is in memory; None if it is
         not here.
+
+        Where directories and contents have no index, it is found only for a tree that was read from here.
         """
         opened = self._opened
         opened.check()
@@ -302,11 +288,13 @@ class Repo(Generic[C, M]):
             counters.contents_mem += 1
         kind = Kind.NODE if kinded.kind == "node" else Kind.CONTENTS
         (key,) = opened.backend.find_keys(kind, [kinded.hash])
-        return None if key is None else KindedKey(kinded.kind, key, kinded.metadata)
+        if key is None:
+            return opened.own_key(tree)
+        return KindedKey(kinded.kind, key, kinded.metadata)
 
     def merge_contents(
         self, old: Old[Hash | Key | None], left: Hash | Key | None, right: Hash | Key | None
-    ) -> Hash | None:
+    ) -> Hash | Key | None:
         """The key of the merge of the contents at three keys: read, merged by their type, written.
 
         None stands for absent contents, NO_ANCESTOR for no known ancestor. Raises MergeConflict; NotFound for
@@ -349,25 +337,29 @@ class Repo(Generic[C, M]):
         are reached. DanglingHash for a commit of `max` that is not here.
         """
         self._opened.check()
-        backend, home = self._opened.backend, self._opened.home
+        backend, home = self._opened.trail(), self._opened.home
         vals = graph.commits(backend, home.codec, self._heads(max), _hashes(min))
         return [Commit(home, hash_, val) for hash_, val in vals.items()]
 
-    def check(self) -> check_.Report:
-        """Read and hash again all that the branches lead to, and tell what is wrong with it.
+    def check(self, roots: Iterable[Hash | Commit[C, M]] = (), *, shallow: bool = False) -> check_.Report:
+        """Read and hash again all that the branches and the commits `roots` lead to, and tell what is wrong.
 
-        Cost: one read per object, many at once. Held in memory: the hashes of all objects and the inner nodes
-        of large directories.
+        What only a detached store or a program knows is not reached from a branch: name it in `roots`.
+        `shallow`: parents that are not here are no problem, as after a fetch with a depth; otherwise each is a
+        dangling one. Cost: one read per object, many at once. Held in memory: the hashes of all objects and
+        the inner nodes of large directories.
         """
         opened = self._opened
         opened.check()
         refs = opened.backend.refs()
         return check_.check(
-            opened.backend,
+            opened.trail(),
             refs,
             opened.home.codec,
             self.schema.contents.decode,
             opened.home.decode_metadata,
+            _hashes(roots),
+            shallow=shallow,
         )
 
     def export(
@@ -387,7 +379,7 @@ class Repo(Generic[C, M]):
             raise ValueError(f"depth {depth} is negative")
         self._opened.check()
         heads = self._heads(max)
-        return slice_.export(self._opened.backend, self.schema, heads, _hashes(min), depth, full=full)
+        return slice_.export(self._opened.trail(), self.schema, heads, _hashes(min), depth, full=full)
 
     def import_(self, slice: Slice, *, shallow: bool = False) -> int:
         """Write what is missing here of `slice`, in one batch, after all of it was checked; how many objects.
@@ -399,19 +391,33 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         self.schema.require(slice.schema)
-        objects = slice_.fresh(
-            opened.backend,
-            slice,
-            self.schema.contents.decode,
-            opened.home.decode_metadata,
-            shallow=shallow,
-        )
-        opened.backend.write(objects)
-        return len(objects)
+        done = opened.write(partial(self._fresh, slice, shallow))
+        assert done is not None
+        return len(done[0])
+
+    def _fresh(self, slice: Slice, shallow: bool, source: RepoSource) -> Objects:
+        """What is to be written of `slice`, with the words that `source` gave."""
+        opened = self._opened
+
+        def fresh(backend: Walkable) -> Objects:
+            decode, decode_metadata = self.schema.contents.decode, opened.home.decode_metadata
+            return slice_.fresh(backend, slice, decode, decode_metadata, shallow=shallow)
+
+        try:
+            return fresh(opened.backend)
+        except DanglingHash:
+            found = opened.trail()
+            if not isinstance(found, Trail):
+                raise
+        # Directories and contents may have no index: they are found by way of the commits that the slice goes on from.
+        slice_.meet(found, slice)
+        objects = fresh(found)
+        objects.words, objects.reader = found.words(), source.reader
+        return objects
 
     def _graph(self) -> graph.Graph:
         self._opened.check()
-        return graph.Graph(self._opened.backend, self._opened.home.codec)
+        return graph.Graph(self._opened.trail(), self._opened.home.codec)
 
     def _elements(self, max: Iterable[graph.Element] | None) -> Iterable[graph.Element]:
         return [graph.Commit(head) for head in self._heads(None)] if max is None else max
@@ -432,14 +438,14 @@ class Repo(Generic[C, M]):
         `init` is what the caller knows of the branches: what has changed since is told at once. See
         `Store.watch`.
         """
-        get = self._opened.get
+        self._opened.check()
+        following = Following(self._opened, lambda commit: commit, init or {})
 
         def call(name: str, change: Change[Hash]) -> None:
-            before = None if change.before is None else get(change.before, "a watched branch")
-            after = None if change.after is None else get(change.after, "a watched branch")
-            f(name, cast("Change[Commit[C, M]]", diff.of(before, after)))
+            found = following.change(name, change.after)
+            if found is not None and found.before != found.after:
+                f(name, found)
 
-        self._opened.check()
         known = None if init is None else {name: commit.hash for name, commit in init.items()}
         return self._watches.watch_all(call, init=known)
 

@@ -11,17 +11,19 @@ import io
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast, final
 
 from blake3 import blake3
 
-from .backend import Backend, Reader
+from .backend import Reader
 from .check import Checker, Found, Problem
 from .errors import Corrupted, DanglingHash, DecodeError, SchemaMismatch, UnsupportedVersion
-from .graph import Commit, Contents, Node, batches, children_first, commits, successors
+from .graph import Commit, Contents, Node, batches, children_first, commits, decode_commit, successors
 from .hash import Hash
 from .objects import Inode, Kind, Objects
 from .schema import Schema
+from .trail import Walkable
 
 if TYPE_CHECKING:
     from .formats.format import Codec
@@ -351,18 +353,20 @@ def _trees(
 
 
 def fresh(
-    backend: Backend,
+    backend: Walkable,
     slice: Slice,
     decode_contents: Callable[[bytes], object],
     decode_metadata: Callable[[bytes], object],
     *,
     shallow: bool = False,
+    what: str = "slice",
 ) -> Objects:
     """The objects of `slice` that `backend` lacks, after all were checked; nothing is written.
 
     Hashes, canonical bytes, kinds, buckets and counts are checked, and that every reference leads to an object
     of the slice, before the one that refers to it, or of the backend; `shallow` lets parents of commits be
-    absent. Raises DecodeError, Corrupted or DanglingHash. Cost: a look-up per object and per reference.
+    absent. Raises DecodeError, Corrupted or DanglingHash, which call it `what`. Cost: a look-up per object and
+    per reference.
     """
     objects = Objects()
     for kind in _RANK:
@@ -379,20 +383,20 @@ def fresh(
         return [behind[hash_] if hash_ in behind else Found(group[hash_]) for hash_ in hashes]
 
     codec = slice.schema.codec
-    checker = Checker(codec, fetch, decode_contents, decode_metadata, _refuse, shallow)
+    checker = Checker(codec, fetch, decode_contents, decode_metadata, partial(_refuse, what), shallow)
     for head in slice.heads:
-        checker.start(Kind.COMMIT, head, "the heads of the slice")
+        checker.start(Kind.COMMIT, head, f"the heads of the {what}")
     for commit in map(Hash, objects.commits):
-        checker.start(Kind.COMMIT, commit, "the slice")
+        checker.start(Kind.COMMIT, commit, f"the {what}")
     checker.run()
     # What no commit of the slice leads to: of a directory the root comes last.
     for node in map(Hash, reversed(objects.nodes)):
         if not checker.reached(Kind.NODE, node):
             record = codec.decode_node(objects.nodes[node])
-            checker.start(Kind.NODE, node, "the slice", record.depth if type(record) is Inode else 0)
+            checker.start(Kind.NODE, node, f"the {what}", record.depth if type(record) is Inode else 0)
             checker.run()
     for value in map(Hash, objects.contents):
-        checker.start(Kind.CONTENTS, value, "the slice")
+        checker.start(Kind.CONTENTS, value, f"the {what}")
     checker.run()
     for kind in (Kind.NODE, Kind.COMMIT):
         group = objects.of_kind(kind)
@@ -403,11 +407,26 @@ def fresh(
                     below = element.hash
                     if place.get(below, -1) >= place[key]:
                         name = f"{kind.name.lower()} {below.short()}"
-                        raise DecodeError("slice", f"{name} comes after what leads to it")
+                        raise DecodeError(what, f"{name} comes after what leads to it")
     return objects
 
 
-def _behind(backend: Backend, kind: Kind, hashes: list[Hash]) -> list[Found]:
+def meet(reader: Reader, slice: Slice) -> None:
+    """Read the trees of all commits of `slice`, and of their parents, that `reader` holds.
+
+    For a `Trail`, which knows then where their objects lie. Cost: one read per node.
+    """
+    codec = slice.schema.codec
+    around: dict[Hash, None] = {}
+    for hash_, data in slice.objects.commits.items():
+        around[Hash(hash_)] = None
+        around.update(dict.fromkeys(decode_commit(codec, Hash(hash_), data).parents))
+    found = [data for batch in batches(around) for data in reader.read_many(Kind.COMMIT, batch)]
+    known = [codec.decode_commit(data).node for data in found if data is not None]
+    _trees(reader, codec, known, set())
+
+
+def _behind(backend: Walkable, kind: Kind, hashes: list[Hash]) -> list[Found]:
     """What the backend holds: nodes with their bytes, of others only that they are there."""
     if not hashes:
         return []
@@ -423,9 +442,9 @@ def _behind(backend: Backend, kind: Kind, hashes: list[Hash]) -> list[Found]:
     ]
 
 
-def _refuse(problem: Problem) -> None:
+def _refuse(what: str, problem: Problem) -> None:
     if problem.fault == "dangling":
-        raise DanglingHash(f"the import of a slice, at {problem.where}", problem.hash)
+        raise DanglingHash(f"the import of a {what}, at {problem.where}", problem.hash)
     if problem.fault == "non-canonical":
-        raise DecodeError(f"slice: {problem.kind} {problem.hash.short()}", problem.reason)
-    raise Corrupted("the slice", None, problem.hash, f"{problem.fault}: {problem.reason}")
+        raise DecodeError(f"{what}: {problem.kind} {problem.hash.short()}", problem.reason)
+    raise Corrupted(f"the {what}", None, problem.hash, f"{problem.fault}: {problem.reason}")

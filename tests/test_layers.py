@@ -18,8 +18,19 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("objects", "_core", "formats", "key", "schema", "shape"),  # 2: objects as bytes
     ("backend", "registry", "announce"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
-    ("graph", "check", "slice", "watch", "commit", "history", "store", "repo"),  # 5: stores
-    ("remote", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
+    (
+        "trail",
+        "graph",
+        "check",
+        "slice",
+        "watch",
+        "commit",
+        "history",
+        "revision",
+        "store",
+        "repo",
+    ),  # 5: stores
+    ("remote", "transfer", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
 )
 CONTRACT = 3  # backends import this floor and those below
 
@@ -33,10 +44,11 @@ INNER: dict[str, tuple[str, ...]] = {
         *("diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
-    "store": ("read", "history", "store"),
+    "store": ("follow", "read", "history", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
-        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store", "store_machine"),
+        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store"),
+        *("store_model", "exchange", "store_machine", "faulty", "sync", "__main__"),
         *("torture.faults", "torture.forks", "torture.recording", "torture.images", "torture.subject"),
         *("torture.program", "torture.checker", "torture.replay", "torture.sweep", "torture.victims"),
         *("torture.kill", "torture.fsyncgate", "torture.lapse", "torture.flip", "torture.register"),
@@ -53,8 +65,20 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
-        *("log", "lookup", "view", "opening", "settle", "append", "state", "writer", "backend", "maker"),
-        *("fsck.report", "fsck.frames", "fsck.graph", "fsck"),
+        *(
+            "log",
+            "lookup",
+            "indexing",
+            "view",
+            "opening",
+            "settle",
+            "append",
+            "state",
+            "writer",
+            "backend",
+            "maker",
+        ),
+        *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck"),
     ),
 }
 

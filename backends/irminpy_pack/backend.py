@@ -59,8 +59,8 @@ class PackReader:
         return backend.search(self, kind, hash, word)
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
-        """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""
-        found = self.load(kind, hash_of_key(key), self.word(key))
+        """The canonical bytes, or None."""
+        found = self.load(kind, hash_of_key(key), key.word if isinstance(key, PackKey) else 0)
         return None if found is None else found[0]
 
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
@@ -72,8 +72,9 @@ class PackReader:
         return PackKey(Hash(hash), word)
 
     def word(self, key: Hash | Key, /) -> int:
-        """Where `key` says that the object lies; 0 if it does not."""
-        return key.word if isinstance(key, PackKey) else 0
+        """Where the object of `key` lies, if that is where the key says; else 0. Cost: one read, none for a hash."""
+        word = key.word if isinstance(key, PackKey) else 0
+        return word if word and self.view.at(word, hash_of_key(key)) is not None else 0
 
 
 class PackBackend:
@@ -191,10 +192,6 @@ class PackBackend:
         self._announcer.speak()
         return moved
 
-    def load(self, kind: Kind, hash: bytes, word: int, /) -> tuple[bytes, bytes] | None:
-        """As `PackReader.load`."""
-        return self.reader.load(kind, hash, word)
-
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """As `PackReader.read`."""
         return self.reader.read(kind, key)
@@ -202,14 +199,6 @@ class PackBackend:
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
         """As `PackReader.read_many`."""
         return self.reader.read_many(kind, keys)
-
-    def key(self, hash: bytes, word: int, /) -> Key:
-        """As `PackReader.key`."""
-        return self._reader.key(hash, word)
-
-    def word(self, key: Hash | Key, /) -> int:
-        """As `PackReader.word`."""
-        return self._reader.word(key)
 
     def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
         """Direct keys of the objects that the index knows and that lie where it says; None for others.
@@ -276,7 +265,7 @@ class PackBackend:
         if self._forked:
             raise Forked("the pack store")
         with typed(self.state.root.path):
-            return self._writer.write(objects, updates)
+            return self._writer.write(objects, updates, lambda: self.reader)
 
     def close(self) -> None:
         """Publish what is pending and let go of everything. A second call does nothing."""

@@ -14,8 +14,8 @@ from .backend import PackBackend
 from .files import Files, typed
 from .head import MODES
 from .identity import Identity, Root
-from .lookup import ALWAYS, INDEXED, Places
-from .manifest import Manifest
+from .index import CHECK
+from .lookup import ALWAYS, INDEXED
 from .opening import create
 from .state import State
 from .writer import Settings
@@ -47,7 +47,7 @@ class Pack:
     io: str = "mmap"
     linger: float = 0.0
     seal: int = _SEAL
-    check: int = 1 << 30
+    check: int = CHECK
     files: Files = field(default_factory=Files, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -99,16 +99,13 @@ class Pack:
             root,
             identity,
             wanted.codec.digest,
-            self._open_index,
             self.index,
+            check=self.check,
             mapped=self.io == "mmap",
             writing=not options.readonly,
         )
         settings = Settings(self.durability, exclusive, options.timeout, self.seal, self.linger)
         return PackBackend(state, wanted, settings, options), wanted
-
-    def _open_index(self, root: Root, manifest: Manifest) -> Places | None:
-        return None
 
 
 def _is_seconds(text: str) -> bool:

@@ -41,14 +41,18 @@ class Manifest:
     """By base, ascending; the last one is active."""
     tip: Tip
     """The end of the log when this was written: everything up to it was synced."""
-    index: Fingerprint | None = None
-    """Of the index when the store was closed, if nothing was written to it since."""
+    indexes: tuple[tuple[str, Fingerprint], ...] = ()
+    """(strategy, what its index was when a store was closed), in order. It may have been written to since."""
+
+    def index(self, strategy: str) -> Fingerprint | None:
+        """What the index of `strategy` was, or None."""
+        return dict(self.indexes).get(strategy)
 
     def encode(self) -> bytes:
         """The bytes of the file."""
-        index = None if self.index is None else list(self.index)
+        indexes = [[strategy, *fingerprint] for strategy, fingerprint in self.indexes]
         rows = [list(row) for row in self.segments]
-        body = _pack([self.uuid, self.generation, rows, list(self.tip), index])
+        body = _pack([self.uuid, self.generation, rows, list(self.tip), indexes])
         return _MAGIC + crc32(body).to_bytes(4, "little") + body
 
     @staticmethod
@@ -58,10 +62,10 @@ class Manifest:
         if data[:8] != _MAGIC or crc32(body).to_bytes(4, "little") != data[8:12]:
             return None
         try:
-            uuid, generation, rows, tip, index = _unpack(body)
+            uuid, generation, rows, tip, indexes = _unpack(body)
             segments = tuple([Row(*row) for row in rows])
-            fingerprint = None if index is None else Fingerprint(*index)
-            manifest = Manifest(uuid, generation, segments, Tip(*tip), fingerprint)
+            found = tuple([(strategy, Fingerprint(*fields)) for strategy, *fields in indexes])
+            manifest = Manifest(uuid, generation, segments, Tip(*tip), found)
         except (ValueError, TypeError):
             return None
         return manifest if segments and manifest.encode() == data else None

@@ -141,7 +141,7 @@ def find(files: Files, root: Root, identity: Identity) -> Found:
         raise Corrupted(root.packs, None, None, f"no segments that make a store are here, and {reason}")
     more = _following(headers, manifest)
     if more:
-        manifest = replace(manifest, segments=manifest.segments + more, index=None)
+        manifest = replace(manifest, segments=manifest.segments + more)
     ours = {row.number for row in manifest.segments}
     strays = tuple(sorted(root.segment(number) for number in headers if number not in ours))
     return Found(manifest, strays, reason, tuple([row.number for row in more]))

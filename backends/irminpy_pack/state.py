@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from irminpy.backend import RefChange
@@ -20,8 +21,10 @@ from .files import Files, read_at, write_at
 from .frame import Framing
 from .head import HEAD_SIZE, MODES, Slot, best, place, slots
 from .identity import Identity, Root
+from .index import Index, IndexDamaged
+from .indexing import fill, open_index, set_aside
 from .log import Batch, Log, Marks
-from .lookup import Lookup, Places
+from .lookup import Lookup
 from .manifest import Manifest, Row
 from .opening import BEGIN, find, harden, open_table, write_manifest, write_segment
 from .segment import HEADER_SIZE, Header, Segment, Table
@@ -29,7 +32,10 @@ from .settle import settle, start, walk
 from .trailer import Tip
 from .view import View
 
-__all__ = ["Degraded", "State"]
+__all__ = ["TAIL_BYTES", "Degraded", "State"]
+
+TAIL_BYTES: Final = 64 << 20
+"""Bytes of the log behind the index beyond which it is brought up to date."""
 
 _ATTEMPTS: Final = 20
 
@@ -42,12 +48,12 @@ class State:
     """The store at `root` as one handle knows it."""
 
     __slots__ = (
+        "_check",
         "_digest",
         "_disorder",
         "_head_fd",
         "_last_head",
         "_mapped",
-        "_open_index",
         "alone",
         "degraded",
         "durable",
@@ -72,9 +78,9 @@ class State:
         root: Root,
         identity: Identity,
         digest: Callable[[bytes], bytes],
-        open_index: Callable[[Root, Manifest], Places | None],
         strategy: str,
         *,
+        check: int,
         mapped: bool,
         writing: bool,
     ) -> None:
@@ -90,7 +96,7 @@ class State:
         self.degraded: list[str] = []
         """What was found missing, as told by `Degraded` too."""
         self._digest = digest
-        self._open_index = open_index
+        self._check = check
         self._mapped = mapped
         self._last_head: bytes = b""
         self._disorder = False  # MANIFEST is not right, or files lie about
@@ -154,11 +160,65 @@ class State:
         self.refs, self.marks = self.log.refs_at(tip)
         self._last_head = head
         self.view = View(self.framing, table, self._digest)
-        places = self._open_index(self.root, manifest)
-        self.lookup = Lookup(self.strategy, places)
+        self._take_index()
+
+    def _take_index(self) -> None:
+        """Look up by the index; what it lacks is in the tail, unless that is much."""
+        places = open_index(
+            self.files,
+            self.root,
+            self.identity,
+            self.manifest,
+            self.strategy,
+            self._check,
+            readonly=not self.writing,
+        )
+        if places is not None and places.end > self.tip.end:
+            # It was filled from batches that were lost since.
+            places.close()
+            places = None
+            if self.writing:
+                set_aside(self.files, self.root.index(self.manifest.generation, self.strategy))
+                self._take_index()
+                return
+        self.lookup = Lookup(self.strategy, places, self._mend)
+        self._fill(self.lookup, places)
+
+    def _fill(self, lookup: Lookup, places: Index | None) -> None:
+        """Bring index and tail up to the end."""
+        end = self.tip.end
         begin = 0 if places is None else places.end
-        if begin < tip.end:
-            self.lookup.add(self.log.entries(begin, tip.end, self.lookup.kinds))
+        if places is not None and self.writing and end - begin >= TAIL_BYTES:
+            with suppress(StorageError):
+                fill(places, self.log.entries(begin, end, lookup.kinds), end)
+            begin = places.end
+        if begin < end:
+            lookup.add(self.log.entries(begin, end, lookup.kinds))
+
+    def _mend(self, lookup: Lookup) -> None:
+        """Replace the index of `lookup`, which is damaged."""
+        directory = self.root.index(self.manifest.generation, self.strategy)
+        if lookup.places is not None:
+            lookup.places.close()
+        places = None
+        if self.writing:
+            set_aside(self.files, directory)
+            places = open_index(
+                self.files,
+                self.root,
+                self.identity,
+                self.manifest,
+                self.strategy,
+                self._check,
+                readonly=False,
+            )
+        try:
+            self._fill(lookup, places)
+        except IndexDamaged:
+            # A medium that damages what it has just been given: all is kept in memory.
+            places = None
+            self._fill(lookup, None)
+        lookup.places = places
 
     def _degrade(self, what: str) -> None:
         self.degraded.append(what)
@@ -357,7 +417,8 @@ class State:
         if done.degraded:
             self._degrade(done.degraded)
         rows = tuple([Row(s.header.number, s.base, 0) for s in table.segments])
-        manifest = Manifest(uuid, found.manifest.generation, _sealed(rows, table), done.tip)
+        indexes = found.manifest.indexes
+        manifest = Manifest(uuid, found.manifest.generation, _sealed(rows, table), done.tip, indexes)
         if found.rebuilt or found.unlisted or done.dropped or manifest.segments != found.manifest.segments:
             write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
@@ -385,7 +446,7 @@ class State:
         path = self.root.segment(number)
         segment = Segment.open(self.files, path, uuid, HEADER_SIZE, mapped=self._mapped, write=True)
         rows = _sealed(tuple([Row(s.header.number, s.base, 0) for s in [*table.segments, segment]]), table)
-        manifest = Manifest(uuid, generation, rows, self.tip)
+        manifest = Manifest(uuid, generation, rows, self.tip, self.manifest.indexes)
         write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         table.add(segment)
@@ -393,11 +454,32 @@ class State:
 
     # -- closing ---------------------------------------------------------------------------------------------
 
+    def put_away(self, mode: int) -> None:
+        """Under LOCK, with everything written: all is durable, and MANIFEST says what the index is. Raises OSError."""
+        segment = self.log.table.last()
+        if self.durable != self.tip:
+            self.files.fdatasync(segment.fd)
+            self.publish(self.tip, mode, synced=True, sync=True)
+        places = self.lookup.places
+        fingerprint = None
+        if places is not None and not len(self.lookup):
+            with suppress(IndexDamaged, StorageError):
+                fingerprint = places.fingerprint()
+        found = dict(self.manifest.indexes)
+        if fingerprint is not None:
+            found[self.strategy] = fingerprint
+        rows = tuple([Row(s.header.number, s.base, 0) for s in self.log.table.segments])
+        uuid, generation = self.identity.uuid, self.manifest.generation
+        sealed = _sealed(rows, self.log.table)
+        manifest = Manifest(uuid, generation, sealed, self.tip, tuple(sorted(found.items())))
+        if manifest != self.manifest:
+            write_manifest(self.files, self.root, manifest)
+            self.manifest = manifest
+
     def _close_index(self) -> None:
-        places, self.lookup.places = self.lookup.places, None
-        close = getattr(places, "close", None)
-        if close is not None:
-            close()
+        lookup = getattr(self, "lookup", None)
+        if lookup is not None and lookup.places is not None:
+            lookup.places.close()
 
     def close(self) -> None:
         """Give back what this handle holds. Views that somebody holds stay readable."""

@@ -15,11 +15,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from irminpy.announce import Announcer
-from irminpy.backend import ANY, RefChange, RefUpdate
-from irminpy.errors import IrminError, StorageError
+from irminpy.backend import ANY, Moved, RefChange, RefUpdate
+from irminpy.errors import StorageError
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash
 from irminpy.objects import Kind, Objects
@@ -27,17 +28,17 @@ from irminpy.objects import Kind, Objects
 from .append import Batch, Builder, Piece
 from .files import write_at
 from .head import MODES
+from .index import IndexDamaged
 from .lock import Lock
 from .log import Marks, Ref
 from .segment import HEADER_SIZE, Segment
-from .state import State
+from .state import TAIL_BYTES, State
 from .trailer import Tip
 
 __all__ = ["Settings", "Writer"]
 
 _SYNC_EVERY: Final = 16 << 20  # bytes of the log between two syncs of HEAD
 _TAIL_ENTRIES: Final = 1 << 16
-_TAIL_BYTES: Final = 64 << 20
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_HOLD: Final = 0.05  # seconds that LOCK may be kept for batch after batch
 
@@ -106,8 +107,11 @@ class Writer:
 
     # -- one batch -------------------------------------------------------------------------------------------
 
-    def write(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
-        """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`."""
+    def write(self, objects: Objects, updates: Sequence[RefUpdate], reader: Callable[[], object]) -> bool:
+        """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`.
+
+        Raises Moved if the words of `objects` are not of the reader that `reader()` gives while nothing can move.
+        """
         self.check()
         mine = self._dedup(objects)
         if not len(mine) and not updates:
@@ -116,6 +120,8 @@ class Writer:
         with self.mutex:
             self._enter()
             try:
+                if objects.reader is not None and objects.reader is not reader():
+                    raise Moved
                 done = self._tested(updates) is not None and self._append(mine, updates)
             finally:
                 behind = self._pending[-1].tip if self._pending else None
@@ -430,7 +436,7 @@ class Writer:
         places = state.lookup.places
         if places is None or self._flusher is not None:
             return
-        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - places.end >= _TAIL_BYTES:
+        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - places.end >= TAIL_BYTES:
             with self.mutex:
                 if self._flusher is None:
                     self._flusher = threading.Thread(target=self._index, name="irminpy-index", daemon=True)
@@ -443,7 +449,7 @@ class Writer:
             self._flusher = None
 
     def index(self) -> None:
-        """Put the tail into the index now. An index that fails stays behind: the tail keeps what it lacks."""
+        """Put the tail into the index now. If that cannot be done the tail keeps it."""
         with self.mutex:
             lookup, end = self._state.lookup, self._state.tip.end
             places = lookup.places
@@ -454,10 +460,13 @@ class Writer:
         try:
             places.add(entries, end)
             done = True
-        except IrminError:
-            pass
-        finally:
+        except IndexDamaged:
             lookup.turned(done)
+            lookup.mend(places)
+            return
+        except StorageError:
+            pass  # no space, no memory: there will be another time
+        lookup.turned(done)
 
     # -- closing ---------------------------------------------------------------------------------------------
 
@@ -471,5 +480,14 @@ class Writer:
                 with self._turn:
                     self._sync_and_publish()
                 self.index()
+                self._put_away()
         finally:
             self._lock.close()
+
+    def _put_away(self) -> None:
+        """Unless somebody else is writing: leave MANIFEST as it should be. It is derived, so failing is no loss."""
+        with self.mutex:
+            if self._lock.held or self._lock.attempt():
+                with suppress(OSError, StorageError):
+                    self._state.take_over()
+                    self._state.put_away(self._mode)

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, cast
 
 from .. import branch as branches
-from .. import diff
 from ..commit import Commit, Opened
-from ..diff import Change
+from ..diff import Change, Updated
 from ..errors import NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
 from ..path import PathLike
 from ..tree import Tree
+from ..tree.lazy import Stored, behind
 from ..types import C, M
 from ..watch import Watch, Watches
+from .follow import Following
 
 __all__ = ["Head", "ReadableStore", "Status", "hash_of"]
 
@@ -41,11 +42,14 @@ class Status(Generic[C, M]):
 class Head(Generic[C, M]):
     """What a store stands on, seen at one moment."""
 
-    __slots__ = ("commit", "tree")
+    __slots__ = ("commit", "source", "tree")
 
     def __init__(self, commit: Commit[C, M] | None, tree: Tree[C, M]) -> None:
         self.commit = commit
         self.tree = tree
+        # Of an empty tree in memory None: it lies nowhere.
+        root = tree._root  # pyright: ignore[reportPrivateUsage]
+        self.source = None if commit is None or type(root) is not Stored else behind(root.source)
 
     @property
     def hash(self) -> Hash | None:
@@ -178,10 +182,15 @@ class ReadableStore(Generic[C, M]):
         NotFound for a detached store, which has no branch to watch.
         """
 
-        def call(name: str, change: Change[Hash]) -> None:
-            f(self._commits(change))
+        name = self._watchable()
+        following = Following(self._opened, _itself, _known(name, init))
 
-        return self._watches.watch(self._watchable(), call, init=hash_of(init))
+        def call(name: str, change: Change[Hash]) -> None:
+            found = following.change(name, change.after)
+            if found is not None and found.before != found.after:
+                f(found)
+
+        return self._watches.watch(name, call, init=hash_of(init))
 
     def watch_key(
         self,
@@ -195,32 +204,25 @@ class ReadableStore(Generic[C, M]):
         """
         steps = self._opened.home.codec.steps(path)
 
-        def pair(commit: Commit[C, M] | None) -> tuple[Commit[C, M], Tree[C, M]] | None:
-            tree = None if commit is None else commit.tree().find_tree(steps)
-            return None if commit is None or tree is None else (commit, tree)
+        def look(commit: Commit[C, M]) -> tuple[Commit[C, M], Tree[C, M]] | None:
+            tree = commit.tree().find_tree(steps)
+            return None if tree is None else (commit, tree)
+
+        name = self._watchable()
+        following = Following(self._opened, look, _known(name, init))
 
         def call(name: str, change: Change[Hash]) -> None:
-            commits = self._commits(change)
-            before, after = pair(commits.before), pair(commits.after)
-            if before is not None and after is not None and before[1] == after[1]:
-                return
-            found = diff.of(before, after)
-            if found is not None:
+            found = following.change(name, change.after)
+            if found is not None and (type(found) is not Updated or found.before[1] != found.after[1]):
                 f(found)
 
-        return self._watches.watch(self._watchable(), call, init=hash_of(init))
+        return self._watches.watch(name, call, init=hash_of(init))
 
     def _watchable(self) -> str:
         self._opened.check()
         if self._branch is None:
             raise NotFound("branch", "a detached store has none to watch")
         return self._branch
-
-    def _commits(self, change: Change[Hash]) -> Change[Commit[C, M]]:
-        get = self._opened.get
-        before = None if change.before is None else get(change.before, "a watched branch")
-        after = None if change.after is None else get(change.after, "a watched branch")
-        return cast("Change[Commit[C, M]]", diff.of(before, after))
 
     # -- inside ----------------------------------------------------------------------------------------------
 
@@ -232,20 +234,39 @@ class ReadableStore(Generic[C, M]):
 
     def _head(self) -> Head[C, M]:
         """The head and its tree now."""
-        self._opened.check()
+        opened = self._opened
+        opened.check()
         seen = self._seen
         if self._branch is None:
-            return seen
-        now = self._opened.backend.ref(self._branch)
-        if now != seen.hash:
-            commit = None if now is None else self._opened.get(now, f"the branch {self._branch}")
+            return seen if seen.source in (None, opened.source) else self._reread(seen)
+        now = opened.backend.ref(self._branch)
+        if now != seen.hash or seen.source not in (None, opened.source):
+            commit = None if now is None else opened.get(now, f"the branch {self._branch}")
             seen = self._seen = self._head_at(commit)
         return seen
 
-    def _parent(self, hash: Hash) -> Commit[C, M]:
-        return self._opened.get(hash, "a parent of a commit")
+    def _reread(self, seen: Head[C, M]) -> Head[C, M]:
+        """The head of a detached store, read where its objects lie since they have moved."""
+        assert seen.commit is not None
+        commit = self._opened.find(seen.commit.hash)
+        with self._lock:
+            if self._seen is seen and commit is not None:
+                self._seen = self._head_at(commit)
+            return self._seen
+
+    def _past(self) -> Callable[[Hash], Commit[C, M]]:
+        """Gives commits for one walk from a head back."""
+        return self._opened.following("a parent of a commit")
 
 
 def hash_of(commit: Commit[Any, Any] | None) -> Hash | None:
     """The hash of `commit`, None for None."""
     return None if commit is None else commit.hash
+
+
+def _known(name: str, init: Commit[C, M] | None) -> dict[str, Commit[C, M]]:
+    return {} if init is None else {name: init}
+
+
+def _itself(commit: Commit[C, M]) -> Commit[C, M]:
+    return commit

@@ -51,10 +51,12 @@ class HeadSuite(StoreFixtures):
             repo.commit_tree(Tree.of_contents(b"x", schema), info=info)
 
     def test_contents_are_never_taken_for_a_directory_or_a_commit(self, repo: Repos, main: Stores) -> None:
-        """CH-20: contents with the very bytes of one have another hash, or are found by their kind alone."""
+        """CH-20, US-08, CG-11: contents with the very bytes of one have another hash, or are found by kind."""
         head = made(main.set("a", b"1"))
         backend = repo._opened.backend  # pyright: ignore[reportPrivateUsage]
-        node = backend.read(Kind.NODE, head.tree_hash)
+        key = head.tree().key()
+        assert key is not None
+        node = backend.read(Kind.NODE, key.key)
         assert node is not None
         for data in (bytes(node), head.to_bytes()):
             made(main.set("copy", data))

@@ -22,7 +22,7 @@ from .concrete import of_concrete
 from .diff import change_of, data_of, differing
 from .edit import bind, fork, same
 from .home import HasHome, Home
-from .lazy import ABSENT, Child, Leaf, Pruned, Stored
+from .lazy import ABSENT, Child, Leaf, Pruned, Source, Stored
 from .merge import Clash, Edit, Merging, Resolve, encoded
 from .read import Root, leaf_root, shown
 from .stage import Frozen, Staged, grow
@@ -90,18 +90,14 @@ class Tree(WalkableTree[C, M]):
         if not isinstance(getattr(repo, "home", None), Home):
             raise TypeError(f"a repository is expected, not {type(repo).__name__}")
         home = repo.home
-        return Tree(home, _root_of(home, _kinded(key), home.source()))
+        source = home.source()
+        word = source.word(key.key) if isinstance(key, KindedKey) else 0
+        return Tree(home, _root_of(home, _kinded(key), source, word))
 
     @staticmethod
-    def of_key(repo: HasHome[C2, M2], key: KindedKey) -> Tree[C2, M2] | None:
+    def of_key(repo: HasHome[C2, M2], key: KindedKey | KindedHash) -> Tree[C2, M2] | None:
         """The tree at `key` in `repo`, or None if its root object is absent. Cost: one read."""
-        return Tree.of_hash(repo, _kinded(key))
-
-    @staticmethod
-    def of_hash(repo: HasHome[C2, M2], hash: KindedHash) -> Tree[C2, M2] | None:
-        """The tree with `hash` in `repo`, or None if its root object is not there. Cost: one read."""
-        hash = _kinded(hash)
-        from_repo = Tree.shallow(repo, hash)
+        from_repo = Tree.shallow(repo, key)
         root = from_repo._root
         try:
             if type(root) is Stored:
@@ -109,10 +105,18 @@ class Tree(WalkableTree[C, M]):
             elif type(root) is Leaf:
                 root.data()
         except DanglingHash as e:
-            if e.hash == hash.hash:
+            if e.hash == _kinded(key).hash:
                 return None
             raise
         return from_repo
+
+    @staticmethod
+    def of_hash(repo: HasHome[C2, M2], hash: KindedHash) -> Tree[C2, M2] | None:
+        """The tree with `hash` in `repo`, or None if its root object is not there. Cost: one read.
+
+        A repository may keep no index of its directories and contents: there only `of_key` finds them.
+        """
+        return Tree.of_key(repo, hash)
 
     # -- edits -------------------------------------------------------------------------------------------------
 
@@ -126,33 +130,37 @@ class Tree(WalkableTree[C, M]):
         steps = home.steps(path)
         data = home.encode(value)
         if metadata is None and steps:
-            root = self._root
+            root: Any = self._root
             line = root.line
             if line is not None:
-                # The usual edit: one more binding in a directory that is already staged by the newest handle.
-                with line.lock:
-                    version: int = line.version
-                    if version == self._version:
-                        node: Any = root
-                        last = len(steps) - 1
-                        for i, step in enumerate(steps):
-                            kid = node.now.get(step)
-                            if type(kid) is Staged:
-                                node = kid
-                            elif kid is None and node.base is None:
-                                line.version = version = version + 1
-                                node.put(
-                                    step, data if i == last else grow(line, steps[i + 1 :], data), version, 1
-                                )
-                                return Tree(home, root, version)
-                            elif i == last and type(kid) is bytes and line.repeats < 4096:
-                                if kid == data:
+                # The usual edit: one more binding below directories that are staged by the newest handle. As in
+                # `Editor`, whatever is no staged directory lacks `now` or `base`.
+                directory: Any = None
+                node = root
+                step = ""
+                way = iter(steps)
+                try:
+                    with line.lock:
+                        version: int = line.version
+                        if version == self._version:
+                            for step in way:
+                                directory = node
+                                node = directory.now.get(step)
+                                if node is None:
+                                    if directory.base is not None:
+                                        break
+                                    rest = [*way]
+                                    line.version = version = version + 1
+                                    directory.put(step, grow(line, rest, data) if rest else data, version, 1)
+                                    return Tree(home, root, version)
+                            if type(node) is bytes and directory.line is line and line.repeats < 4096:
+                                if node == data:
                                     return self
                                 line.version = version = version + 1
-                                node.put(step, data, version, 0)
+                                directory.put(step, data, version, 0)
                                 return Tree(home, root, version)
-                            else:
-                                break
+                except AttributeError:
+                    pass
             return self._bound(steps, data)
         encoded = home.encode_metadata(metadata)
         return self._bound(steps, data if encoded is None else Leaf(home.void, None, data, encoded))
@@ -345,7 +353,7 @@ class Tree(WalkableTree[C, M]):
         if type(root) is Staged or not root.source.saved or isinstance(root.source, Pruned):
             return None
         kinded = self.kinded_hash()
-        return KindedKey(kinded.kind, kinded.hash, kinded.metadata)
+        return KindedKey(kinded.kind, root.source.key(kinded.hash, root.word), kinded.metadata)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -403,28 +411,12 @@ class Editor(Generic[C, M]):
 
     def add(self, path: PathLike, value: C, *, metadata: M | None = None) -> None:
         """Bind `path` to the contents `value`, as `Tree.add`."""
-        tree = self._tree
-        home = tree._home
-        steps = home.steps(path)
-        if metadata is None and self._alone and steps:
-            data = home.encode(value)
-            node: Any = tree._root
-            last = len(steps) - 1
-            for i, step in enumerate(steps):
-                now = node.now
-                kid = now.get(step)
-                if type(kid) is Staged:
-                    node = kid
-                elif node.base is None and (kid is None or (i == last and type(kid) is bytes)):
-                    if kid is None:
-                        node.size += 1
-                    now[step] = data if i == last else grow(node.line, steps[i + 1 :], data)
-                    return
-                else:
-                    break
-            self._bind(steps, data)
+        given: object = value
+        if metadata is None and not isinstance(given, Tree):
+            self[path] = value
         else:
-            self._bind(steps, home.leaf(value, metadata))
+            home = self._tree._home
+            self._bind(home.steps(path), home.leaf(value, metadata))
 
     def remove(self, path: PathLike) -> bool:
         """Unbind `path`, as `Tree.remove`; whether anything was there."""
@@ -452,8 +444,35 @@ class Editor(Generic[C, M]):
         """Bind `path` to contents, or to a tree."""
         if isinstance(value, Tree):
             self.add_tree(path, cast("Tree[C, M]", value))
-        else:
-            self.add(path, value)
+            return
+        tree = self._tree
+        home = tree._home
+        steps = home.steps(path)
+        data = home.encode(value)
+        if self._alone and steps:
+            # The usual edit: one more binding below staged directories. Each call and each look at a type would cost
+            # as much as a step of the way; whatever is no staged directory lacks `now` or `base`.
+            directory: Any = None
+            node: Any = tree._root
+            step = ""
+            way = iter(steps)
+            try:
+                for step in way:
+                    directory = node
+                    node = directory.now.get(step)
+                    if node is None:
+                        if directory.base is not None:
+                            break
+                        rest = [*way]
+                        directory.now[step] = grow(directory.line, rest, data) if rest else data
+                        directory.size += 1
+                        return
+                if type(node) is bytes and directory.base is None:
+                    directory.now[step] = data
+                    return
+            except AttributeError:
+                pass
+        self._bind(steps, data)
 
     def __delitem__(self, path: PathLike) -> None:
         """Unbind `path`; NotFound if there is nothing."""
@@ -512,12 +531,12 @@ def _kinded(key: KindedKey | KindedHash) -> KindedHash:
     return key
 
 
-def _root_of(home: Home[Any, Any], kinded: KindedHash, source: Any) -> Stored | Leaf:
+def _root_of(home: Home[Any, Any], kinded: KindedHash, source: Source, word: int = 0) -> Stored | Leaf:
     hash_ = home.check_hash(kinded.hash)
     if kinded.kind == "node":
-        return Stored(hash_, source)
+        return Stored(hash_, source, word=word)
     metadata = kinded.metadata
     if metadata is not None:
         # From outside: an entry with the bytes of the default would be a second form of the same directory.
         metadata = home.encode_metadata(home.schema.metadata.decode(metadata))
-    return Leaf(source, hash_, None, metadata)
+    return Leaf(source, hash_, None, metadata, word)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -37,18 +37,23 @@ def commit(
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Hash]:
     """The hashes of the commits that stores read from now on."""
     read: list[Hash] = []
-    get = Store._parent
+    past = Store._past
 
-    def parent(self: Store[str, None], hash: Hash) -> Commit[str]:
-        read.append(hash)
-        return get(self, hash)
+    def counting(self: Store[str, None]) -> Callable[[Hash], Commit[str]]:
+        get = past(self)
 
-    monkeypatch.setattr(Store, "_parent", parent)
+        def parent(hash: Hash) -> Commit[str]:
+            read.append(hash)
+            return get(hash)
+
+        return parent
+
+    monkeypatch.setattr(Store, "_past", counting)
     return read
 
 
 def test_it_is_the_last_commit_that_changed_the_contents(repo: Repo[str, None]) -> None:
-    """CH-16: making and removing count, the oldest comes first."""
+    """CH-16, US-12: making and removing count, the oldest comes first."""
     main = repo.main()
     assert main.last_modified("a") == []
     main.set("a", "1")

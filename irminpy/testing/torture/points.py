@@ -246,7 +246,7 @@ _PROGRAM = [
 def points(*, seed: int, limit: int = 10) -> Points:
     """Meet all points: the images of one program, `limit` for each moment, and the scenarios."""
     out = Points()
-    for subject in (pack(), pack(durability="full")):
+    for subject in (pack(), pack("minimal", "full")):
         found = replay(subject, _PROGRAM, seed=seed, limit=limit, classify=classify)
         for name, count in found.points.items():
             out.met[name] += count
