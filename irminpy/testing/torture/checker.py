@@ -72,9 +72,9 @@ def check(
     wrong = verdict.violations.append
     here = Path(path)
     if quiet and here.exists():
-        before = tree_of(here)
+        before = _at_rest(here)
         _look(subject, path, ledger, promise, verdict, "a reader", readonly=True)
-        if tree_of(here) != before:
+        if _at_rest(here) != before:
             wrong("D5: a reader changed files of the store")
         if verdict.violations:
             return verdict
@@ -100,6 +100,11 @@ def check(
     if verdict.ok and subject.fsck is not None:
         verdict.violations += [f"D3: {problem}" for problem in subject.fsck(path)]
     return verdict
+
+
+def _at_rest(path: Path) -> dict[str, bytes | None]:
+    """The files at `path`, but for LMDB's table of readers."""
+    return {name: data for name, data in tree_of(path).items() if not name.endswith("lock.mdb")}
 
 
 def content(subject: Subject, path: str) -> dict[str, bytes | None]:
