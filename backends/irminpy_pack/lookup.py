@@ -29,12 +29,14 @@ class Lookup:
     everything in the tail. Questions that come meanwhile wait for it.
     """
 
-    __slots__ = ("_mend", "_mending", "_older", "_tail", "kinds", "places")
+    __slots__ = ("_mend", "_mending", "_older", "_tail", "end", "kinds", "places")
 
     def __init__(self, strategy: str, places: Index | None, mend: Callable[[Lookup], None]) -> None:
         self.kinds = INDEXED[strategy]
         """The kinds of frames that are indexed."""
         self.places = places
+        self.end = 0
+        """The virtual offset up to which the index reaches."""
         self._mend = mend
         self._mending = threading.Lock()
         self._tail: dict[bytes, int] = {}

@@ -192,6 +192,7 @@ class State:
             with suppress(StorageError):
                 fill(places, self.log.entries(begin, end, lookup.kinds), end)
             begin = places.end
+        lookup.end = begin
         if begin < end:
             lookup.add(self.log.entries(begin, end, lookup.kinds))
 
@@ -419,7 +420,8 @@ class State:
         rows = tuple([Row(s.header.number, s.base, 0) for s in table.segments])
         indexes = found.manifest.indexes
         manifest = Manifest(uuid, found.manifest.generation, _sealed(rows, table), done.tip, indexes)
-        if found.rebuilt or found.unlisted or done.dropped or manifest.segments != found.manifest.segments:
+        changed = manifest.segments != found.manifest.segments
+        if found.rebuilt or found.unlisted or done.dropped or changed:
             write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         if done.tip != self.tip or not here:

@@ -341,8 +341,8 @@ class Writer:
                     if self._settings.linger:
                         time.sleep(self._settings.linger)
                     self._sync_and_publish()
-        self._announcer.speak()
         self._index_in_time()
+        self._announcer.speak()  # the last thing: a listener may close this handle
 
     def _sync_and_publish(self) -> None:
         """With the turn: one sync for everything that is appended now."""
@@ -436,7 +436,7 @@ class Writer:
         places = state.lookup.places
         if places is None or self._flusher is not None:
             return
-        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - places.end >= TAIL_BYTES:
+        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - state.lookup.end >= TAIL_BYTES:
             with self.mutex:
                 if self._flusher is None:
                     self._flusher = threading.Thread(target=self._index, name="irminpy-index", daemon=True)
@@ -459,7 +459,7 @@ class Writer:
         done = False
         try:
             places.add(entries, end)
-            done = True
+            lookup.end, done = end, True
         except IndexDamaged:
             lookup.turned(done)
             lookup.mend(places)
