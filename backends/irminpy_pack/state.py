@@ -175,7 +175,8 @@ class State:
         )
         if places is not None and places.end > self.tip.end:
             # It was filled from batches that were lost since.
-            places.close()
+            with suppress(IndexDamaged):
+                places.close()
             places = None
             if self.writing:
                 set_aside(self.files, self.root.index(self.manifest.generation, self.strategy))
@@ -200,7 +201,8 @@ class State:
         """Replace the index of `lookup`, which is damaged."""
         directory = self.root.index(self.manifest.generation, self.strategy)
         if lookup.places is not None:
-            lookup.places.close()
+            with suppress(IndexDamaged):
+                lookup.places.close()
         places = None
         if self.writing:
             set_aside(self.files, directory)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from irminpy_pack.files import Files
 
-from ... import check as check_
 from ...errors import IrminError, NotAStore
 from ...hash import Hash
 from ..model import bindings_of
@@ -179,10 +178,8 @@ def _heads(repo: Repos, ledger: Ledger, verdict: Verdict, who: str) -> None:
 
 
 def _closure(repo: Repos, ledger: Ledger, state: int, verdict: Verdict, who: str) -> None:
-    opened = repo._opened
-    heads = {commit.hex()[:12]: Hash(commit) for commit in ledger.states[state].commits}
-    schema = repo.schema
-    report = check_.check(opened.backend, heads, schema.codec, schema.contents.decode, schema.metadata.decode)
+    heads = [Hash(commit) for commit in sorted(ledger.states[state].commits)]
+    report = repo.check(heads)
     verdict.violations += [f"D3: {who}: {problem}" for problem in report.problems]
     if report.commits < len(heads) and not report.problems:
         verdict.violations.append(f"D1: {who}: {len(heads)} commits are promised, {report.commits} found")
