@@ -175,8 +175,7 @@ class State:
         )
         if places is not None and places.end > self.tip.end:
             # It was filled from batches that were lost since.
-            with suppress(IndexDamaged):
-                places.close()
+            places.close()
             places = None
             if self.writing:
                 set_aside(self.files, self.root.index(self.manifest.generation, self.strategy))
@@ -201,8 +200,7 @@ class State:
         """Replace the index of `lookup`, which is damaged."""
         directory = self.root.index(self.manifest.generation, self.strategy)
         if lookup.places is not None:
-            with suppress(IndexDamaged):
-                lookup.places.close()
+            lookup.places.close()
         places = None
         if self.writing:
             set_aside(self.files, directory)
