@@ -25,6 +25,9 @@ __all__ = ["ALARM", "STORE", "Outcome", "box", "record", "replay", "run"]
 STORE = "store"
 """The name of the store below the directory of an experiment; beside it are its temporary directories."""
 
+PROBED = 4
+"""Of so many moments, the stores of one are also written to after recovery."""
+
 ALARM = 30.0
 """Seconds after which one check counts as hung."""
 
@@ -151,7 +154,8 @@ def replay(
                     if (root / name).parent.is_dir():
                         (root / name).write_bytes(data)
             promise = Promise.after(image.acknowledged, ledger, lossy=subject.lossy)
-            return check(subject, str(root / STORE), ledger, promise).violations
+            probe = image.at % PROBED == 0
+            return check(subject, str(root / STORE), ledger, promise, probe=probe).violations
 
     for image, answer in spread(judge, wanted(), timeout=ALARM):
         outcome.distinct = len(contents)
