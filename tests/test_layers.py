@@ -60,7 +60,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "torture.register",
         ),
         *("torture.readers", "torture.packs", "torture.probes", "torture.points", "torture.plants"),
-        *("torture.selftest", "torture.command", "torture", "torture.__main__", "__main__"),
+        *("torture.selftest", "torture.machine", "torture.command", "torture", "torture.__main__", "__main__"),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": ("failure", "output", "demo"),

@@ -245,6 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         spent = time.monotonic() - began
         print(f"{name}: {figures}; {len(wrong)} violations; seed {given.seed}; {spent:.0f} s", flush=True)
         for text in wrong[:10]:
-            print(f"  {text}", flush=True)
+            # Of a traceback the end says what was raised.
+            print(f"  {text if len(text) <= 1000 else f'{text[:300]} … {text[-600:]}'}", flush=True)
     print(f"{'FAILED' if failed else 'ok'}, {time.monotonic() - started:.0f} s")
     return int(failed)
