@@ -88,8 +88,9 @@ class _Check:
         self.files, self.root, self.identity, self.schema = files, root, identity, schema
         self.report, self.manifest, self.table = report, manifest, table
         self.framing = Framing(identity.hash_size)
-        self.view = View(self.framing, table, schema.codec.digest)
+        self.view = View(self.framing, table, schema.codec, schema.hash, self._find)
         self.log = Log(self.framing, table)
+        self.place: Callable[[int, bytes], int] | None = None
         self.progress = progress
 
     def run(self, level: int) -> None:
@@ -103,7 +104,7 @@ class _Check:
         if level >= LEVELS.index("index"):
             indexes = self._indexes()
             visits += indexes
-        place = self._place(indexes, published)
+        place = self.place = self._place(indexes, published)
         if level >= LEVELS.index("graph"):
             visits.append(Graph(self.schema, self.framing, self.table, self.view, place, frozenset(), report))
 
@@ -160,6 +161,9 @@ class _Check:
             return places.get(bytes((kind,)) + hash, 0)
 
         return place
+
+    def _find(self, hash: bytes) -> int:
+        return 0 if self.place is None else self.place(Kind.CONTENTS, hash)
 
     # -- HEAD --------------------------------------------------------------------------------------------------
 
