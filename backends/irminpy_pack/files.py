@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from irminpy.errors import StorageError
@@ -94,7 +94,7 @@ class Files:
 
 
 @contextmanager
-def typed(path: str) -> Iterator[None]:
+def typed(path: str) -> Generator[None, None, None]:
     """What the system refuses meanwhile becomes a StorageError about the store at `path`."""
     try:
         yield

@@ -236,7 +236,7 @@ class Index:
         return self._fingerprint
 
     def close(self) -> Fingerprint | None:
-        """Release it; what `fingerprint` says at the end, or None if it is `readonly` or known to be damaged.
+        """Release it; what `fingerprint` says at the end, or None if it is `readonly` or damaged.
 
         A second call does nothing.
         """
@@ -244,9 +244,11 @@ class Index:
         if environment is None:
             return None
         try:
-            return (
-                None if environment.readonly or self.readonly or environment.condemned else self.fingerprint()
-            )
+            if environment.readonly or self.readonly or environment.condemned:
+                return None
+            return self.fingerprint()
+        except IndexDamaged:
+            return None
         finally:
             self._environment = None
             environment.release()

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from irminpy_pack.files import Files
 
-from ... import check as check_
 from ...errors import IrminError, NotAStore
 from ...hash import Hash
 from ..model import bindings_of
@@ -72,9 +71,9 @@ def check(
     wrong = verdict.violations.append
     here = Path(path)
     if quiet and here.exists():
-        before = tree_of(here)
+        before = _at_rest(here)
         _look(subject, path, ledger, promise, verdict, "a reader", readonly=True)
-        if tree_of(here) != before:
+        if _at_rest(here) != before:
             wrong("D5: a reader changed files of the store")
         if verdict.violations:
             return verdict
@@ -100,6 +99,11 @@ def check(
     if verdict.ok and subject.fsck is not None:
         verdict.violations += [f"D3: {problem}" for problem in subject.fsck(path)]
     return verdict
+
+
+def _at_rest(path: Path) -> dict[str, bytes | None]:
+    """The files at `path`, but for LMDB's table of readers."""
+    return {name: data for name, data in tree_of(path).items() if not name.endswith("lock.mdb")}
 
 
 def content(subject: Subject, path: str) -> dict[str, bytes | None]:
@@ -174,10 +178,8 @@ def _heads(repo: Repos, ledger: Ledger, verdict: Verdict, who: str) -> None:
 
 
 def _closure(repo: Repos, ledger: Ledger, state: int, verdict: Verdict, who: str) -> None:
-    opened = repo._opened
-    heads = {commit.hex()[:12]: Hash(commit) for commit in ledger.states[state].commits}
-    schema = repo.schema
-    report = check_.check(opened.backend, heads, schema.codec, schema.contents.decode, schema.metadata.decode)
+    heads = [Hash(commit) for commit in sorted(ledger.states[state].commits)]
+    report = repo.check(heads)
     verdict.violations += [f"D3: {who}: {problem}" for problem in report.problems]
     if report.commits < len(heads) and not report.problems:
         verdict.violations.append(f"D1: {who}: {len(heads)} commits are promised, {report.commits} found")

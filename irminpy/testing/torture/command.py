@@ -22,6 +22,7 @@ from .replay import Outcome, replay
 from .selftest import selftest
 from .subject import Subject
 from .sweep import sweep
+from .syscalls import syscalls
 
 __all__ = ["PROFILES", "Profile", "main"]
 
@@ -175,6 +176,16 @@ def _lapse(profile: Profile, seed: int) -> Result:
     return f"{one.deaths} processes died, {one.images} images of the next one", one.violations
 
 
+def _syscalls(profile: Profile, seed: int) -> Result:
+    first = 1 if profile.steps < 10 else 3
+    program = random_program(seed, profile.steps)
+    one = syscalls(pack(), program, seed=seed, first=first)
+    figures = (
+        f"{one.reached} calls of LMDB failed in {one.runs.total()} runs, {one.errors} users met an error"
+    )
+    return figures, one.violations
+
+
 def _register(profile: Profile, seed: int) -> Result:
     kills = profile.processes * profile.operations // 50
     one = register(
@@ -206,6 +217,7 @@ EXPERIMENTS: dict[str, Callable[[Profile, int], Result]] = {
     "flip": _flip,
     "fsyncgate": _fsyncgate,
     "lapse": _lapse,
+    "syscalls": _syscalls,
     "register": _register,
     "readers": _readers,
     "selftest": _selftest,
@@ -233,6 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         spent = time.monotonic() - began
         print(f"{name}: {figures}; {len(wrong)} violations; seed {given.seed}; {spent:.0f} s", flush=True)
         for text in wrong[:10]:
-            print(f"  {text}", flush=True)
+            # Of a traceback the end says what was raised.
+            print(f"  {text if len(text) <= 1000 else f'{text[:300]} … {text[-600:]}'}", flush=True)
     print(f"{'FAILED' if failed else 'ok'}, {time.monotonic() - started:.0f} s")
     return int(failed)

@@ -24,4 +24,4 @@ def pack(index: str = "always", durability: str = "wal", *, seal: int = SEAL, io
 
 def packs() -> list[Subject]:
     """The modes that differ in what they write, or in when they sync."""
-    return [pack(), pack(durability="full"), pack(durability="none")]
+    return [pack(), pack("minimal", "full"), pack(durability="none")]

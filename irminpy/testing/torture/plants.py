@@ -156,10 +156,14 @@ class _Same(bytes):
 def _no_hash_check() -> Plant:
     init = View.__init__
 
-    def unchecked(self: View, *given: Any) -> None:
-        init(self, *given)
+    def unchecked(self: View, *rest: Any) -> None:
+        init(self, *rest)
         digest = self.digest
-        self.digest = lambda data: _Same(digest(data))
+
+        def same(data: bytes) -> bytes:
+            return _Same(digest(data))
+
+        self.digest = same
 
     return _seam(View, "__init__", unchecked)
 
@@ -168,11 +172,11 @@ def _own_hash() -> Plant:
     """A frame is checked against the hash that it states itself."""
     at = View.at
 
-    def own(self: View, word: int, hash: bytes) -> Any:
-        found = at(self, word, hash)
+    def own(self: View, word: int, hash: bytes, **how: Any) -> Any:
+        found = at(self, word, hash, **how)
         if found is None and word:
             frame = Log(self.framing, self.table).frame((word >> 22) << 3)
-            return None if frame is None else at(self, word, frame.hash)
+            return None if frame is None else at(self, word, frame.hash, **how)
         return found
 
     return _seam(View, "at", own)

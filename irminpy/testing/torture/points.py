@@ -7,11 +7,16 @@ either a kind of crash image, which must be met and survived, or a scenario of i
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+from irminpy_pack.environment import Environment
 from irminpy_pack.files import Files
+from irminpy_pack.index import Index
 
 from ...errors import IrminError, UnsupportedVersion
 from .checker import Promise, check
@@ -22,8 +27,9 @@ from .packs import pack
 from .probes import PROBES
 from .program import Step, ledger_of, open_repo, random_program
 from .recording import Event, Recording, load, tree_of
-from .replay import ALARM, STORE, box, record, replay
+from .replay import ALARM, STORE, box, record, replay, run
 from .subject import Subject
+from .victims import has_strace, killing, victim
 
 __all__ = ["POINTS", "Point", "Points", "classify", "points"]
 
@@ -57,6 +63,7 @@ def _appended(event: Event) -> bool:
     return event.op == "write" and _pack(event) and event.offset > 0
 
 
+_SMALL = 48 << 10  # bytes of a map that the index of a few hundred objects outgrows
 _PARTS = ("torn", "zeros", "head", "hole", "length")
 
 
@@ -123,6 +130,56 @@ def _newer_format(seed: int) -> tuple[int, list[str]]:
                 return 1, [f"C22: a newer format is refused as {type(e).__name__}: {e}"]
             return 1, ["C22: a newer format was opened"]
         return 1, [] if tree_of(root) == before else ["C22: files of a newer format were changed"]
+
+
+def _full_map(seed: int) -> tuple[int, list[str]]:
+    """C21: the map of the index is too small for what goes in at once; it grows, and nothing is lost."""
+    grown = 0
+    grow = Environment._grow
+
+    def counted(self: Environment, *rest: Any) -> None:
+        nonlocal grown
+        grown += 1
+        grow(self, *rest)
+
+    def small(*rest: Any, **how: Any) -> Index:
+        return opened(*rest, **{**how, "map_size": _SMALL})
+
+    opened = Index.open
+    program = [Step("tree", "main", f"t{i}", b"%d" % i * 40) for i in range(40)]
+    ledger = ledger_of(program)
+    subject = pack(seal=1 << 20)
+    with (
+        box() as root,
+        mock.patch.object(Environment, "_grow", counted),
+        mock.patch.object(Index, "open", staticmethod(small)),
+    ):
+        path = str(root / STORE)
+        run(subject, path, Files(), program, lambda state: None)
+        last = len(program)
+        return grown, [f"C21: {one}" for one in check(subject, path, ledger, Promise(last, last)).violations]
+
+
+def _interrupted_rebuild(seed: int) -> tuple[int, list[str]]:
+    """C23: the index is gone, and the process that makes it anew is killed on the way."""
+    subject = pack()
+    program = random_program(seed, 10, reopen=False)
+    ledger, last = ledger_of(program), len(program)
+    made = {name: data for name, data in store_of(subject, program).items() if not name.endswith(".mdb")}
+    blows = [(call, n) for call in ("pwrite64", "?pwritev,?writev", "fdatasync") for n in range(1, 7)]
+    met, found = 0, list[str]()
+    for call_, n in blows if has_strace() else [("", n) for n in range(12)]:
+        with box() as root:
+            load(root, made)
+            path = str(root / STORE)
+            if call_:
+                ended = victim(subject, path, program, ledger, last, inject=killing(call_, n))
+            else:
+                ended = victim(subject, path, program, ledger, last, delay=0.002 * n)
+            met += ended.died.signal == signal.SIGKILL
+            bad = check(subject, path, ledger, Promise(last, last)).violations
+            found += [f"C23: killed at {call_} {n}: {one}" for one in bad]
+    return met, found
 
 
 def _lost_race(seed: int) -> tuple[int, list[str]]:
@@ -205,9 +262,9 @@ POINTS: dict[str, Point] = {
         "garbage collection: the old segments are not unlinked",
         lambda i: i.event.phase == "collect" and i.event.op == "unlink" and _pack(i.event),
     ),
-    "C21": Point("the map of the index is full"),
+    "C21": Point("the map of the index is full", scenario=_full_map),
     "C22": Point("another version of the format", scenario=_newer_format),
-    "C23": Point("rebuilding the index is interrupted"),
+    "C23": Point("making the index anew is interrupted", scenario=_interrupted_rebuild),
     "C24": Point("recovery is interrupted", scenario=_interrupted_recovery),
     "C25": Point("export or import of a snapshot is interrupted"),
 }
@@ -246,7 +303,7 @@ _PROGRAM = [
 def points(*, seed: int, limit: int = 10) -> Points:
     """Meet all points: the images of one program, `limit` for each moment, and the scenarios."""
     out = Points()
-    for subject in (pack(), pack(durability="full")):
+    for subject in (pack(), pack("minimal", "full")):
         found = replay(subject, _PROGRAM, seed=seed, limit=limit, classify=classify)
         for name, count in found.points.items():
             out.met[name] += count

@@ -228,7 +228,9 @@ class Recording(Counting):
         with self._records:
             fd = super().open(path, flags, mode)
             number = self._lookup(path)
-            if number is None:
+            if number is None and not flags & os.O_CREAT:
+                number = self._number()  # a file of LMDB's, of which the record knows nothing
+            elif number is None:
                 parent, name = self._place(path)
                 number = self._number()
                 self._live[parent][name] = number
