@@ -308,10 +308,6 @@ class PackBackend:
         `Incremental`. StorageError if the objects of the store moved meanwhile: nothing leads to the chunks yet, so
         garbage collection did not keep them.
         """
-        with typed(self.state.root.path):
-            return self._put_stream(file)
-
-    def _put_stream(self, file: Readable) -> Key:
         writer, before = self._writing(), self.reader
         taken: Large | bytes
         codec, function = self.state.view.codec, self.state.view.function

@@ -26,7 +26,7 @@ from irminpy.hash import Hash, HashFunction
 from irminpy.objects import Kind, Objects
 
 from .append import Batch, Builder, Piece
-from .files import write_at
+from .files import typed, write_at
 from .head import MODES
 from .index import IndexDamaged
 from .large import LIMIT, Large, split
@@ -148,7 +148,8 @@ class Writer:
     def put(self, chunks: Sequence[tuple[bytes, bytes]], /) -> list[int]:
         """Write chunks as contents that nothing leads to yet; the word of each."""
         objects = Objects(contents=dict(chunks))
-        self.write(objects)
+        with typed(self._state.root.path):
+            self.write(objects)
         return [objects.words[hash_] for hash_, _ in chunks]
 
     def put_large(self, large: Large, reader: Callable[[], object], before: Any) -> int:
@@ -160,7 +161,8 @@ class Writer:
         if word and self._state.view.large(word, large.hash) == large:
             return word
         objects = Objects(words=dict(zip(large.hashes, large.words, strict=True)), reader=before)
-        self.write(objects, (), reader, [large])
+        with typed(self._state.root.path):
+            self.write(objects, (), reader, [large])
         return objects.words[large.hash]
 
     def _split(self, objects: Objects) -> list[Large]:

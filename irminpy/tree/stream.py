@@ -34,11 +34,13 @@ def open_contents(child: bytes | Leaf) -> io.BufferedReader:
         return stream_of(data)
     source = child.source
     if not source.in_memory(child.hash, Kind.CONTENTS):
+        word = child.word
         if isinstance(source, Pool):
+            word = word or source.word(child.hash)
             source = source.base_repo() or source
         if isinstance(source, RepoSource) and isinstance(source.reader, StreamReader):
             source.counters.contents_find += 1
-            stream = source.reader.open_stream(source.key(child.hash, child.word))
+            stream = source.reader.open_stream(source.key(child.hash, word))
             if stream is None:
                 raise DanglingHash("contents", Hash(child.hash))
             return stream
