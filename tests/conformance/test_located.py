@@ -103,6 +103,7 @@ def test_random_writes_and_merges_agree_while_objects_move(mode: str) -> None:
     class Machine(StoreMachine):
         schema = Schema(format=Native(2, 2))
         reopens = True
+        by_hash = mode == "always"
 
         def make(self) -> Maker:
             self.located = made(mode)

@@ -128,6 +128,7 @@ def test_random_writes_and_merges_agree_with_plain_values(index: str) -> None:
 
         class Machine(StoreMachine):
             reopens = True
+            by_hash = index == "always"
             made = 0
 
             def make(self) -> Maker:
