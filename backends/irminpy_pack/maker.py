@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from irminpy.backend import Backend, Options
 from irminpy.errors import DecodeError, NotAStore, StorageError
@@ -13,7 +13,7 @@ from irminpy.schema import Schema
 
 from .backend import PackBackend
 from .files import Files, typed
-from .fsck import LEVELS, Level, Report, fsck
+from .fsck import LEVELS, Report, fsck
 from .head import MODES
 from .identity import Identity, Root
 from .index import CHECK
@@ -90,7 +90,7 @@ class Pack:
         wanted = Schema() if schema is None else schema
         if level not in LEVELS:
             raise DecodeError("level", f"{level!r:.40} is none of {', '.join(LEVELS)}")
-        return fsck(self.path, wanted, cast("Level", level), files=self.files, progress=progress)
+        return fsck(self.path, wanted, level, files=self.files, progress=progress)
 
     def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
         """A handle on the store; see `irminpy.backend.Maker`."""
