@@ -18,7 +18,19 @@ from .key import Key
 from .objects import Kind, Objects
 from .schema import Schema
 
-__all__ = ["ANY", "Backend", "Maker", "Options", "Reader", "RefChange", "RefListener", "RefUpdate"]
+__all__ = [
+    "ANY",
+    "Backend",
+    "Locating",
+    "Maker",
+    "Moved",
+    "Moving",
+    "Options",
+    "Reader",
+    "RefChange",
+    "RefListener",
+    "RefUpdate",
+]
 
 
 class _Any:
@@ -115,6 +127,62 @@ class Backend(Reader, Protocol):
     def close(self) -> None:
         """Release everything. A second call does nothing."""
         ...
+
+
+@runtime_checkable
+class Locating(Protocol):
+    """Optional, of a reader: it knows where the children of an object lie.
+
+    A *word* is a number from 1 to 2^64 - 1 that leads to an object of this reader; 0 says nothing. A word is never
+    believed: what it leads to counts only if it has the hash that was asked for. Who reads a node hands its words
+    on to whoever reads its children, so that an object need not be found by its hash.
+
+    `Backend.write` of such a backend is given the words of children that are not in the batch, in
+    `Objects.words`. It adds those of the objects it wrote, and the columns of their nodes to `Objects.hints`.
+    """
+
+    def load(self, kind: Kind, hash: bytes, word: int, /) -> tuple[bytes, bytes] | None:
+        """The canonical bytes of the object, and the words of its children, 8 bytes each, little-endian.
+
+        Children of a node come in the order of its hashes; of a commit the root first, then the parents. The words
+        may be missing altogether (b""). None, Corrupted and kinds are as in `Reader.read`. With word 0 the object
+        is looked for by its hash, and not found where the reader keeps no such index. The same if nothing with
+        that hash lies where the word says.
+        """
+        ...
+
+    def key(self, hash: bytes, word: int, /) -> Hash | Key:
+        """The key of an object of this reader that lies where `word` says, 0 meaning unknown. Reads nothing."""
+        ...
+
+    def word(self, key: Hash | Key, /) -> int:
+        """Where the object of `key` lies for this reader; 0 if that is not known.
+
+        A key of an older reader of the same store (see `Moving`) may be translated; its own word means nothing
+        here. Reads no object.
+        """
+        ...
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """Optional, of a backend: its objects may move, by garbage collection."""
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the objects where they lie now; another object once they have moved.
+
+        An old one reads on from what it has open, as long as somebody holds it. A reader of a locating backend
+        is locating too. Cheap: asked for before every read of a head.
+        """
+        ...
+
+
+class Moved(Exception):
+    """Raised by the `write` of a moving backend: `Objects.reader` is not its reader any more.
+
+    Nothing was written. The tree is gathered again, with words of the present reader.
+    """
 
 
 @dataclass(frozen=True, slots=True)

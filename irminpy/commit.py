@@ -6,21 +6,23 @@ module knows no branches but as ref updates that travel with the objects of a co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from html import escape
-from typing import Any, Generic, TypeAlias, cast
+from typing import Any, Generic, NamedTuple, TypeAlias, cast
 
-from .backend import Backend, RefUpdate
+from .backend import Backend, Moved, RefUpdate
 from .errors import Closed, Corrupted, DanglingHash, DecodeError
 from .hash import Hash
 from .info import Info
-from .key import KindedKey
+from .key import Key, KindedKey
 from .objects import Commit as CommitVal
-from .objects import Kind, Objects
+from .objects import Kind, Objects, located
+from .trail import Behind, trail
 from .tree import Tree
 from .tree.export import gather, save
 from .tree.home import Home
-from .tree.lazy import RepoSource, Stored
+from .tree.lazy import Leaf, RepoSource, Stored, behind
 from .types import C, M
 
 __all__ = ["Commit", "Infos", "Opened"]
@@ -31,15 +33,27 @@ Infos: TypeAlias = Info | Callable[[], Info]
 _SHOWN = 200  # characters of a message in HTML
 
 
+class Place(NamedTuple):
+    """Where a commit was read."""
+
+    source: RepoSource
+    word: int
+    """Where it lies there; 0 if that is not known."""
+    words: bytes
+    """Where its root and its parents lie, 8 bytes each; b"" if that is not known."""
+
+
 class Commit(Generic[C, M]):
     """A commit of a repository: a tree, its parents, and what it says about itself. Immutable; equal by hash."""
 
-    __slots__ = ("__weakref__", "_hash", "_home", "_val")
+    __slots__ = ("__weakref__", "_hash", "_home", "_place", "_val")
 
-    def __init__(self, home: Home[C, M], hash: Hash, val: CommitVal) -> None:
+    def __init__(self, home: Home[C, M], hash: Hash, val: CommitVal, place: Place | None = None) -> None:
         self._home = home
         self._hash = hash
         self._val = val
+        # Where it was read, if it was; objects may move.
+        self._place = place
 
     @property
     def hash(self) -> Hash:
@@ -47,9 +61,10 @@ class Commit(Generic[C, M]):
         return self._hash
 
     @property
-    def key(self) -> Hash:
+    def key(self) -> Hash | Key:
         """What leads to this commit in its repository."""
-        return self._hash
+        place = self._here()
+        return place.source.key(self._hash, place.word)
 
     @property
     def info(self) -> Info:
@@ -67,8 +82,26 @@ class Commit(Generic[C, M]):
         return self._val.node
 
     def tree(self) -> Tree[C, M]:
-        """The tree, unread. Cost: nothing until it is read."""
-        return Tree(self._home, self._home.stored(self._val.node))
+        """The tree, unread. Cost: nothing until it is read; one read if objects have moved since this commit was."""
+        place = self._here()
+        word = int.from_bytes(place.words[:8], "little")
+        return Tree(self._home, self._home.stored(self._val.node, place.source, word))
+
+    def _here(self) -> Place:
+        """Where this commit and what it points at lie now; where they lay, if it is gone from there."""
+        place, source = self._place, self._home.source()
+        if place is not None and place.source is source:
+            return place
+        found = source.fetch(Kind.COMMIT, self._hash) if source.locates else None
+        if found is None and source.locates and place is not None:
+            return place
+        place = self._place = Place(source, 0, b"" if found is None else found[1])
+        return place
+
+    def parents_located(self) -> Iterator[tuple[bytes, int]]:
+        """(hash, word) for each parent of which it is known where it lay when this commit was read."""
+        place = self._place
+        return located(b"".join(self._val.parents), b"" if place is None else place.words[8:])
 
     def short(self, n: int = 10) -> str:
         """The first `n` hexadecimal digits of the hash."""
@@ -115,14 +148,11 @@ class Commit(Generic[C, M]):
 class Opened(Generic[C, M]):
     """An open backend with what stores need besides: the home of its trees, the default author, the clock."""
 
-    __slots__ = ("author", "backend", "clock", "closed", "home", "source")
+    __slots__ = ("author", "backend", "clock", "closed", "home")
 
-    def __init__(
-        self, backend: Backend, home: Home[C, M], source: RepoSource, author: str, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, backend: Backend, home: Home[C, M], author: str, clock: Callable[[], float]) -> None:
         self.backend = backend
         self.home = home
-        self.source = source
         self.author = author
         self.clock = clock
         self.closed = False
@@ -134,25 +164,53 @@ class Opened(Generic[C, M]):
 
     # -- reading ---------------------------------------------------------------------------------------------
 
-    def find(self, hash: Hash) -> Commit[C, M] | None:
-        """The commit `hash`, or None. Cost: one read. Raises Corrupted."""
+    @property
+    def source(self) -> RepoSource:
+        """Where objects are read, as they lie now."""
+        return self.home.source()
+
+    def trail(self) -> Behind:
+        """The backend, for a walk from heads downwards."""
+        source = self.source
+        return trail(self.backend, source.reader, source.codec)
+
+    def find(self, hash: Hash, word: int = 0) -> Commit[C, M] | None:
+        """The commit `hash`, or None; `word` is where it may lie. Cost: one read. Raises Corrupted."""
         self.check()
         hash = self.home.check_hash(hash)
-        data = self.backend.read(Kind.COMMIT, hash)
-        if data is None:
+        source = self.source
+        found = source.fetch(Kind.COMMIT, hash, word)
+        if found is None:
             return None
+        data, words = found
         try:
             val = self.home.codec.decode_commit(data)
         except DecodeError as e:
             raise Corrupted("the repository", None, hash, str(e)) from e
-        return Commit(self.home, hash, val)
+        return Commit(self.home, hash, val, Place(source, word, words))
 
-    def get(self, hash: Hash, context: str = "a commit") -> Commit[C, M]:
+    def get(self, hash: Hash, context: str = "a commit", word: int = 0) -> Commit[C, M]:
         """The commit `hash`, which something points at; DanglingHash if it is not there."""
-        commit = self.find(hash)
+        commit = self.find(hash, word)
         if commit is None:
             raise DanglingHash(context, hash)
         return commit
+
+    def following(self, context: str) -> Callable[[Hash], Commit[C, M]]:
+        """`get` for a walk from heads back: what a commit says of where its parents lie is used for them.
+
+        Held in memory: a number for each parent that was not asked for.
+        """
+        if not self.source.locates:
+            return partial(self.get, context=context)
+        words: dict[bytes, int] = {}
+
+        def get(hash: Hash) -> Commit[C, M]:
+            commit = self.get(hash, context, words.pop(hash, 0))
+            words.update(commit.parents_located())
+            return commit
+
+        return get
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -190,18 +248,26 @@ class Opened(Generic[C, M]):
         DecodeError for contents at the root.
         """
         self.check()
-        root, objects = self._gathered(tree)
+        root = self._root(tree)
         if type(root) is not Stored:
             raise DecodeError("commit", "its tree is contents; the root of a commit is a directory")
         codec = self.home.codec
         val = CommitVal(Hash(root.hash), tuple(parents), info)
         data = codec.encode_commit(val)
         hash_ = Hash(codec.digest(data))
-        objects.commits[hash_] = data
-        if not self._write(objects, () if move is None else move(hash_)):
+
+        def batch(source: RepoSource) -> Objects:
+            objects = gather(root, source)
+            objects.commits[hash_] = data
+            return objects
+
+        done = self._write(batch, () if move is None else move(hash_))
+        if done is None:
             return None
-        saved = self._saved(tree, root, objects, clear=clear)
-        return Commit(self.home, hash_, val), saved
+        objects, source = done
+        saved = self._saved(tree, root, objects, source, clear=clear)
+        place = Place(source, objects.words.get(hash_, 0), objects.hints.get(hash_, b""))
+        return Commit(self.home, hash_, val, place), saved
 
     def parents(self, given: Sequence[Hash | Commit[Any, Any]] | None) -> tuple[Hash, ...] | None:
         """The hashes of `given`; DanglingHash for one that is not here. None stays None."""
@@ -213,38 +279,61 @@ class Opened(Generic[C, M]):
     def save_tree(self, tree: Tree[C, M], *, clear: bool = True) -> KindedKey:
         """Write what the repository lacks of `tree`; its key."""
         self.check()
-        root, objects = self._gathered(tree)
-        if len(objects):
-            self._write(objects, ())
-        self._saved(tree, root, objects, clear=clear)
+        root = self._root(tree)
+        done = self._write(partial(gather, root))
+        assert done is not None
+        self._saved(tree, root, *done, clear=clear)
         return cast("KindedKey", tree.key())
 
-    def save_contents(self, data: bytes) -> Hash:
-        """Write contents with the bytes `data` of the contents type; their hash."""
+    def own_key(self, tree: Tree[C, M]) -> KindedKey | None:
+        """The key of `tree` if it was read from where objects lie now, else None. Reads nothing."""
+        source = behind(tree._settled().source)  # pyright: ignore[reportPrivateUsage]
+        return tree.key() if source.locates and source is self.source else None
+
+    def save_contents(self, data: bytes) -> Hash | Key:
+        """Write contents with the bytes `data` of the contents type; their key."""
         self.check()
         codec = self.home.codec
         (encoded,) = codec.encode_contents([data])
         hash_ = codec.digest(encoded)
-        self._write(Objects(contents={hash_: encoded}), ())
-        return Hash(hash_)
+        done = self._write(lambda source: Objects(contents={hash_: encoded}, reader=source.reader))
+        assert done is not None
+        objects, source = done
+        return source.key(hash_, objects.words.get(hash_, 0))
 
-    def _gathered(self, tree: Tree[C, M]) -> tuple[Any, Objects]:
+    def _root(self, tree: Tree[C, M]) -> Stored | Leaf:
         self.home.schema.require(_tree(tree).schema)
-        root = tree._settled(keep=False)  # pyright: ignore[reportPrivateUsage]
-        return root, gather(root, self.source)
+        return tree._settled(keep=False)  # pyright: ignore[reportPrivateUsage]
 
-    def _saved(self, tree: Tree[C, M], root: Any, objects: Objects, *, clear: bool) -> Tree[C, M]:
-        saved = save(root, objects, self.source, clear=clear)
+    def _saved(
+        self, tree: Tree[C, M], root: Stored | Leaf, objects: Objects, source: RepoSource, *, clear: bool
+    ) -> Tree[C, M]:
+        saved = save(root, objects, source, clear=clear)
         tree._root = saved  # pyright: ignore[reportPrivateUsage]
         return Tree(self.home, saved)
 
-    def _write(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
-        if not self.backend.write(objects, updates):
-            return False
-        counters = self.home.counters
-        counters.contents_add += len(objects.contents)
-        counters.node_add += len(objects.nodes)
-        return True
+    def _write(
+        self, batch: Callable[[RepoSource], Objects], updates: Sequence[RefUpdate] = ()
+    ) -> tuple[Objects, RepoSource] | None:
+        """Write what `batch` gives for the present source, and that source; None if a condition does not hold.
+
+        If objects move meanwhile, `batch` is asked again.
+        """
+        while True:
+            source = self.source
+            objects = batch(source)
+            if not len(objects) and not updates:
+                return objects, source
+            try:
+                done = self.backend.write(objects, updates)
+            except Moved:
+                continue
+            if not done:
+                return None
+            counters = self.home.counters
+            counters.contents_add += len(objects.contents)
+            counters.node_add += len(objects.nodes)
+            return objects, source
 
 
 def _tree(tree: Tree[Any, Any]) -> Tree[Any, Any]:

@@ -4,6 +4,9 @@ A decoded directory is columnar: one dict from step to position, one `bytes` of 
 hashes. There is no object per entry. An *entry* that has to travel alone is one `bytes`: kind, hash, encoded
 metadata, so that two entries are equal exactly when their bytes are.
 
+Where a backend says where the children of a node lie, a decoded node has one more column: *words*, 8 bytes a
+child, in the order of the hashes. What a word means is the backend's business; 0 says nothing.
+
 This module knows no bytes of any format; `irminpy.formats` does.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from struct import unpack
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from .info import Info
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 
     from .hash import Hash
 
-__all__ = ["CONTENTS", "CONTENTS_META", "DIRECTORY", "Commit", "Inode", "Kind", "Node", "Objects"]
+__all__ = ["CONTENTS", "CONTENTS_META", "DIRECTORY", "Commit", "Inode", "Kind", "Node", "Objects", "located"]
 
 
 class Kind(IntEnum):
@@ -49,11 +53,17 @@ class Node(NamedTuple):
     """The hashes of the entries, joined."""
     metadata: dict[int, bytes]
     """Position to encoded metadata, for the entries of kind `CONTENTS_META` only."""
+    words: bytes = b""
+    """The words of the entries, joined; empty where nothing is known. No part of what the directory is."""
 
     @property
     def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Number of entries."""
         return len(self.index)
+
+    def word(self, i: int) -> int:
+        """Where the child at position `i` lies; 0 if it is not known."""
+        return int.from_bytes(self.words[8 * i : 8 * i + 8], "little")
 
     def entry(self, step: str) -> bytes | None:
         """The entry bound to `step` as bytes (kind, hash, metadata), or None."""
@@ -91,11 +101,17 @@ class Inode(NamedTuple):
     """Entries below each bucket."""
     hashes: bytes
     """The hashes of the buckets, joined."""
+    words: bytes = b""
+    """The words of the buckets, as in `Node`."""
 
     @property
     def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Number of entries below."""
         return sum(self.counts)
+
+    def word(self, i: int) -> int:
+        """Where bucket number `i` lies; 0 if it is not known."""
+        return int.from_bytes(self.words[8 * i : 8 * i + 8], "little")
 
     def child(self, i: int) -> bytes:
         """The hash of bucket number `i` (a position, not a digit)."""
@@ -106,6 +122,17 @@ class Inode(NamedTuple):
         """The hashes of all buckets, in order."""
         size = len(self.hashes) // len(self.buckets)
         return [self.hashes[at : at + size] for at in range(0, len(self.hashes), size)]
+
+
+def located(hashes: bytes, words: bytes) -> Iterator[tuple[bytes, int]]:
+    """(hash, word) for each child in two columns whose word is known."""
+    if words:
+        n = len(words) // 8
+        size = len(hashes) // n
+        column = unpack(f"<{n}Q", words)
+        for word, at in zip(column, range(0, n * size, size), strict=True):
+            if word:
+                yield hashes[at : at + size], word
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +164,12 @@ class Objects:
     nodes: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     commits: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     words: dict[bytes, int] = field(default_factory=dict[bytes, int])
-    """Hash to word of objects that are not in this bag but that its nodes point at; after writing also of its own."""
+    """Where objects lie that are not in here but that these nodes point at, as far as the backend said so; after
+    a write also where these objects lie now. By hash."""
     hints: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """Hash of a node to the words of its children, filled by writing."""
+    """After a write the words of the children of each node, in the order of its hashes, as in `Node.words`."""
+    reader: object = None
+    """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
 
     def __len__(self) -> int:
         return len(self.contents) + len(self.nodes) + len(self.commits)
@@ -150,8 +180,21 @@ class Objects:
             return self.nodes
         return self.contents if kind is Kind.CONTENTS else self.commits
 
+    def copy(self) -> Objects:
+        """The same objects in a bag of its own."""
+        return Objects(
+            self.contents.copy(),
+            self.nodes.copy(),
+            self.commits.copy(),
+            self.words.copy(),
+            self.hints.copy(),
+            self.reader,
+        )
+
     def update(self, other: Objects) -> None:
         """Add all of `other`, after what is here."""
         self.contents.update(other.contents)
         self.nodes.update(other.nodes)
         self.commits.update(other.commits)
+        self.words.update(other.words)
+        self.hints.update(other.hints)

@@ -11,7 +11,7 @@ from . import branch as branches_
 from . import check as check_
 from . import diff, graph
 from . import slice as slice_
-from .backend import Maker, Options, RefUpdate
+from .backend import Maker, Moving, Options, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened
 from .diff import Change
@@ -104,9 +104,10 @@ class Repo(Generic[C, M]):
         wanted: Schema[Any, Any] = Schema() if schema is None else schema
         Info(0, author)
         backend, schema = maker.open(wanted, Options(readonly, create, exclusive, timeout))
-        source = RepoSource(schema.codec, backend, Counters())
-        home: Home[Any, Any] = Home(schema, source)
-        return Repo(Opened(backend, home, source, author, clock))
+        moving = backend if isinstance(backend, Moving) else None
+        source = RepoSource(schema.codec, backend if moving is None else moving.reader, Counters())
+        home: Home[Any, Any] = Home(schema, source, moving)
+        return Repo(Opened(backend, home, author, clock))
 
     def close(self) -> None:
         """End all watches and close the backend. A second call does nothing."""
@@ -117,7 +118,7 @@ class Repo(Generic[C, M]):
         self._watches.close()
         opened.backend.close()
         # What is cached must not hide that the backend is closed.
-        opened.source.clear()
+        opened.home.clear()
 
     @property
     def closed(self) -> bool:
@@ -274,8 +275,8 @@ class Repo(Generic[C, M]):
         """Write what the repository lacks of `tree`, without a commit; its key. `clear` as in `commit_tree`."""
         return self._opened.save_tree(tree, clear=clear)
 
-    def save_contents(self, value: C) -> Hash:
-        """Write `value` as a contents object; its hash."""
+    def save_contents(self, value: C) -> Hash | Key:
+        """Write `value` as a contents object; its key."""
         return self._opened.save_contents(self.schema.contents.encode(value))
 
     def find_contents(self, key: Hash | Key) -> C | None:
@@ -283,14 +284,17 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         opened.home.counters.contents_find += 1
-        data = opened.backend.read(Kind.CONTENTS, key)
-        if data is None:
+        source, hash_ = opened.source, hash_of_key(key)
+        found = source.fetch(Kind.CONTENTS, hash_, source.word(key))
+        if found is None:
             return None
-        return self.schema.contents.decode(opened.source.decode_contents(hash_of_key(key), data))
+        return self.schema.contents.decode(source.decode_contents(hash_, found[0]))
 
     def find_key(self, tree: Tree[C, M]) -> KindedKey | None:
         """The key of the object with the hash of `tree`, even if `tree` itself is in memory; None if it is
         not here.
+
+        Where directories and contents have no index, it is found only for a tree that was read from here.
         """
         opened = self._opened
         opened.check()
@@ -302,11 +306,13 @@ class Repo(Generic[C, M]):
             counters.contents_mem += 1
         kind = Kind.NODE if kinded.kind == "node" else Kind.CONTENTS
         (key,) = opened.backend.find_keys(kind, [kinded.hash])
-        return None if key is None else KindedKey(kinded.kind, key, kinded.metadata)
+        if key is None:
+            return opened.own_key(tree)
+        return KindedKey(kinded.kind, key, kinded.metadata)
 
     def merge_contents(
         self, old: Old[Hash | Key | None], left: Hash | Key | None, right: Hash | Key | None
-    ) -> Hash | None:
+    ) -> Hash | Key | None:
         """The key of the merge of the contents at three keys: read, merged by their type, written.
 
         None stands for absent contents, NO_ANCESTOR for no known ancestor. Raises MergeConflict; NotFound for
@@ -349,7 +355,7 @@ class Repo(Generic[C, M]):
         are reached. DanglingHash for a commit of `max` that is not here.
         """
         self._opened.check()
-        backend, home = self._opened.backend, self._opened.home
+        backend, home = self._opened.trail(), self._opened.home
         vals = graph.commits(backend, home.codec, self._heads(max), _hashes(min))
         return [Commit(home, hash_, val) for hash_, val in vals.items()]
 
@@ -363,7 +369,7 @@ class Repo(Generic[C, M]):
         opened.check()
         refs = opened.backend.refs()
         return check_.check(
-            opened.backend,
+            opened.trail(),
             refs,
             opened.home.codec,
             self.schema.contents.decode,
@@ -387,7 +393,7 @@ class Repo(Generic[C, M]):
             raise ValueError(f"depth {depth} is negative")
         self._opened.check()
         heads = self._heads(max)
-        return slice_.export(self._opened.backend, self.schema, heads, _hashes(min), depth, full=full)
+        return slice_.export(self._opened.trail(), self.schema, heads, _hashes(min), depth, full=full)
 
     def import_(self, slice: Slice, *, shallow: bool = False) -> int:
         """Write what is missing here of `slice`, in one batch, after all of it was checked; how many objects.
@@ -411,7 +417,7 @@ class Repo(Generic[C, M]):
 
     def _graph(self) -> graph.Graph:
         self._opened.check()
-        return graph.Graph(self._opened.backend, self._opened.home.codec)
+        return graph.Graph(self._opened.trail(), self._opened.home.codec)
 
     def _elements(self, max: Iterable[graph.Element] | None) -> Iterable[graph.Element]:
         return [graph.Commit(head) for head in self._heads(None)] if max is None else max

@@ -27,25 +27,38 @@ if TYPE_CHECKING:
 __all__ = [
     "EMPTY",
     "Load",
+    "Place",
     "Record",
     "apply",
     "bucket",
     "build",
     "differences",
     "entries",
+    "entry_at",
     "entry_of",
+    "leaves",
     "page",
+    "place_of",
 ]
 
 Record = Node | Inode
 EMPTY = Node({}, b"", b"", {})
 
 
+Place = tuple[Node, int]
+"""Where a binding stands inside a directory: a flat record and a position in it."""
+
+
+def entry_at(place: Place | None) -> bytes | None:
+    """The entry at `place`, None for None."""
+    return None if place is None else place[0].entry_at(place[1])
+
+
 class Load(Protocol):
     """Gives the decoded node with a hash; raises DanglingHash, PrunedHash or Corrupted."""
 
-    def __call__(self, hash: bytes, /) -> Record:
-        """The node with `hash`."""
+    def __call__(self, hash: bytes, word: int = 0, /) -> Record:
+        """The node with `hash`, which lies where `word` says, if that is known."""
         ...
 
 
@@ -55,7 +68,7 @@ def bucket(load: Load, parent: Inode, i: int) -> Record:
     Cost: one read. Raises Corrupted when they do not fit: then `parent` lies about what it points at.
     """
     hash_ = parent.child(i)
-    child = load(hash_)
+    child = load(hash_, parent.word(i)) if parent.words else load(hash_)
     fits = type(child) is Node or (type(child) is Inode and child.depth == parent.depth + 1)
     if not fits or child.count != parent.counts[i]:
         raise Corrupted("", None, Hash(hash_), "a bucket whose depth or count is not what its parent states")
@@ -64,12 +77,18 @@ def bucket(load: Load, parent: Inode, i: int) -> Record:
 
 def entry_of(codec: Codec, load: Load, record: Record, step: str) -> bytes | None:
     """The entry of `step` below `record`, or None. Cost: at most one read per level."""
+    return entry_at(place_of(codec, load, record, step))
+
+
+def place_of(codec: Codec, load: Load, record: Record, step: str) -> Place | None:
+    """Where the binding of `step` stands below `record`, or None. Cost: at most one read per level."""
     while type(record) is Inode:
         i = record.buckets.find(codec.digit(step, record.depth))
         if i < 0:
             return None
         record = bucket(load, record, i)
-    return record.entry(step)
+    at = record.index.get(step)
+    return None if at is None else (record, at)
 
 
 def entries(load: Load, record: Record) -> Iterator[tuple[str, bytes]]:
@@ -77,13 +96,19 @@ def entries(load: Load, record: Record) -> Iterator[tuple[str, bytes]]:
 
     Cost: each node once, when it is reached.
     """
+    for leaf in leaves(load, record):
+        yield from leaf.entries()
+
+
+def leaves(load: Load, record: Record) -> Iterator[Node]:
+    """The flat records below `record`, or itself, in the format's order. Cost: as `entries`."""
     stack: list[tuple[Inode, int]] = []
     current: Record | None = record
     while current is not None:
         if type(current) is Inode:
             stack.append((current, 0))
         else:
-            yield from current.entries()
+            yield current
         current = None
         while stack:
             parent, i = stack.pop()
@@ -93,8 +118,8 @@ def entries(load: Load, record: Record) -> Iterator[tuple[str, bytes]]:
                 break
 
 
-def page(load: Load, record: Record, offset: int, length: int | None) -> Iterator[tuple[str, bytes]]:
-    """`length` entries from number `offset` on (all the rest for None), in the format's order.
+def page(load: Load, record: Record, offset: int, length: int | None) -> Iterator[tuple[str, Place]]:
+    """(step, place) of `length` bindings from number `offset` on (all the rest for None), in the format's order.
 
     Buckets before the page are skipped by their counts. Cost: the nodes on the page and those above them.
     """
@@ -105,9 +130,9 @@ def page(load: Load, record: Record, offset: int, length: int | None) -> Iterato
         if type(current) is Inode:
             stack.append((current, 0))
         else:
-            for i, pair in enumerate(current.entries()):
+            for i, step in enumerate(current.index):
                 if i >= offset:
-                    yield pair
+                    yield step, (current, i)
                     left -= 1
                     if not left:
                         return
@@ -319,6 +344,7 @@ def _sides(codec: Codec, record: Record, depth: int) -> dict[int, _Side]:
             bytes([record.kinds[i] for i in group]),
             b"".join([hashes[i * size : (i + 1) * size] for i in group]),
             {at: record.metadata[i] for at, i in enumerate(group) if i in record.metadata},
+            b"".join([record.words[8 * i : 8 * i + 8] for i in group]),
         )
     return parts
 
@@ -333,8 +359,8 @@ def _resolve(load: Load, side: _Side) -> Record:
 
 def differences(
     codec: Codec, load_a: Load, a: Record, load_b: Load, b: Record
-) -> Iterator[tuple[str, bytes | None, bytes | None]]:
-    """(step, entry in `a`, entry in `b`) for each step whose entries differ; None where a side has none.
+) -> Iterator[tuple[str, Place | None, Place | None]]:
+    """(step, place in `a`, place in `b`) for each step whose entries differ; None where a side has none.
 
     The order is by buckets, and by step where both sides are flat: it depends on the two directories alone.
     Subtrees with equal hashes are skipped unread. Cost: the nodes on the way to a difference, on both sides,
@@ -355,8 +381,8 @@ def differences(
                 stack.append((i, j))
 
 
-def _flat_differences(codec: Codec, x: Node, y: Node) -> Iterator[tuple[str, bytes | None, bytes | None]]:
-    if x.hashes == y.hashes and x == y:
+def _flat_differences(codec: Codec, x: Node, y: Node) -> Iterator[tuple[str, Place | None, Place | None]]:
+    if x.hashes == y.hashes and x[:4] == y[:4]:  # wherever their children lie
         return
     ours, theirs = dict(x.entries()), dict(y.entries())
     steps = [step for step, entry in ours.items() if theirs.get(step) != entry]
@@ -364,4 +390,5 @@ def _flat_differences(codec: Codec, x: Node, y: Node) -> Iterator[tuple[str, byt
     if new:
         steps = sorted(steps + new, key=codec.order)
     for step in steps:
-        yield step, ours.get(step), theirs.get(step)
+        i, j = x.index.get(step), y.index.get(step)
+        yield step, None if i is None else (x, i), None if j is None else (y, j)

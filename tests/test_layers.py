@@ -18,7 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("objects", "_core", "formats", "key", "schema", "shape"),  # 2: objects as bytes
     ("backend", "registry", "announce"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
-    ("graph", "check", "slice", "watch", "commit", "history", "store", "repo"),  # 5: stores
+    ("trail", "graph", "check", "slice", "watch", "commit", "history", "store", "repo"),  # 5: stores
     ("remote", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
 )
 CONTRACT = 3  # backends import this floor and those below

@@ -61,7 +61,7 @@ class HistoricStore(ReadableStore[C, M]):
     def _log(
         self, head: Hash, path: Sequence[str] | None, order: Order, first_parent: bool
     ) -> Iterator[Commit[C, M]]:
-        past = _Past(self._parent, path)
+        past = _Past(self._past(), path)
         if first_parent:
             commits = first_parents(past.commit, head)
         elif order == "date":
@@ -87,7 +87,7 @@ class HistoricStore(ReadableStore[C, M]):
         head = self.find_head()
         if head is None or n == 0:
             return []
-        past = _Past(self._parent, steps, contents=True)
+        past = _Past(self._past(), steps, contents=True)
         within = None if depth is None else window(past.commit, [head.hash], depth)
         commits = by_date(past.commit, [head.hash], within)
         return list(islice((commit for commit in commits if past.changed(commit)), n))[::-1]
@@ -110,7 +110,7 @@ class HistoricStore(ReadableStore[C, M]):
         else:
             self._opened.check()
             starts = [commit.hash for commit in max]
-        return History(window(self._parent, starts, depth, {commit.hash for commit in min}).values())
+        return History(window(self._past(), starts, depth, {commit.hash for commit in min}).values())
 
     # -- common ancestors ------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class HistoricStore(ReadableStore[C, M]):
         self, commit: Commit[C, M], *, max_depth: int | None = None, n: int | None = None
     ) -> list[Commit[C, M]]:
         """As `lcas`, with `commit`."""
-        found = lcas(self._parent, self.head().hash, commit.hash, max_depth=max_depth, n=n)
+        found = lcas(self._past(), self.head().hash, commit.hash, max_depth=max_depth, n=n)
         return [self._opened.get(hash_, "a common ancestor") for hash_ in found]
 
 

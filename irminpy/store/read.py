@@ -19,6 +19,7 @@ from ..hash import Hash
 from ..key import KindedHash, KindedKey
 from ..path import PathLike
 from ..tree import Tree
+from ..tree.lazy import Stored, behind
 from ..types import C, M
 from ..watch import Watch, Watches
 
@@ -41,11 +42,14 @@ class Status(Generic[C, M]):
 class Head(Generic[C, M]):
     """What a store stands on, seen at one moment."""
 
-    __slots__ = ("commit", "tree")
+    __slots__ = ("commit", "source", "tree")
 
     def __init__(self, commit: Commit[C, M] | None, tree: Tree[C, M]) -> None:
         self.commit = commit
         self.tree = tree
+        # Of an empty tree in memory None: it lies nowhere.
+        root = tree._root  # pyright: ignore[reportPrivateUsage]
+        self.source = None if commit is None or type(root) is not Stored else behind(root.source)
 
     @property
     def hash(self) -> Hash | None:
@@ -232,18 +236,29 @@ class ReadableStore(Generic[C, M]):
 
     def _head(self) -> Head[C, M]:
         """The head and its tree now."""
-        self._opened.check()
+        opened = self._opened
+        opened.check()
         seen = self._seen
         if self._branch is None:
-            return seen
-        now = self._opened.backend.ref(self._branch)
-        if now != seen.hash:
-            commit = None if now is None else self._opened.get(now, f"the branch {self._branch}")
+            return seen if seen.source in (None, opened.source) else self._reread(seen)
+        now = opened.backend.ref(self._branch)
+        if now != seen.hash or seen.source not in (None, opened.source):
+            commit = None if now is None else opened.get(now, f"the branch {self._branch}")
             seen = self._seen = self._head_at(commit)
         return seen
 
-    def _parent(self, hash: Hash) -> Commit[C, M]:
-        return self._opened.get(hash, "a parent of a commit")
+    def _reread(self, seen: Head[C, M]) -> Head[C, M]:
+        """The head of a detached store, read where its objects lie since they have moved."""
+        assert seen.commit is not None
+        commit = self._opened.find(seen.commit.hash)
+        with self._lock:
+            if self._seen is seen and commit is not None:
+                self._seen = self._head_at(commit)
+            return self._seen
+
+    def _past(self) -> Callable[[Hash], Commit[C, M]]:
+        """Gives commits for one walk from a head back."""
+        return self._opened.following("a parent of a commit")
 
 
 def hash_of(commit: Commit[Any, Any] | None) -> Hash | None:

@@ -262,7 +262,7 @@ class Store(HistoricStore[C, M]):
         if head is not None:
             if head == commit:
                 raise NoChange
-            if lcas(self._parent, head.hash, commit.hash, max_depth=max_depth, n=n) != [head.hash]:
+            if lcas(self._past(), head.hash, commit.hash, max_depth=max_depth, n=n) != [head.hash]:
                 raise Rejected
         if not self._move(hash_of(head), commit):
             raise Rejected
@@ -336,7 +336,7 @@ class Store(HistoricStore[C, M]):
                 if self._move(None, commit):
                     return commit
                 continue
-            graph = Graph(self._parent)
+            graph = Graph(self._past())
             search = partial(lcas, graph, max_depth=max_depth, n=n)
             try:
                 bases = search(ours.hash, commit.hash)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ..diff import Added, Change, Removed, Updated
-from ..shape import differences
+from ..shape import Place, differences
 from .edit import same
 from .lazy import Child, Leaf, Stored
 from .listing import bindings
@@ -69,10 +69,10 @@ def differing(
         levels.append((_pairs(x, y), made))
 
 
-def held(directory: Stored, step: str, entry: bytes) -> Child:
-    """The child that `entry` of `directory` binds to `step`, unread: what is in memory, if it is."""
+def held(directory: Stored, step: str, place: Place) -> Child:
+    """The child of `directory` that `step` is bound to at `place`, unread: what is in memory, if it is."""
     child = directory.now.get(step)
-    return directory.open(entry) if child is None else child
+    return directory.open(*place) if child is None else child
 
 
 def data_of(contents: Contents) -> bytes:

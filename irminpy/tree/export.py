@@ -1,7 +1,8 @@
 """What a commit has to write: the objects of a tree that its repository does not hold yet.
 
 Children come before the nodes that point at them. Parts that the repository itself gave are trusted and not
-read; parts of another repository are accepted only where this one holds the same object.
+read; parts of another repository are accepted only where this one holds the same object. Parts that were read
+before objects of the repository moved are found where they are now, or else written again with all below them.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ..errors import PrunedHash, StorageError
+from ..errors import DanglingHash, PrunedHash, StorageError
 from ..hash import Hash
-from ..objects import DIRECTORY, Inode, Kind, Node, Objects
+from ..objects import DIRECTORY, Inode, Kind, Node, Objects, located
 from .lazy import Leaf, Pool, Pruned, RepoSource, Source, Stored
 
 __all__ = ["gather", "save"]
@@ -20,8 +21,10 @@ __all__ = ["gather", "save"]
 def gather(root: Stored | Leaf, target: RepoSource) -> Objects:
     """The objects of `root` that `target` may lack, children first.
 
-    Raises PrunedHash for a part of which only the hash is known, StorageError for one of another repository.
-    Cost: no reads, but one look-up by hash per part that came from elsewhere.
+    Where the repository has words, with those of all parts that its nodes point at. Raises PrunedHash for a part of
+    which only the hash is known, StorageError for one of another repository, DanglingHash for one that is gone.
+    Cost: no reads, but one look-up by hash per part that came from elsewhere; and one read per object that moved
+    and cannot be found by its key or hash.
     """
     return _Gathering(target).run(root)
 
@@ -38,31 +41,32 @@ def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bo
             return root
         if objects.nodes or objects.contents:
             source = Pool.saved_in(target, objects, own.base() if isinstance(own, Pool) else None)
-    return _moved(root, source)
-
-
-def _moved(root: Stored | Leaf, source: Source) -> Stored | Leaf:
+    word = objects.words.get(root.hash, 0)
     if type(root) is Leaf:
-        return Leaf(source, root.hash, None, root.metadata)
-    return Stored(root.hash, source)
+        return Leaf(source, root.hash, None, root.metadata, word)
+    return Stored(root.hash, source, word=word)
 
 
 class _Gathering:
     """One run of `gather`: a walk with its own stack, each task pushed below the tasks that must precede it."""
 
-    __slots__ = ("objects", "stack", "target")
+    __slots__ = ("held", "objects", "stack", "target")
 
     def __init__(self, target: RepoSource) -> None:
         self.target = target
-        self.objects = Objects()
+        self.objects = Objects(reader=target.reader)
+        # Parts from before objects moved that were found by their hash.
+        self.held: set[tuple[Kind, bytes]] = set()
         self.stack: list[Callable[[], None]] = []
 
     def run(self, root: Stored | Leaf) -> Objects:
         """Walk from `root`."""
         if type(root) is Stored and isinstance(root.source, Pool) and self._whole(root):
             pool = root.source
-            if pool.whole is not None and not pool.whole[1] and root.hash != pool.codec.empty:
-                return Objects(pool.objects.contents, pool.objects.nodes)  # not copied: nobody changes them
+            if pool.whole is not None and not pool.whole.parts and root.hash != pool.codec.empty:
+                # The words are copied: a write adds to them.
+                words, reader = dict(pool.whole.words), self.target.reader
+                return Objects(pool.objects.contents, pool.objects.nodes, words=words, reader=reader)
         stack = self.stack
         self._push(root)
         while stack:
@@ -75,8 +79,7 @@ class _Gathering:
     def _directory(self, part: Stored) -> None:
         source = part.source
         if not isinstance(source, Pool):
-            if source is not self.target:
-                self._elsewhere(Kind.NODE, part.hash, source)
+            self._stored(Kind.NODE, part.hash, source, part.word)
             return
         codec = source.codec
         if part.hash == codec.empty:
@@ -85,18 +88,19 @@ class _Gathering:
         if self._whole(part):
             assert source.whole is not None
             # All of the pool belongs to this directory: no need to look at it piece by piece.
+            self.objects.words.update(source.whole.words)
             self.stack.append(partial(self.objects.update, source.objects))
-            for child in source.whole[1]:
+            for child in source.whole.parts:
                 self._push(child)
             return
-        self._node(part, part.hash)
+        self._node(part, part.hash, part.word)
 
     def _whole(self, part: Stored) -> bool:
         """True if the pool of `part` holds nothing but what `part` needs, and lacks only what the target holds."""
         whole = part.source.whole if isinstance(part.source, Pool) else None
-        return whole is not None and whole[0] == part.hash and whole[2] in (None, self.target)
+        return whole is not None and whole.hash == part.hash and whole.base in (None, self.target)
 
-    def _node(self, part: Stored, hash_: bytes) -> None:
+    def _node(self, part: Stored, hash_: bytes, word: int = 0) -> None:
         """Node `hash_` of the directory `part`, which reads from a pool."""
         pool = part.source
         assert isinstance(pool, Pool)
@@ -104,7 +108,7 @@ class _Gathering:
             return
         data = pool.unsaved(Kind.NODE, hash_)
         if data is None:
-            self._behind(Kind.NODE, hash_, pool)
+            self._behind(Kind.NODE, hash_, pool, word)
             return
         self.stack.append(partial(self.objects.nodes.__setitem__, hash_, data))
         record = pool.decode_node(hash_, data)
@@ -127,43 +131,79 @@ class _Gathering:
         if leaf.in_hand is not None and not source.saved:
             self.objects.contents[leaf.hash] = source.codec.encode_contents([leaf.in_hand])[0]
         elif isinstance(source, Pool):
-            self._value(leaf.hash, source)
-        elif source is not self.target:
-            self._elsewhere(Kind.CONTENTS, leaf.hash, source)
+            self._value(leaf.hash, source, leaf.word)
+        else:
+            self._stored(Kind.CONTENTS, leaf.hash, source, leaf.word)
 
-    def _value(self, hash_: bytes, pool: Pool) -> None:
+    def _value(self, hash_: bytes, pool: Pool, word: int = 0) -> None:
         data = pool.unsaved(Kind.CONTENTS, hash_)
         if data is None:
-            self._behind(Kind.CONTENTS, hash_, pool)
+            self._behind(Kind.CONTENTS, hash_, pool, word)
         else:
             self.objects.contents[hash_] = data
 
-    def _behind(self, kind: Kind, hash_: bytes, pool: Pool) -> None:
+    def _behind(self, kind: Kind, hash_: bytes, pool: Pool, word: int) -> None:
         """An object that no unsaved pool holds."""
-        base = pool.base()
-        if base is None or not self._ours(base):
-            self._elsewhere(kind, hash_, base)
+        repo = pool.base_repo()
+        if repo is not None:
+            self._stored(kind, hash_, repo, word or pool.word(hash_))
 
-    def _ours(self, base: Source | None) -> bool:
-        """True if what is read from `base` is in the target, or there is nothing to read."""
-        return (
-            base is None
-            or base is self.target
-            or (isinstance(base, Pool) and base.saved and base.base_repo() is self.target)
-        )
-
-    def _elsewhere(self, kind: Kind, hash_: bytes, source: Source | None) -> None:
-        """An object of another repository, or of none."""
+    def _stored(self, kind: Kind, hash_: bytes, source: Source, word: int) -> None:
+        """An object that `source`, which is no pool, holds."""
+        target, words = self.target, self.objects.words
+        if source is target:
+            if word:
+                words[hash_] = word
+            return
         if isinstance(source, Pruned):
             raise PrunedHash("a part of the tree that is to be written", Hash(hash_))
-        if isinstance(source, Pool) and source.base_repo() is self.target:
+        older = source if isinstance(source, RepoSource) and source.origin is target.origin else None
+        if older is not None and self._again(kind, hash_, older, word):
             return
         if kind is Kind.NODE:
-            self.target.counters.node_mem += 1
+            target.counters.node_mem += 1
         else:
-            self.target.counters.contents_mem += 1
-        if not self.target.holds(kind, hash_):
+            target.counters.contents_mem += 1
+        if target.holds(kind, hash_):
+            self.held.add((kind, hash_))
+        elif older is not None:
+            self._copy(kind, hash_, older, word)
+        else:
             raise StorageError(
                 f"the tree holds {'a directory' if kind is Kind.NODE else 'contents'} of another repository "
                 f"({Hash(hash_).short()}): copy it there first, by a sync or a slice, or as a concrete tree"
             )
+
+    # -- what was read before objects of the target moved ----------------------------------------------------
+
+    def _again(self, kind: Kind, hash_: bytes, source: RepoSource, word: int) -> bool:
+        """True if an object of an older `source` was found before, or its key tells where it lies now."""
+        objects = self.objects
+        if hash_ in objects.words or hash_ in objects.of_kind(kind) or (kind, hash_) in self.held:
+            return True
+        now = self.target.word(source.key(hash_, word)) if word else 0
+        if now:
+            objects.words[hash_] = now
+        return bool(now)
+
+    def _copy(self, kind: Kind, hash_: bytes, source: RepoSource, word: int) -> None:
+        """Write an object of an older `source` again, after all that it points at."""
+        found = source.fetch(kind, hash_, word)
+        if found is None:
+            raise DanglingHash("a part of the tree from before objects moved", Hash(hash_))
+        data, words = found
+        if kind is Kind.CONTENTS:
+            self.objects.contents[hash_] = data
+            return
+        self.stack.append(partial(self.objects.nodes.__setitem__, hash_, data))
+        record = source.decode_node(hash_, data)
+        where = dict(located(record.hashes, words))
+        if type(record) is Inode:
+            below = [(Kind.NODE, child) for child in record.children()]
+        else:
+            assert type(record) is Node
+            end = 1 + source.codec.hash_size
+            entries = [entry for _, entry in record.entries()]
+            below = [(Kind.CONTENTS if entry[0] else Kind.NODE, entry[1:end]) for entry in entries]
+        for kind_, child in below:
+            self.stack.append(partial(self._stored, kind_, child, source, where.get(child, 0)))

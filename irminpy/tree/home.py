@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Generic, Protocol
+from weakref import WeakSet
 
+from ..backend import Moving
 from ..contents import Bytes
 from ..errors import DecodeError
 from ..hash import Hash
@@ -18,15 +21,25 @@ __all__ = ["HasHome", "Home"]
 class Home(Generic[C, M]):
     """The surroundings of a tree. `repo` is None for trees that were made in memory, without a store."""
 
-    __slots__ = ("codec", "counters", "encode", "plain", "pruned", "repo", "schema", "steps", "void")
+    __slots__ = (
+        *("_lock", "_moving", "_sources", "codec", "counters", "encode"),
+        *("plain", "pruned", "repo", "schema", "steps", "void"),
+    )
 
-    def __init__(self, schema: Schema[C, M], repo: RepoSource | None = None) -> None:
+    def __init__(
+        self, schema: Schema[C, M], repo: RepoSource | None = None, moving: Moving | None = None
+    ) -> None:
         self.schema = schema
         self.codec = schema.codec
         # Bound once: each edit and each look-up calls them.
         self.steps = schema.codec.steps
         self.encode = schema.contents.encode
         self.repo = repo
+        """Where `source` last found the objects."""
+        self._moving = moving
+        self._lock = threading.Lock()
+        # Those that are still held, by trees from before objects moved.
+        self._sources: WeakSet[RepoSource] = WeakSet(() if repo is None else (repo,))
         self.counters = Counters() if repo is None else repo.counters
         self.void: Source = Pool(self.codec, self.counters, Objects(), None)
         self.pruned: Source = Pruned(self.codec, self.counters)
@@ -70,15 +83,32 @@ class Home(Generic[C, M]):
             return Hash.of_hex(hash.hex(), self.codec.hash_size)
         return Hash(hash)
 
-    def stored(self, hash: bytes, source: Source | None = None) -> Stored:
+    def stored(self, hash: bytes, source: Source | None = None, word: int = 0) -> Stored:
         """The directory `hash`, unread, in the repository of this home."""
-        return Stored(hash, source or self.source())
+        return Stored(hash, source or self.source(), word=word)
 
-    def source(self) -> Source:
-        """The repository to read from; raises DecodeError when there is none."""
-        if self.repo is None:
+    def source(self) -> RepoSource:
+        """The repository to read from, where its objects lie now; raises DecodeError when there is none."""
+        repo = self.repo
+        if repo is None:
             raise DecodeError("tree", "this tree has no repository to read from", None)
-        return self.repo
+        if self._moving is None or self._moving.reader is repo.reader:
+            return repo
+        with self._lock:
+            # Two threads must end up with one source.
+            reader = self._moving.reader
+            repo = self.repo
+            assert repo is not None
+            if reader is not repo.reader:
+                repo = self.repo = repo.renewed(reader)
+                self._sources.add(repo)
+            return repo
+
+    def clear(self) -> None:
+        """Forget all decoded nodes, also those that only older trees still read."""
+        with self._lock:
+            for source in self._sources:
+                source.clear()
 
 
 class HasHome(Protocol[C, M]):

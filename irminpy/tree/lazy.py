@@ -11,15 +11,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from reprlib import repr as brief
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
-from ..backend import Reader
+from ..backend import Locating, Reader
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec
 from ..hash import Hash
+from ..key import Key
 from ..lru import Lru
 from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
-from ..shape import EMPTY, Record, entry_of
+from ..shape import EMPTY, Place, Record, entry_of, place_of
 
 __all__ = [
     "ABSENT",
@@ -32,6 +33,7 @@ __all__ = [
     "RepoSource",
     "Source",
     "Stored",
+    "Whole",
     "behind",
 ]
 
@@ -96,21 +98,30 @@ class Counters:
 
 
 class Source(ABC):
-    """Where stored parts of a tree are read from. Subclasses say how to fetch bytes."""
+    """Where stored parts of a tree are read from. Subclasses say how to fetch bytes.
 
-    __slots__ = ("codec", "counters")
+    The `word` of an object says where it lies, see `irminpy.backend.Locating`; 0 if that is not known.
+    """
 
-    def __init__(self, codec: Codec, counters: Counters) -> None:
+    __slots__ = ("codec", "counters", "locates")
+
+    def __init__(self, codec: Codec, counters: Counters, *, locates: bool = False) -> None:
         self.codec = codec
         self.counters = counters
+        self.locates = locates
+        """True if the objects behind it have words, so that none must be lost."""
 
     @abstractmethod
-    def node(self, hash: bytes) -> Record:
+    def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The decoded node `hash`; raises DanglingHash, PrunedHash, Corrupted."""
 
     @abstractmethod
-    def contents(self, hash: bytes) -> bytes:
+    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """The bytes of the contents type under `hash`; raises as `node`."""
+
+    def key(self, hash: bytes, word: int) -> Hash | Key:
+        """The key of an object that is stored here."""
+        return Hash(hash)
 
     def in_memory(self, hash: bytes, kind: Kind) -> bool:
         """True if reading the object costs no I/O because it was not yet written anywhere."""
@@ -139,43 +150,87 @@ class Source(ABC):
 
 
 class RepoSource(Source):
-    """The objects of an open repository, with a bounded cache of decoded nodes."""
+    """The objects of an open repository as one reader gives them, with a bounded cache of decoded nodes.
 
-    __slots__ = ("_cache", "reader")
+    When objects move (see `irminpy.backend.Moving`) the repository goes on with another source, which has the
+    same `origin`; trees that read from this one keep it, and with it the reader.
+    """
 
-    def __init__(self, codec: Codec, reader: Reader, counters: Counters, cache: int = 1 << 16) -> None:
-        super().__init__(codec, counters)
+    __slots__ = ("__weakref__", "_cache", "_locating", "origin", "reader")
+
+    def __init__(
+        self,
+        codec: Codec,
+        reader: Reader,
+        counters: Counters,
+        cache: int = 1 << 16,
+        origin: object = None,
+    ) -> None:
+        self._locating = reader if isinstance(reader, Locating) else None
+        super().__init__(codec, counters, locates=self._locating is not None)
         self.reader = reader
+        self.origin = object() if origin is None else origin
+        """The same for all sources of one open repository."""
         # Weighed by entries: a decoded node costs memory in proportion to them.
         self._cache: Lru[bytes, Record] = Lru(cache * 16, weigh=_weight)
 
-    def node(self, hash: bytes) -> Record:
+    def renewed(self, reader: Reader) -> RepoSource:
+        """The source of the same repository where `reader` reads."""
+        return RepoSource(self.codec, reader, self.counters, origin=self.origin)
+
+    def fetch(self, kind: Kind, hash: bytes, word: int = 0) -> tuple[bytes, bytes] | None:
+        """The canonical bytes of an object and the words of its children (b"" if not known), or None."""
+        if self._locating is not None:
+            return self._locating.load(kind, hash, word)
+        data = self.reader.read(kind, Hash(hash))
+        return None if data is None else (data, b"")
+
+    def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The decoded node; at most one read."""
         record = self._cache.find(hash)
         if record is None:
             self.counters.node_find += 1
-            data = self.reader.read(Kind.NODE, Hash(hash))
-            if data is None:
+            found = self.fetch(Kind.NODE, hash, word)
+            if found is None:
                 raise DanglingHash("a directory", Hash(hash))
-            record = self.decode_node(hash, data)
+            data, words = found
+            record = _located(hash, self.decode_node(hash, data), words)
             self._cache.add(hash, record)
         return record
 
-    def contents(self, hash: bytes) -> bytes:
+    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """The contents; one read."""
         self.counters.contents_find += 1
-        data = self.reader.read(Kind.CONTENTS, Hash(hash))
-        if data is None:
+        found = self.fetch(Kind.CONTENTS, hash, word)
+        if found is None:
             raise DanglingHash("contents", Hash(hash))
-        return self.decode_contents(hash, data)
+        return self.decode_contents(hash, found[0])
 
     def holds(self, kind: Kind, hash: bytes) -> bool:
-        """True if the repository holds the object; a look-up or a read."""
-        return self.reader.read(kind, Hash(hash)) is not None
+        """True if the object is found by its hash; a look-up or a read."""
+        return self.fetch(kind, hash) is not None
+
+    def key(self, hash: bytes, word: int) -> Hash | Key:
+        """The key of an object that is stored here."""
+        return Hash(hash) if self._locating is None else self._locating.key(hash, word)
+
+    def word(self, key: Hash | Key) -> int:
+        """Where the object of `key` lies; 0 if that is not known."""
+        return 0 if self._locating is None else self._locating.word(key)
 
     def clear(self) -> None:
         """Forget all decoded nodes."""
         self._cache.clear()
+
+
+def _located(hash: bytes, record: Record, words: bytes) -> Record:
+    """`record` with the words of its children."""
+    if not words:
+        return record
+    n = len(record.index) if type(record) is Node else len(record.counts)
+    if len(words) != 8 * n:
+        raise Corrupted("", None, Hash(hash), f"{n} children with {len(words) / 8:g} words")
+    return record._replace(words=words)
 
 
 def _weight(record: Record) -> int:
@@ -187,17 +242,29 @@ class Pruned(Source):
 
     __slots__ = ()
 
-    def node(self, hash: bytes) -> Record:
+    def node(self, hash: bytes, word: int = 0, /) -> Record:
         """Raises PrunedHash."""
         raise PrunedHash("a directory", Hash(hash))
 
-    def contents(self, hash: bytes) -> bytes:
+    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """Raises PrunedHash."""
         raise PrunedHash("contents", Hash(hash))
 
 
 # Written objects that a tree committed with `clear=False` may keep at hand.
 _MOST_KEPT = 1 << 18
+
+
+class Whole(NamedTuple):
+    """The directory whose objects are all of a pool."""
+
+    hash: bytes
+    parts: list[Stored | Leaf]
+    """What of it is elsewhere, and was in memory when it was settled."""
+    base: Source | None
+    """The one repository, or None, that holds all the rest."""
+    words: dict[bytes, int]
+    """Where that lies in `base`, if it has words."""
 
 
 class Pool(Source):
@@ -207,23 +274,29 @@ class Pool(Source):
     directories in memory hold themselves.
     """
 
-    __slots__ = ("_records", "_saved", "floor", "objects", "parent", "whole")
+    __slots__ = ("_records", "_saved", "floor", "objects", "parent", "whole", "words")
 
-    def __init__(self, codec: Codec, counters: Counters, objects: Objects, parent: Source | None) -> None:
-        super().__init__(codec, counters)
+    def __init__(
+        self,
+        codec: Codec,
+        counters: Counters,
+        objects: Objects,
+        parent: Source | None,
+        words: dict[bytes, int] | None = None,
+    ) -> None:
+        super().__init__(codec, counters, locates=parent is not None and parent.locates)
         self.objects = objects
         self.parent = parent
-        self.whole: tuple[bytes, list[Stored | Leaf], Source | None] | None = None
-        """The directory whose objects are all of `objects`, the parts of it that are elsewhere, and the one
-        repository (or None) that holds all the rest.
-
-        None if the pool may hold objects that were superseded."""
+        self.words: dict[bytes, int] = {} if words is None else words
+        """Where the repository behind holds what nodes of this pool point at; not what pools behind it know."""
+        self.whole: Whole | None = None
+        """None if the pool may hold objects that were superseded."""
         self.floor = 0
         """How many objects were needed when superseded ones were last left behind."""
         self._records: Lru[bytes, Record] = Lru(1 << 20, weigh=_weight)
         self._saved = False
 
-    def node(self, hash: bytes) -> Record:
+    def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The decoded node, from the pool or from behind it."""
         record = self._records.find(hash)
         if record is None:
@@ -233,19 +306,37 @@ class Pool(Source):
                     return EMPTY
                 if self.parent is None:
                     raise DanglingHash("a directory in memory", Hash(hash))
+                if self.locates:
+                    return self.parent.node(hash, word or self.word(hash))
                 return self.parent.node(hash)
-            record = self.decode_node(hash, data)
+            record = _located(hash, self.decode_node(hash, data), self.objects.hints.get(hash, b""))
             self._records.add(hash, record)
         return record
 
-    def contents(self, hash: bytes) -> bytes:
+    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """The contents, from the pool or from behind it."""
         data = self.objects.contents.get(hash)
         if data is not None:
             return self.codec.decode_contents(data)
         if self.parent is None:
             raise DanglingHash("contents in memory", Hash(hash))
+        if self.locates:
+            return self.parent.contents(hash, word or self.word(hash))
         return self.parent.contents(hash)
+
+    def word(self, hash: bytes) -> int:
+        """Where an object lies that is not in memory but that nodes of this pool, or behind it, point at; else 0."""
+        source: Source | None = self
+        while isinstance(source, Pool):
+            word = source.words.get(hash)
+            if word is not None:
+                return word
+            source = source.parent
+        return 0
+
+    def key(self, hash: bytes, word: int) -> Hash | Key:
+        """As of the repository behind it."""
+        return Hash(hash) if self.parent is None else self.parent.key(hash, word)
 
     def in_memory(self, hash: bytes, kind: Kind) -> bool:
         """True for what the pool, or a pool behind it, holds."""
@@ -266,12 +357,12 @@ class Pool(Source):
         A chain of such pools has O(log n) links, as each takes in those behind it that are not much larger. It is
         a cache: one that has grown too large is left for the repository.
         """
-        kept = Objects(objects.contents, objects.nodes)
+        kept = Objects(objects.contents, objects.nodes, hints=objects.hints)
         parent: Source = repo
         if isinstance(base, Pool) and base.base_repo() is repo and base.size() <= _MOST_KEPT:
             parent = base
         while isinstance(parent, Pool) and len(parent.objects) <= 2 * len(kept) + 64:
-            merged = Objects(dict(parent.objects.contents), dict(parent.objects.nodes))
+            merged = parent.objects.copy()
             merged.update(kept)
             kept = merged
             parent = parent.parent or repo
@@ -337,10 +428,15 @@ ABSENT = Absent()
 class Leaf(Part):
     """Contents that may not have been read yet. `hash` is None as long as they were only given as a value."""
 
-    __slots__ = ("_data", "_hash", "metadata", "source")
+    __slots__ = ("_data", "_hash", "metadata", "source", "word")
 
     def __init__(
-        self, source: Source, hash: bytes | None, data: bytes | None, metadata: bytes | None
+        self,
+        source: Source,
+        hash: bytes | None,
+        data: bytes | None,
+        metadata: bytes | None,
+        word: int = 0,
     ) -> None:
         # INVARIANT: a hash or the data is there.
         self.source = source
@@ -348,6 +444,8 @@ class Leaf(Part):
         self._data = data
         self.metadata = metadata
         """Canonical bytes of the metadata type; None for the default."""
+        self.word = word
+        """Where the contents lie in `source`; 0 if that is not known."""
 
     @property
     def hash(self) -> bytes:
@@ -369,7 +467,7 @@ class Leaf(Part):
         data = self._data
         if data is None:
             assert self._hash is not None
-            data = self.source.contents(self._hash)
+            data = self.source.contents(self._hash, self.word)
             if cache:
                 self._data = data
         return data
@@ -395,7 +493,7 @@ class Leaf(Part):
 class Stored(Part):
     """A directory whose hash is known, with a cache of the children that were asked for."""
 
-    __slots__ = ("_record", "hash", "now", "pins", "source")
+    __slots__ = ("_record", "hash", "now", "pins", "source", "word")
 
     def __init__(
         self,
@@ -403,9 +501,12 @@ class Stored(Part):
         source: Source,
         now: dict[str, Child] | None = None,
         pins: dict[str, Stored | Leaf] | None = None,
+        word: int = 0,
     ) -> None:
         self.hash = hash
         self.source = source
+        self.word = word
+        """Where the root node lies in `source`; 0 if that is not known."""
         self.now: dict[str, Child] = {} if now is None else now
         self.pins = pins
         """Children that `source` does not lead to, or below which there are such; they never leave this
@@ -419,7 +520,7 @@ class Stored(Part):
         """The decoded root node of this directory; at most one read."""
         record = self._record
         if record is None:
-            record = EMPTY if self.hash == self.source.codec.empty else self.source.node(self.hash)
+            record = EMPTY if self.hash == self.source.codec.empty else self.source.node(self.hash, self.word)
             if type(record) is Inode and record.depth:
                 raise Corrupted("", None, Hash(self.hash), "an inner node in the place of a directory")
             if cache:
@@ -444,25 +545,34 @@ class Stored(Part):
         source = self.source
         return entry_of(source.codec, source.node, self.record(cache=cache), step)
 
+    def place(self, step: str, *, cache: bool = True) -> Place | None:
+        """Where the binding of `step` stands, or None. Cost: at most one read per level."""
+        source = self.source
+        return place_of(source.codec, source.node, self.record(cache=cache), step)
+
     def child(self, step: str, *, cache: bool = True) -> Child | None:
         """What `step` is bound to, unread, or None."""
         child = self.now.get(step)
         if child is None:
-            entry = self.entry(step, cache=cache)
-            if entry is None:
+            place = self.place(step, cache=cache)
+            if place is None:
                 return None
-            child = self.open(entry)
+            child = self.open(*place)
             if cache and type(child) is Stored:
                 # Two threads must end up with one object.
                 child = self.now.setdefault(step, child)
         return child
 
-    def open(self, entry: bytes) -> Stored | Leaf:
-        """The child that `entry` of this directory binds, unread."""
-        end = 1 + self.source.codec.hash_size
-        if entry[0] == DIRECTORY:
-            return Stored(entry[1:end], self.source)
-        return Leaf(self.source, entry[1:end], None, None if entry[0] == CONTENTS else entry[end:])
+    def open(self, node: Node, i: int) -> Stored | Leaf:
+        """The child at position `i` of `node`, a flat record of this directory; unread."""
+        source = self.source
+        size = source.codec.hash_size
+        hash_ = node.hashes[i * size : (i + 1) * size]
+        word = node.word(i) if node.words else 0
+        kind = node.kinds[i]
+        if kind == DIRECTORY:
+            return Stored(hash_, source, None, None, word)
+        return Leaf(source, hash_, None, None if kind == CONTENTS else node.metadata[i], word)
 
     def clear(self) -> None:
         """Forget what can be read again."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 from ..errors import DecodeError
 from ..objects import Inode, Kind, Node
-from ..shape import bucket, entries, page
+from ..shape import bucket, leaves, page
 from .lazy import Child, Pool, Stored
 
 __all__ = ["bindings", "check_page", "children", "resident"]
+
+
+_step = itemgetter(0)
 
 
 def check_page(offset: int, length: int | None) -> None:
@@ -41,7 +45,7 @@ def bindings(
         pairs = list(page(source.node, record, 0, None))
         order = source.codec.order
         if order is None:
-            pairs.sort()
+            pairs.sort(key=_step)
         else:
             keys = {step: order(step) for step, _ in pairs}
             pairs.sort(key=lambda pair: keys[pair[0]])
@@ -50,10 +54,10 @@ def bindings(
     else:
         found = page(source.node, record, offset, length)
     now = directory.now
-    for step, entry in found:
+    for step, (leaf, i) in found:
         child = now.get(step)
         if child is None:
-            child = directory.open(entry)
+            child = directory.open(leaf, i)
             if cache and type(child) is Stored:
                 child = now.setdefault(step, child)
         yield step, child
@@ -71,13 +75,14 @@ def children(directory: Stored, *, cache: bool = False) -> Iterator[tuple[str, C
     if len(now) == record.count:
         yield from list(now.items())
         return
-    for step, entry in entries(directory.source.node, record):
-        child = now.get(step)
-        if child is None:
-            child = directory.open(entry)
-            if cache:
-                child = now.setdefault(step, child)
-        yield step, child
+    for leaf in leaves(directory.source.node, record):
+        for step, i in leaf.index.items():
+            child = now.get(step)
+            if child is None:
+                child = directory.open(leaf, i)
+                if cache:
+                    child = now.setdefault(step, child)
+            yield step, child
 
 
 def resident(directory: Stored) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from ..merge import NO_ANCESTOR, Conflict, NoAncestor, Old
 from ..path import Path
-from ..shape import differences, entries
+from ..shape import Place, differences, entry_at, leaves
 from ..types import C, M
 from .diff import Contents, held
 from .edit import same
@@ -59,7 +59,7 @@ class Clash:
 Resolve = Callable[[Clash], Child | Conflict]
 """Settles a conflict: what to bind (ABSENT for nothing), or the conflict to be reported."""
 
-_Steps = Iterator[tuple[str, bytes | None, bytes | None, bytes | None]]
+_Steps = Iterator[tuple[str, Place | None, Place | None, Place | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Merging(Generic[C, M]):
             step, was, mine, new = found
             path.append(step)
             theirs_child = None if new is None else held(level.theirs, step, new)
-            if mine == was:
+            if entry_at(mine) == entry_at(was):
                 # Ours is as the base, or neither has anything.
                 self.edits.append((tuple(path), ABSENT if theirs_child is None else theirs_child))
             else:
@@ -234,7 +234,7 @@ class Merging(Generic[C, M]):
         if isinstance(contents, Leaf):
             if contents.metadata == metadata:
                 return contents
-            return Leaf(contents.source, contents.hash, contents.in_hand, metadata)
+            return Leaf(contents.source, contents.hash, contents.in_hand, metadata, contents.word)
         return contents if metadata is None else Leaf(self._home.void, None, contents, metadata)
 
     # -- results ---------------------------------------------------------------------------------------------
@@ -264,17 +264,18 @@ class Merging(Generic[C, M]):
 
 
 def _changed(base: Stored, ours: Stored, theirs: Stored) -> _Steps:
-    """What theirs changed: (step, entry in the base, in ours, in theirs)."""
+    """What theirs changed: (step, place in the base, in ours, in theirs)."""
     source = base.source
     a, b = base.record(cache=False), theirs.record(cache=False)
     for step, was, new in differences(source.codec, source.node, a, theirs.source.node, b):
-        yield step, was, ours.entry(step, cache=False), new
+        yield step, was, ours.place(step, cache=False), new
 
 
 def _unrelated(ours: Stored, theirs: Stored) -> _Steps:
     """All of theirs, as `_changed` with an empty base."""
-    for step, new in entries(theirs.source.node, theirs.record(cache=False)):
-        yield step, None, ours.entry(step, cache=False), new
+    for leaf in leaves(theirs.source.node, theirs.record(cache=False)):
+        for step, i in leaf.index.items():
+            yield step, None, ours.place(step, cache=False), (leaf, i)
 
 
 def _contents(child: Child) -> Contents:
@@ -290,4 +291,4 @@ def _bare(contents: Contents) -> Contents:
     """`contents` with the default metadata, unread."""
     if type(contents) is not Leaf or contents.metadata is None:
         return contents
-    return Leaf(contents.source, contents.hash, contents.in_hand, None)
+    return Leaf(contents.source, contents.hash, contents.in_hand, None, contents.word)

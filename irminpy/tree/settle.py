@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from ..errors import DanglingHash
 from ..hash import Hash
-from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
-from ..shape import EMPTY, Record, apply, build
-from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored
+from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects, located
+from ..shape import EMPTY, Load, Record, apply, build
+from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored, Whole
 from .stage import Frozen, Line, Staged
 
 __all__ = ["settle"]
@@ -58,7 +58,7 @@ def settle(view: Frozen, *, keep: bool = True) -> Stored:
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = ("codec", "counters", "jobs", "keep", "objects", "parts", "plain", "pools", "values")
+    __slots__ = ("codec", "counters", "jobs", "keep", "objects", "parts", "plain", "pools", "values", "words")
 
     def __init__(self, void: Source, *, keep: bool) -> None:
         self.codec = void.codec
@@ -71,6 +71,8 @@ class _Settling:
         self.objects = Objects()
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
+        # Per repository, by id: where what new nodes may point at lies.
+        self.words: dict[int, dict[bytes, int]] = {}
 
     def run(self, view: Frozen) -> None:
         """Settle `view`."""
@@ -103,7 +105,8 @@ class _Settling:
         for pool in self.pools.values():
             if exact:
                 pool.floor = len(pool.objects)  # none of them is superseded
-                pool.whole = (view.settled.hash, self.parts, next(iter(bases.values()), None))
+                base = next(iter(bases.values()), None)
+                pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base))
             _absorb(pool)
 
     def _collect(self, view: Frozen, line: Line | None) -> None:
@@ -228,7 +231,16 @@ class _Settling:
         entries.update(zip(steps, [_CONTENTS + hash_ for hash_ in own], strict=True))
         if base is None:
             return apply(codec, _nothing, nodes, EMPTY, entries)[0]
-        return apply(codec, base.source.node, nodes, base.record(), entries)[0]
+        record = base.record()
+        if not base.source.locates:
+            return apply(codec, base.source.node, nodes, record, entries)[0]
+        # New nodes go on pointing at most of what the old ones point at.
+        words = self._words(_base(base.source))
+        words.update(located(record.hashes, record.words))
+        return apply(codec, _noting(base.source.node, words), nodes, record, entries)[0]
+
+    def _words(self, base: Source | None) -> dict[bytes, int]:
+        return self.words.setdefault(id(base), {})
 
     def _finish(self, job: _Job, hashes: list[bytes], pool: Pool) -> None:
         for step, below in job.directories:
@@ -248,7 +260,8 @@ class _Settling:
     def _pool(self, parent: Source | None) -> Pool:
         pool = self.pools.get(id(parent))
         if pool is None:
-            pool = self.pools[id(parent)] = Pool(self.codec, self.counters, self.objects, parent)
+            words = None if parent is None else self._words(_base(parent))
+            pool = self.pools[id(parent)] = Pool(self.codec, self.counters, self.objects, parent, words)
         return pool
 
 
@@ -266,7 +279,18 @@ def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:
     return pins or None
 
 
-def _nothing(hash: bytes, /) -> Record:
+def _noting(load: Load, words: dict[bytes, int]) -> Load:
+    """`load`, with the words of what it gives added to `words`."""
+
+    def node(hash: bytes, word: int = 0, /) -> Record:
+        record = load(hash, word)
+        words.update(located(record.hashes, record.words))
+        return record
+
+    return node
+
+
+def _nothing(hash: bytes, word: int = 0, /) -> Record:
     raise DanglingHash("a directory without a store", Hash(hash))
 
 
@@ -284,8 +308,9 @@ def _absorb(pool: Pool) -> None:
         parent = pool.parent
         if not isinstance(parent, Pool) or parent.saved or len(parent.objects) > 2 * len(pool.objects) + 64:
             return
-        merged = Objects(dict(parent.objects.contents), dict(parent.objects.nodes))
+        merged = parent.objects.copy()
         merged.update(pool.objects)
         pool.objects = merged
+        pool.words = parent.words | pool.words
         pool.floor = max(pool.floor, parent.floor)
         pool.parent = parent.parent

@@ -33,7 +33,7 @@ def swept(root: Stored) -> Stored:
     if total <= _FEW + 2 * floor:
         return root
     objects = _needed(root, pool)
-    fresh = Pool(pool.codec, pool.counters, objects, source)
+    fresh = Pool(pool.codec, pool.counters, objects, source, objects.words)
     fresh.floor = len(objects)
     return Stored(root.hash, fresh, None, root.pins)
 
@@ -51,6 +51,9 @@ def _needed(root: Stored, pool: Pool) -> Objects:
             continue
         data = None if hash_ in objects.nodes else pool.unsaved(Kind.NODE, hash_)
         if data is None:
+            word = pool.word(hash_) if pool.locates else 0
+            if word:
+                objects.words[hash_] = word
             continue
         stack.append((hash_, data))
         record = pool.decode_node(hash_, data)
@@ -64,4 +67,6 @@ def _needed(root: Stored, pool: Pool) -> Objects:
                 contents = pool.unsaved(Kind.CONTENTS, entry[1:end])
                 if contents is not None:
                     objects.contents[entry[1:end]] = contents
+                elif pool.locates and (word := pool.word(entry[1:end])):
+                    objects.words[entry[1:end]] = word
     return objects

@@ -22,7 +22,7 @@ from .concrete import of_concrete
 from .diff import change_of, data_of, differing
 from .edit import bind, fork, same
 from .home import HasHome, Home
-from .lazy import ABSENT, Child, Leaf, Pruned, Stored
+from .lazy import ABSENT, Child, Leaf, Pruned, Source, Stored
 from .merge import Clash, Edit, Merging, Resolve, encoded
 from .read import Root, leaf_root, shown
 from .stage import Frozen, Staged, grow
@@ -90,18 +90,14 @@ class Tree(WalkableTree[C, M]):
         if not isinstance(getattr(repo, "home", None), Home):
             raise TypeError(f"a repository is expected, not {type(repo).__name__}")
         home = repo.home
-        return Tree(home, _root_of(home, _kinded(key), home.source()))
+        source = home.source()
+        word = source.word(key.key) if isinstance(key, KindedKey) else 0
+        return Tree(home, _root_of(home, _kinded(key), source, word))
 
     @staticmethod
-    def of_key(repo: HasHome[C2, M2], key: KindedKey) -> Tree[C2, M2] | None:
+    def of_key(repo: HasHome[C2, M2], key: KindedKey | KindedHash) -> Tree[C2, M2] | None:
         """The tree at `key` in `repo`, or None if its root object is absent. Cost: one read."""
-        return Tree.of_hash(repo, _kinded(key))
-
-    @staticmethod
-    def of_hash(repo: HasHome[C2, M2], hash: KindedHash) -> Tree[C2, M2] | None:
-        """The tree with `hash` in `repo`, or None if its root object is not there. Cost: one read."""
-        hash = _kinded(hash)
-        from_repo = Tree.shallow(repo, hash)
+        from_repo = Tree.shallow(repo, key)
         root = from_repo._root
         try:
             if type(root) is Stored:
@@ -109,10 +105,18 @@ class Tree(WalkableTree[C, M]):
             elif type(root) is Leaf:
                 root.data()
         except DanglingHash as e:
-            if e.hash == hash.hash:
+            if e.hash == _kinded(key).hash:
                 return None
             raise
         return from_repo
+
+    @staticmethod
+    def of_hash(repo: HasHome[C2, M2], hash: KindedHash) -> Tree[C2, M2] | None:
+        """The tree with `hash` in `repo`, or None if its root object is not there. Cost: one read.
+
+        A repository may keep no index of its directories and contents: there only `of_key` finds them.
+        """
+        return Tree.of_key(repo, hash)
 
     # -- edits -------------------------------------------------------------------------------------------------
 
@@ -345,7 +349,7 @@ class Tree(WalkableTree[C, M]):
         if type(root) is Staged or not root.source.saved or isinstance(root.source, Pruned):
             return None
         kinded = self.kinded_hash()
-        return KindedKey(kinded.kind, kinded.hash, kinded.metadata)
+        return KindedKey(kinded.kind, root.source.key(kinded.hash, root.word), kinded.metadata)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -512,12 +516,12 @@ def _kinded(key: KindedKey | KindedHash) -> KindedHash:
     return key
 
 
-def _root_of(home: Home[Any, Any], kinded: KindedHash, source: Any) -> Stored | Leaf:
+def _root_of(home: Home[Any, Any], kinded: KindedHash, source: Source, word: int = 0) -> Stored | Leaf:
     hash_ = home.check_hash(kinded.hash)
     if kinded.kind == "node":
-        return Stored(hash_, source)
+        return Stored(hash_, source, word=word)
     metadata = kinded.metadata
     if metadata is not None:
         # From outside: an entry with the bytes of the default would be a second form of the same directory.
         metadata = home.encode_metadata(home.schema.metadata.decode(metadata))
-    return Leaf(source, hash_, None, metadata)
+    return Leaf(source, hash_, None, metadata, word)

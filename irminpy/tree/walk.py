@@ -21,6 +21,7 @@ from .view import State, dump, html, short, state
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..key import Key
     from ..path import Path
     from .home import Home
     from .stats import Stats
@@ -43,10 +44,12 @@ class LazyContents(Generic[C, M]):
         """The hash of the contents object; never reads."""
         return Hash(self._leaf.hash)
 
-    def key(self) -> Hash | None:
+    def key(self) -> Hash | Key | None:
         """What leads to the contents in their repository, or None if they are not stored there."""
-        source = self._leaf.source
-        return self.hash() if source.saved and not isinstance(source, Pruned) else None
+        leaf = self._leaf
+        if not leaf.source.saved or isinstance(leaf.source, Pruned):
+            return None
+        return leaf.source.key(leaf.hash, leaf.word)
 
     def force(self, *, cache: bool = True) -> C:
         """The value. Cost: at most one read. Raises DanglingHash, PrunedHash, Corrupted."""

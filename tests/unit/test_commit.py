@@ -80,7 +80,7 @@ def test_after_a_commit_the_tree_reads_from_the_repository(clear: bool) -> None:
         key = tree.key()
         assert key is not None
         assert key.key == tree.hash()
-        repo.home.source().clear()  # type: ignore[attr-defined]
+        repo.home.source().clear()
         repo.counters.reset()
         assert tree.get("a/x") == b"1"
         assert tree.get("b/x") == b"2"
@@ -96,7 +96,7 @@ def test_commits_on_top_of_kept_trees_read_nothing() -> None:
         for i in range(200):
             tree = tree.add(f"d{i % 7}/{i}", b"%d" % i)
             repo.commit_tree(tree, info=Info(i), clear=False)
-        repo.home.source().clear()  # type: ignore[attr-defined]
+        repo.home.source().clear()
         repo.counters.reset()
         assert [tree.get(f"d{i % 7}/{i}") for i in range(200)] == [b"%d" % i for i in range(200)]
         assert repo.counters.node_find == repo.counters.contents_find == 0

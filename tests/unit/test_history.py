@@ -480,13 +480,13 @@ def test_a_log_by_path_reads_each_commit_once(repo: Repo[str, None], monkeypatch
         commit = put(repo, str(i), *sides)
     store = repo.detached(commit)
     reads: list[Hash] = []
-    get = store._parent
+    get = store._past()
 
-    def parent(_: Any, hash: Hash) -> irminpy.Commit[str]:
+    def parent(hash: Hash) -> irminpy.Commit[str]:
         reads.append(hash)
         return get(hash)
 
-    monkeypatch.setattr(type(store), "_parent", parent)
+    monkeypatch.setattr(type(store), "_past", lambda _: parent)
     assert len(list(store.log(path="5"))) == 1
     assert len(reads) == len(set(reads)) == 77
 

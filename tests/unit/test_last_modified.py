@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -37,13 +37,18 @@ def commit(
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Hash]:
     """The hashes of the commits that stores read from now on."""
     read: list[Hash] = []
-    get = Store._parent
+    past = Store._past
 
-    def parent(self: Store[str, None], hash: Hash) -> Commit[str]:
-        read.append(hash)
-        return get(self, hash)
+    def counting(self: Store[str, None]) -> Callable[[Hash], Commit[str]]:
+        get = past(self)
 
-    monkeypatch.setattr(Store, "_parent", parent)
+        def parent(hash: Hash) -> Commit[str]:
+            read.append(hash)
+            return get(hash)
+
+        return parent
+
+    monkeypatch.setattr(Store, "_past", counting)
     return read
 
 

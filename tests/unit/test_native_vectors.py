@@ -40,7 +40,7 @@ def rows(name: str, key: str) -> list[Any]:
 
 
 def loader(codec: Codec, nodes: dict[bytes, bytes]) -> Load:
-    return lambda hash: codec.decode_node(nodes[hash])
+    return lambda hash, word=0: codec.decode_node(nodes[hash])
 
 
 def bindings(codec: Codec, first: int, last: int) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from irminpy.hash import BLAKE3, SHA256, Hash, Own
 from irminpy.key import KindedHash
 from irminpy.objects import Inode, Node
 from irminpy.schema import Schema
-from irminpy.shape import EMPTY, apply, bucket, build, differences, entries, entry_of, page
+from irminpy.shape import EMPTY, apply, bucket, build, differences, entries, entry_at, entry_of, page
 from irminpy.tree import Tree
 from tests.tree_repo import TreeRepo
 
@@ -42,7 +42,7 @@ class Store:
         self.nodes: dict[bytes, bytes] = {}
         self.reads: list[bytes] = []
 
-    def load(self, hash: bytes, /) -> Record:
+    def load(self, hash: bytes, word: int = 0, /) -> Record:
         self.reads.append(hash)
         return self.codec.decode_node(self.nodes[hash])
 
@@ -135,7 +135,8 @@ def test_a_page_is_a_slice_of_all_entries(
     record = store.make(items)
     everything = list(entries(store.load, record))
     end = None if length is None else offset + length
-    assert list(page(store.load, record, offset, length)) == everything[offset:end]
+    found = [(step, entry_at(place)) for step, place in page(store.load, record, offset, length)]
+    assert found == everything[offset:end]
 
 
 @given(parameters, directories, steps)
@@ -160,7 +161,7 @@ def test_differences_are_what_two_dicts_differ_by(
     x, y = left.make(a), right.make(b)
     found = list(differences(left.codec, left.load, x, right.load, y))
     expected = {s: (a.get(s), b.get(s)) for s in a | b if a.get(s) != b.get(s)}
-    assert {step: (one, two) for step, one, two in found} == expected
+    assert {step: (entry_at(one), entry_at(two)) for step, one, two in found} == expected
     assert len(found) == len(expected)
     assert found == [(s, two, one) for s, one, two in differences(left.codec, right.load, y, left.load, x)]
 
@@ -310,7 +311,7 @@ def test_a_bucket_that_is_not_what_its_parent_states_is_corrupted() -> None:
     store = Store(CODECS[4, 3])
     record = store.make(bindings(100))
     assert type(record) is Inode
-    root = store.codec.digest(store.codec.encode_inode(*record))
+    root = store.codec.digest(store.codec.encode_inode(*record[:4]))
     leaf = store.apply(EMPTY, bindings(2))[0]
     deep = record
     while True:
@@ -324,7 +325,7 @@ def test_a_bucket_that_is_not_what_its_parent_states_is_corrupted() -> None:
         lie(store, record, 1, record.child(0)),  # another bucket's count
         lie(store, record, 0, record.child(0), record.counts[0] + 1),
         lie(store, deep, 0, deep.child(0), 2 if deep.counts[0] != 2 else 1),
-        lie(store, record, 0, store.codec.digest(store.codec.encode_inode(*deep)), deep.count),
+        lie(store, record, 0, store.codec.digest(store.codec.encode_inode(*deep[:4])), deep.count),
     ):
         with pytest.raises(Corrupted):
             _ = [bucket(store.load, bad, i) for i in range(len(bad.buckets))]
@@ -380,7 +381,7 @@ def test_a_directory_has_one_shape_whatever_the_order_of_edits(
 
 def encoded(store: Store, record: Record) -> bytes:
     if type(record) is Inode:
-        return store.codec.encode_inode(*record)
+        return store.codec.encode_inode(*record[:4])
     assert type(record) is Node
     return store.codec.encode_node(list(record.index), record.kinds, record.hashes, [])
 

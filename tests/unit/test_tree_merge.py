@@ -19,7 +19,7 @@ from irminpy.objects import Kind
 from irminpy.schema import Schema
 from irminpy.tree import Tree
 from irminpy.tree.home import Home
-from irminpy.tree.lazy import Counters, RepoSource, Stored
+from irminpy.tree.lazy import Counters, Leaf, RepoSource, Stored
 from tests.tree_repo import SMALL, DictReader, Path, bindings_of, store, tree_of
 
 if TYPE_CHECKING:
@@ -622,8 +622,7 @@ def _broken(kind: Any) -> tuple[Tree[bytes, None], Tree[bytes, None]]:
     hash_ = KindedHash(kind, value.hash())
     repo = RepoSource(value.schema.codec, DictReader(), Counters())
     home = Home(value.schema, repo)
-    child: Any = Stored(hash_.hash, repo)
-    shallow = Tree(home, child if kind == "node" else home.stored(hash_.hash).open(b"\1" + hash_.hash))
+    shallow = Tree(home, Stored(hash_.hash, repo) if kind == "node" else Leaf(repo, hash_.hash, None, None))
     return shallow, Tree.pruned(hash_)
 
 

@@ -1,0 +1,101 @@
+"""A reader for walks from heads downwards, over a backend whose objects need not be found by their hash.
+
+A commit or node that is read says where what it leads to lies. `Trail` keeps that, so that whoever walks by hashes
+alone finds the way; it forgets nothing, as an object may be read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from .backend import Locating, Reader
+from .errors import DecodeError
+from .hash import Hash
+from .key import Key, hash_of_key
+from .objects import DIRECTORY, Kind, Node, located
+
+if TYPE_CHECKING:
+    from .formats.format import Codec
+
+__all__ = ["Behind", "Trail", "trail"]
+
+
+class Behind(Reader, Protocol):
+    """What walks read from: objects, keys and refs."""
+
+    def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
+        """As of `irminpy.backend.Backend`."""
+        ...
+
+    def ref(self, name: str, /) -> Hash | None:
+        """As of `irminpy.backend.Backend`."""
+        ...
+
+
+class Trail:
+    """`backend`, read through `reader` along the words that commits and nodes hold.
+
+    Held in memory: about 150 bytes for each object that something read so far leads to.
+    """
+
+    __slots__ = ("_backend", "_codec", "_reader", "_words")
+
+    def __init__(self, backend: Behind, reader: Locating, codec: Codec) -> None:
+        self._backend = backend
+        self._reader = reader
+        self._codec = codec
+        self._words: dict[Kind, dict[bytes, int]] = {kind: {} for kind in Kind}
+
+    def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
+        """The object, or None if neither a word nor an index leads to it."""
+        hash_ = hash_of_key(key)
+        word = self._words[kind].get(hash_) or self._reader.word(key)
+        found = self._reader.load(kind, hash_, word)
+        if found is None:
+            return None
+        if found[1]:
+            self._note(kind, *found)
+        return found[0]
+
+    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
+        """`read`, one by one: where there are words, objects are near."""
+        return [self.read(kind, key) for key in keys]
+
+    def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
+        """Of the backend; or of what was met on the way."""
+        words, key = self._words[kind], self._reader.key
+        return [
+            key(hash_, words[hash_]) if found is None and hash_ in words else found
+            for hash_, found in zip(hashes, self._backend.find_keys(kind, hashes), strict=True)
+        ]
+
+    def ref(self, name: str, /) -> Hash | None:
+        """Of the backend."""
+        return self._backend.ref(name)
+
+    def _note(self, kind: Kind, data: bytes, words: bytes) -> None:
+        try:
+            if kind is Kind.COMMIT:
+                val = self._codec.decode_commit(data)
+                nodes = dict(located(val.node, words[:8]))
+                self._words[Kind.NODE].update(nodes)
+                self._words[Kind.COMMIT].update(located(b"".join(val.parents), words[8:]))
+                return
+            record = self._codec.decode_node(data)
+        except DecodeError:
+            return  # whoever asked for it will find that out
+        found = dict(located(record.hashes, words))
+        if type(record) is Node and any(record.kinds):
+            size = self._codec.hash_size
+            for i, kind_ in enumerate(record.kinds):
+                child = record.hashes[i * size : (i + 1) * size]
+                if child in found:
+                    self._words[Kind.NODE if kind_ == DIRECTORY else Kind.CONTENTS][child] = found[child]
+        else:
+            self._words[Kind.NODE].update(found)
+
+
+def trail(backend: Behind, reader: Reader, codec: Codec) -> Behind:
+    """What to walk over `backend` with: itself where every object is found by its hash, else a new `Trail`."""
+    return Trail(backend, reader, codec) if isinstance(reader, Locating) else backend
