@@ -208,10 +208,7 @@ def children(data: bytes, hash_size: int) -> bytes:
         return data[-n * hash_size :]
     if len(data) > 2 and data[0] == 0x4E and data[1] == 0x93:
         head = data[2]
-        if head < 0xA0:
-            n = head & 15
-        else:
-            n = int.from_bytes(data[3:5] if head == 0xDC else data[3:7], "big")
+        n = head & 15 if head < 0xA0 else int.from_bytes(data[3:5] if head == 0xDC else data[3:7], "big")
         return data[-n * hash_size :] if n else b""
     row = _rows(data, b"N", _WIDEST + 1)
     return cast("bytes", row[2])

@@ -94,7 +94,7 @@ class Framing:
             raise ValueError("no header of a frame")
         if size - self.head - (hints << 3) > MOST + 7:
             raise ValueError(f"a frame of {size} bytes, more than any may have")
-        return size
+        return int(size)
 
     def parse(self, data: bytes) -> Frame:
         """The frame that `data` is, exactly; ValueError, saying what is wrong, for anything else."""

@@ -88,7 +88,7 @@ class State:
         self._digest = digest
         self._open_index = open_index
         self._mapped = mapped
-        self._last_head = b""
+        self._last_head: bytes = b""
         self._head_fd: int | None = None
         self.manifest: Manifest
         self.log: Log
@@ -282,9 +282,8 @@ class State:
             else:
                 self.refs[ref.name] = (ref.new, ref.word)
             if (before and before[0]) != ref.new:
-                changes.append(
-                    RefChange(ref.name, Hash(before[0]) if before else None, ref.new and Hash(ref.new))
-                )
+                after = None if ref.new is None else Hash(ref.new)
+                changes.append(RefChange(ref.name, Hash(before[0]) if before else None, after))
         fresh = trailer.table != marks.table
         table_bytes = marks.table_bytes
         if fresh:

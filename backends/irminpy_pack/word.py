@@ -22,6 +22,7 @@ __all__ = [
     "offset_of",
     "pack",
     "units_of",
+    "word_at",
     "words_of",
 ]
 
@@ -33,8 +34,6 @@ LONG: Final = (1 << 20) - 1
 """The length that says: longer than a word can tell."""
 LIMIT: Final = 1 << 45
 """Offsets are below this many bytes."""
-
-_one = Struct("<Q")
 
 
 def pack(offset: int, units: int, kind: int) -> int:
@@ -69,4 +68,4 @@ def words_of(column: bytes) -> tuple[int, ...]:
 
 def word_at(column: bytes, i: int) -> int:
     """Word number `i` of a column."""
-    return _one.unpack_from(column, i << 3)[0]
+    return int.from_bytes(column[i << 3 : (i + 1) << 3], "little")
