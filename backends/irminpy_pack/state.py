@@ -310,10 +310,15 @@ class State:
         return changes
 
     def _unfinished(self) -> bool:
-        """Whether bytes lie behind the end."""
-        segment = self.log.table.last()
-        want = max(self.tip.end - segment.base, HEADER_SIZE)
-        return self.files.size(segment.fd) != want
+        """Whether bytes lie behind the end: in the segment of the end, or in one that was begun after it."""
+        end = self.tip.end
+        here = self.log.table.locate(end - 1)
+        first = 0 if here is None else here.base
+        return any(
+            self.files.size(segment.fd) != max(end - segment.base, HEADER_SIZE)
+            for segment in self.log.table.segments
+            if segment.base >= first
+        )
 
     def settle(self) -> list[RefChange]:
         """Settle the store; see `settle.settle`. Raises StorageError if that cannot be written."""
