@@ -11,11 +11,11 @@ from . import branch as branches_
 from . import check as check_
 from . import diff, graph
 from . import slice as slice_
-from .backend import Maker, Moving, Options, RefUpdate
+from .backend import Collected, Collecting, Keep, Maker, Moving, Options, Progress, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened
 from .diff import Change
-from .errors import MergeConflict, NotFound
+from .errors import MergeConflict, NotFound, StorageError
 from .hash import Hash
 from .info import Info
 from .key import Key, KindedKey, hash_of_key
@@ -414,6 +414,44 @@ class Repo(Generic[C, M]):
         )
         opened.backend.write(objects)
         return len(objects)
+
+    # -- garbage ---------------------------------------------------------------------------------------------
+
+    def gc(
+        self,
+        *,
+        branches: Iterable[str] | None = None,
+        depth: int | None = None,
+        since: int | None = None,
+        keep: Iterable[Hash | Commit[C, M]] = (),
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> Collected:
+        """Drop what no branch leads to, and history that is not to be kept; what was kept and freed.
+
+        Every head stays, with its tree. Of the history of `branches` (None: all) and of the commits of `keep`, which
+        stay too, there remains what is at most `depth` parents away or not older than `since` (seconds since 1970);
+        all of it if neither is given. Where history is cut off it ends from then on: `log`, `lcas` and the like find
+        no parents there. Trees that are held stay readable, and can be edited and committed.
+
+        `dry_run`: only say what would be. `progress(what, done, total)` is called now and then; if it raises,
+        nothing has happened. Readers and writers go on meanwhile. Raises NotFound, DanglingHash, Locked, ReadOnly,
+        StorageError (also for a backend that keeps everything). Cost: one read per object that is kept, and as
+        much space, until it is done.
+        """
+        for name, value in (("depth", depth), ("since", since)):
+            if value is not None and (type(value) is not int or value < 0):
+                raise ValueError(f"{name} {value!r:.80} is no number from 0 up")
+        if isinstance(branches, str):
+            raise TypeError("branches is several names, not one str")
+        opened = self._opened
+        opened.check()
+        backend = opened.backend
+        if not isinstance(backend, Collecting):
+            raise StorageError("this backend collects no garbage")
+        names = None if branches is None else tuple(map(branches_.check, branches))
+        commits = tuple(map(opened.home.check_hash, _hashes(keep)))
+        return backend.collect(Keep(names, commits, depth, since), dry_run=dry_run, progress=progress)
 
     def _graph(self) -> graph.Graph:
         self._opened.check()

@@ -47,7 +47,9 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_mem": ("shared", "memory", "mapped"),
     "irminpy_pack": (
         *("files", "word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
-        *("log", "lookup", "view", "opening", "settle", "append", "state", "writer", "backend", "maker"),
+        *("log", "generation", "lookup", "view", "opening", "settle", "append", "state", "writer"),
+        *("gc.bitmap", "gc.relocate", "gc.old", "gc.roots", "gc.mark", "gc.output", "gc.copy", "gc.collect"),
+        *("gc", "backend", "maker"),
     ),
 }
 

@@ -7,16 +7,18 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
-from irminpy.backend import Options, RefListener, RefUpdate
+from irminpy.backend import Collected, Keep, Options, Progress, RefListener, RefUpdate
 from irminpy.errors import Closed, Forked, ReadOnly, StorageError
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
 from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
+from .gc.collect import Collection
+from .gc.relocate import Relocation
 from .keys import PackKey
 from .lock import Lock
 from .state import State
@@ -30,6 +32,15 @@ _MOST_MATCHES: Final = 20
 _POLL: Final = 0.1  # seconds between two looks at HEAD for listeners
 
 _all: weakref.WeakSet[PackBackend] = weakref.WeakSet()
+
+
+class _Move(NamedTuple):
+    """Where the objects of `generation` went when garbage was collected."""
+
+    generation: int
+    places: Relocation
+    reader: weakref.ref[PackReader]
+    """Who read them before."""
 
 
 class PackReader:
@@ -57,8 +68,8 @@ class PackReader:
         return backend.search(self, kind, hash, word)
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
-        """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""
-        found = self.load(kind, hash_of_key(key), self.word(key))
+        """The canonical bytes, or None."""
+        found = self.load(kind, hash_of_key(key), key.word if isinstance(key, PackKey) else 0)
         return None if found is None else found[0]
 
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
@@ -70,8 +81,14 @@ class PackReader:
         return PackKey(Hash(hash), word)
 
     def word(self, key: Hash | Key, /) -> int:
-        """Where `key` says that the object lies; 0 if it does not."""
-        return key.word if isinstance(key, PackKey) else 0
+        """Where the object of `key` lies; 0 if the key does not lead there, not even by way of where it was before
+        garbage was collected. Cost: one read, none for an Indexed key.
+        """
+        if not isinstance(key, PackKey) or not key.word:
+            return 0
+        if self.view.at(key.word, key.hash) is not None:
+            return key.word
+        return self._backend.moved(self, key.hash, key.word)
 
 
 class PackBackend:
@@ -99,7 +116,10 @@ class PackBackend:
         else:
             self._writer = self._open_for_writing(schema, settings, clock)
             self._mutex = self._writer.mutex
+        self._codec = schema.codec
         self._reader = PackReader(self, state.manifest.generation, state.view)
+        self._moves: list[_Move] = []
+        self._shallow: tuple[int, frozenset[Hash]] | None = None
         _all.add(self)
 
     def _open_for_writing(
@@ -117,6 +137,7 @@ class PackBackend:
             if lock.held:
                 # Whoever wrote last may have died: now is the time to put that in order.
                 state.take_over()
+                state.clean()
                 if not settings.exclusive:
                     lock.release()
         except BaseException as e:
@@ -124,7 +145,7 @@ class PackBackend:
             if isinstance(e, OSError):
                 raise StorageError(f"{state.root.path}: {e}") from e
             raise
-        return Writer(state, schema.codec, lock, self._announcer, settings, clock)
+        return Writer(state, schema.codec, lock, self._announcer, settings, clock, lambda: self.reader)
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -149,25 +170,35 @@ class PackBackend:
     def search(self, reader: PackReader, kind: Kind, hash: bytes, word: int) -> tuple[bytes, bytes] | None:
         """The object by its hash, since its word does not lead to it; or None."""
         state = self._open()
-        tried = {0, word}
-        for again in (False, True):
-            if again and not self.refresh():
+        damaged: set[tuple[View, int]] = set()
+        again = True
+        while True:
+            view, lookup = state.now
+            tried: set[tuple[View, int]] = set()
+            if kind_of(word) == kind:
+                # Where the reader's generation has it; else what an older reader was told by the present one.
+                tried = {(reader.view, word), (view, word)}
+            other = lookup.find(kind, hash)
+            if other:
+                tried.add((view, other))
+            for where, place in tried - damaged:
+                found = where.at(place, hash)
+                if found is not None:
+                    return found
+            damaged |= tried
+            if state.now[0] is not view:
+                continue  # garbage was collected meanwhile
+            if not again:
                 break
-            if again and word and kind_of(word) == kind:
-                found = reader.view.at(word, hash)  # written by another process since the last look
-                if found is not None:
-                    return found
-            other = state.lookup.find(kind, hash)
-            if other not in tried:
-                tried.add(other)
-                found = state.view.at(other, hash)
-                if found is not None:
-                    return found
-        for place in tried - {0}:
-            if kind_of(place) == kind:
-                damaged = reader.view.damage(place, hash) or state.view.damage(place, hash)
-                if damaged is not None:
-                    raise damaged
+            again = False
+            if not self.refresh() and state.now[0] is view:
+                break
+            damaged.discard((reader.view, word))  # it may have been written since, by another process
+            damaged.discard((view, word))
+        for where, place in damaged:
+            error = where.damage(place, hash)
+            if error is not None:
+                raise error
         return None
 
     def refresh(self) -> bool:
@@ -211,10 +242,11 @@ class PackBackend:
         With the strategy `minimal` only commits are known.
         """
         state = self._open()
-        words = state.lookup.find_many(kind, hashes)
-        if 0 in words and self.refresh():
-            words = state.lookup.find_many(kind, hashes)
-        view = state.view
+        view, lookup = state.now
+        words = lookup.find_many(kind, hashes)
+        if 0 in words and (self.refresh() or state.now[0] is not view):
+            view, lookup = state.now
+            words = lookup.find_many(kind, hashes)
         return [
             PackKey(hash_, word) if word and view.at(word, hash_) is not None else None
             for hash_, word in zip(hashes, words, strict=True)
@@ -270,6 +302,58 @@ class PackBackend:
         if self._forked:
             raise Forked("the pack store")
         return self._writer.write(objects, updates)
+
+    # -- garbage collection -----------------------------------------------------------------------------------
+
+    def collect(self, keep: Keep, /, *, dry_run: bool = False, progress: Progress | None = None) -> Collected:
+        """See `irminpy.backend.Collecting` and docs/formats/pack-gc.md."""
+        state = self._open()
+        if not dry_run:
+            if self._writer is None:
+                raise ReadOnly("the pack store")
+            if self._forked:
+                raise Forked("the pack store")
+        run = Collection(state, self._writer, self._codec, self.refresh, keep, progress)
+        try:
+            return run.dry_run() if dry_run else run.run(self._flipped)
+        except OSError as e:
+            raise StorageError(f"{state.root.path}: garbage was not collected: {e}") from e
+
+    def shallow(self) -> frozenset[Hash]:
+        """Where history ends since garbage was collected."""
+        self._open()
+        with self._mutex:
+            generation = self.state.manifest.generation
+            if self._shallow is None or self._shallow[0] != generation:
+                self._shallow = (generation, self.state.shallow())
+            return self._shallow[1]
+
+    def _flipped(self, places: Relocation) -> None:
+        before, moves = self._reader, self._moves
+        moves.append(_Move(before.generation, places, weakref.ref(before)))
+        # Who still reads an older generation keeps all that follow it.
+        while len(moves) > 1 and moves[0].reader() is None:
+            moves.pop(0)
+
+    def moved(self, reader: PackReader, hash: bytes, word: int) -> int:
+        """Where the object `hash`, which lay at `word` in an older generation, lies for `reader`; 0 if unknown."""
+        moves = self._moves.copy()
+        for i in range(len(moves)):
+            place, generation = word >> 22, moves[i].generation
+            for move in moves[i:]:
+                if not place or move.generation != generation:
+                    break
+                try:
+                    place, generation = move.places.find(place), generation + 1
+                except OSError:
+                    place = 0  # then it is found by its hash, or copied
+            if place and generation == reader.generation:
+                found = place << 22 | (word & 0x3FFFFF)
+                if reader.view.at(found, hash) is not None:
+                    return found
+        return 0
+
+    # -- closing ---------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Publish what is pending and let go of everything. A second call does nothing."""

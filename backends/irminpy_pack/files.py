@@ -13,7 +13,7 @@ import fcntl
 import mmap
 import os
 
-__all__ = ["Files", "read_at", "sync_directory", "write_at", "write_file"]
+__all__ = ["Files", "read_at", "remove_directory", "sync_directory", "write_at", "write_file"]
 
 
 class Files:
@@ -141,3 +141,11 @@ def write_file(files: Files, path: str, data: bytes) -> None:
         files.close(fd)
     files.rename(temporary, path)
     sync_directory(files, os.path.dirname(path))
+
+
+def remove_directory(files: Files, path: str) -> None:
+    """Remove the directory `path` and the files in it; nothing happens if it is not there."""
+    if files.exists(path):
+        for name in files.listdir(path):
+            files.unlink(os.path.join(path, name))
+        files.rmdir(path)

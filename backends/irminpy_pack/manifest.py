@@ -50,12 +50,14 @@ class Manifest:
     """The end of the log when this was written: everything up to it was synced."""
     index: Fingerprint | None = None
     """Of the index when the store was closed, if nothing was written to it since."""
+    flip: int = 0
+    """Offset of the G frame with which garbage collection ended this generation's making; 0 for the first one."""
 
     def encode(self) -> bytes:
         """The bytes of the file."""
         index = None if self.index is None else list(self.index)
         rows = [list(row) for row in self.segments]
-        body = _pack([self.uuid, self.generation, rows, list(self.tip), index])
+        body = _pack([self.uuid, self.generation, rows, list(self.tip), index, self.flip])
         return _MAGIC + crc32(body).to_bytes(4, "little") + body
 
     @staticmethod
@@ -65,10 +67,10 @@ class Manifest:
         if data[:8] != _MAGIC or crc32(body).to_bytes(4, "little") != data[8:12]:
             return None
         try:
-            uuid, generation, rows, tip, index = _unpack(body)
+            uuid, generation, rows, tip, index, flip = _unpack(body)
             segments = tuple([Row(*row) for row in rows])
             fingerprint = None if index is None else Fingerprint(*index)
-            manifest = Manifest(uuid, generation, segments, Tip(*tip), fingerprint)
+            manifest = Manifest(uuid, generation, segments, Tip(*tip), fingerprint, flip)
         except (ValueError, TypeError):
             return None
         return manifest if segments and manifest.encode() == data else None

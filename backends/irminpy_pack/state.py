@@ -16,14 +16,15 @@ from irminpy.errors import Corrupted, StorageError
 from irminpy.hash import Hash
 
 from . import lock as locks
-from .files import Files, read_at, write_at
-from .frame import Framing
+from .files import Files, read_at, remove_directory, write_at
+from .frame import GENERATION, Framing
+from .generation import decode_generation
 from .head import HEAD_SIZE, MODES, Slot, place, slots
 from .identity import Identity, Root
 from .log import Batch, Log, Marks
-from .lookup import Lookup, Places
+from .lookup import INDEXED, Lookup, Places
 from .manifest import Manifest, Row
-from .opening import BEGIN, find, open_table, write_manifest, write_segment
+from .opening import BEGIN, Found, find, open_table, write_manifest, write_segment
 from .segment import HEADER_SIZE, Header, Segment, Table
 from .settle import settle, start, walk
 from .trailer import Tip
@@ -46,21 +47,20 @@ class State:
         "_head_fd",
         "_last_head",
         "_mapped",
-        "_open_index",
         "degraded",
         "durable",
         "files",
         "framing",
         "identity",
         "log",
-        "lookup",
         "manifest",
         "marks",
+        "now",
+        "open_index",
         "refs",
         "root",
         "strategy",
         "tip",
-        "view",
         "writing",
     )
 
@@ -86,20 +86,30 @@ class State:
         self.degraded: list[str] = []
         """What was found missing, as told by `Degraded` too."""
         self._digest = digest
-        self._open_index = open_index
+        self.open_index = open_index
         self._mapped = mapped
         self._last_head: bytes = b""
         self._head_fd: int | None = None
         self.manifest: Manifest
         self.log: Log
-        self.view: View
-        self.lookup: Lookup
+        self.now: tuple[View, Lookup]
+        """What reads objects and what finds them, of one generation: taken together, so that they fit."""
         self.refs: dict[str, tuple[bytes, int]] = {}
         self.marks = Marks()
         self.tip = BEGIN
         """The end that is published: what readers may see."""
         self.durable = BEGIN
         """The farthest end that is known to be synced."""
+
+    @property
+    def view(self) -> View:
+        """What reads objects."""
+        return self.now[0]
+
+    @property
+    def lookup(self) -> Lookup:
+        """What finds objects by hash."""
+        return self.now[1]
 
     # -- opening ---------------------------------------------------------------------------------------------
 
@@ -139,16 +149,17 @@ class State:
             # Nobody is writing: whole batches that were not published any more are there to be seen.
             tip, _ = walk(self.log, tip)
         self.tip = tip
-        self.durable = newest.durable if newest is not None else manifest.tip
+        ours = newest is not None and newest.generation == manifest.generation
+        self.durable = newest.durable if ours and newest is not None else manifest.tip
         self._trim(tip)
         self.refs, self.marks = self.log.refs_at(tip)
         self._last_head = head
-        self.view = View(self.framing, table, self._digest)
-        places = self._open_index(self.root, manifest)
-        self.lookup = Lookup(self.strategy, places)
+        places = self.open_index(self.root, manifest)
+        lookup = Lookup(self.strategy, places)
         begin = 0 if places is None else places.end
         if begin < tip.end:
-            self.lookup.add(self.log.entries(begin, tip.end, self.lookup.kinds))
+            lookup.add(self.log.entries(begin, tip.end, lookup.kinds))
+        self.now = (View(self.framing, table, self._digest), lookup)
 
     def _idle(self) -> bool:
         return locks.is_free(self.files, self.root.lock)
@@ -194,6 +205,26 @@ class State:
         self._last_head = head[:at] + slot + head[at + len(slot) :]
         self.tip = tip
 
+    def shallow(self) -> frozenset[Hash]:
+        """Where history was cut off by the garbage collection that made this generation. Cost: one read."""
+        manifest, log = self.manifest, self.log
+        if not manifest.flip:
+            return frozenset()
+        frame = log.frame(manifest.flip)
+        if frame is None or frame.kind != GENERATION:
+            raise Corrupted(self.root.packs, manifest.flip, None, "the frame of the generation is not there")
+        try:
+            return frozenset([Hash(hash_) for hash_ in decode_generation(frame.canonical).shallow])
+        except ValueError as e:
+            raise Corrupted(self.root.packs, manifest.flip, None, str(e)) from e
+
+    def blank(self) -> None:
+        """Name nothing in HEAD, so that whoever reads or writes next asks MANIFEST. Raises OSError."""
+        fd = self._head()
+        if fd is not None:
+            self._last_head = b""
+            write_at(self.files, fd, bytes(HEAD_SIZE), 0)
+
     # -- following others ------------------------------------------------------------------------------------
 
     def refresh(self) -> list[RefChange]:
@@ -220,8 +251,10 @@ class State:
 
     def reload(self) -> None:
         """Know the store anew. Views made before go on reading what they hold."""
-        self._close_index()
+        before = self.lookup
         self.load()
+        # Not before: whoever is looking something up meanwhile would miss it.
+        _close(before)
 
     def _extend(self, tip: Tip) -> list[RefChange] | None:
         """Go on to `tip`, a later end of the same log; None if it is not one."""
@@ -329,15 +362,18 @@ class State:
         log = Log(self.framing, table)
         here = slots(self._read_head(), uuid)
         done = settle(self.files, self.root, log, here, found.manifest.tip, found.manifest.generation)
-        for path in (*done.dropped, *found.strays):
+        for path in done.dropped:
             self.files.unlink(path)
             table.drop(path)
+        self._clean(found)
         if done.degraded:
             self.degraded.append(done.degraded)
             warnings.warn(f"{self.root.path}: {done.degraded}", Degraded, stacklevel=2)
         rows = tuple([Row(s.header.number, s.base, 0) for s in table.segments])
-        manifest = Manifest(uuid, found.manifest.generation, _sealed(rows, table), done.tip)
-        if found.rebuilt or done.dropped or manifest.segments != found.manifest.segments:
+        old = found.manifest
+        manifest = Manifest(uuid, old.generation, _sealed(rows, table), done.tip, flip=old.flip)
+        # Without HEAD garbage collection may have died between MANIFEST's rename and the sync of its directory.
+        if found.rebuilt or not here or done.dropped or manifest.segments != old.segments:
             write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         if done.tip != self.tip or not here:
@@ -347,6 +383,25 @@ class State:
         self._close_index()
         self.load()
         return _changes(before, self.refs)
+
+    def clean(self) -> None:
+        """Under LOCK: remove what processes left behind that died while they collected garbage. Raises OSError."""
+        self._clean(find(self.files, self.root, self.identity))
+
+    def _clean(self, found: Found) -> None:
+        files, generation = self.files, found.manifest.generation
+        paths = found.strays
+        collecting = not locks.is_free(files, self.root.collecting)
+        if not collecting:
+            paths += found.unborn
+        for path in paths:
+            files.unlink(path)
+        for name in files.listdir(self.root.indexes):
+            number, _, strategy = name.partition("-")
+            if not number.isdigit() or strategy not in INDEXED:
+                continue
+            if int(number) < generation or (int(number) > generation and not collecting):
+                remove_directory(files, os.path.join(self.root.indexes, name))
 
     def new_segment(self) -> Segment:
         """Seal the active segment and begin another; everything before is synced. Raises OSError."""
@@ -358,11 +413,10 @@ class State:
             uuid, self.identity.hash_size, number, generation, table.next_base(), last.header.number
         )
         self.files.fdatasync(last.fd)
-        write_segment(self.files, self.root, header)
-        path = self.root.segment(number)
+        path = self.root.segment(write_segment(self.files, self.root, header).number)
         segment = Segment.open(self.files, path, uuid, HEADER_SIZE, mapped=self._mapped, write=True)
         rows = _sealed(tuple([Row(s.header.number, s.base, 0) for s in [*table.segments, segment]]), table)
-        manifest = Manifest(uuid, generation, rows, self.tip)
+        manifest = Manifest(uuid, generation, rows, self.tip, flip=self.manifest.flip)
         write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         table.add(segment)
@@ -371,10 +425,7 @@ class State:
     # -- closing ---------------------------------------------------------------------------------------------
 
     def _close_index(self) -> None:
-        places, self.lookup.places = self.lookup.places, None
-        close = getattr(places, "close", None)
-        if close is not None:
-            close()
+        _close(self.lookup)
 
     def close(self) -> None:
         """Give back what this handle holds. Views that somebody holds stay readable."""
@@ -382,6 +433,13 @@ class State:
         fd, self._head_fd = self._head_fd, None
         if fd is not None:
             self.files.close(fd)
+
+
+def _close(lookup: Lookup) -> None:
+    places, lookup.places = lookup.places, None
+    close = getattr(places, "close", None)
+    if close is not None:
+        close()
 
 
 def _sealed(rows: tuple[Row, ...], table: Table) -> tuple[Row, ...]:

@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from irminpy.announce import Announcer
-from irminpy.backend import ANY, RefChange, RefUpdate
+from irminpy.backend import ANY, Moved, RefChange, RefUpdate
 from irminpy.errors import IrminError, StorageError
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash
@@ -78,7 +79,9 @@ class Writer:
         announcer: Announcer,
         settings: Settings,
         clock: Callable[[], float],
+        reader: Callable[[], object],
     ) -> None:
+        self._reader = reader
         self._state = state
         self._codec = codec
         self._lock = lock
@@ -107,25 +110,47 @@ class Writer:
 
     def write(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
         """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`."""
-        self.check()
-        mine = self._dedup(objects)
-        if not len(mine) and not updates:
-            return True
-        self._let_others()
-        with self.mutex:
-            self._enter()
-            try:
-                done = self._tested(updates) is not None and self._append(mine, updates)
-            finally:
-                behind = self._pending[-1].tip if self._pending else None
-                self._leave()
-                if behind is not None and sys.exc_info()[0] is not None:
-                    self._publish_pending()  # pieces of what failed: orphans, but nobody else would publish them
+        while True:
+            self.check()
+            generation = self._state.manifest.generation
+            mine = self._dedup(objects)
+            if not len(mine) and not updates:
+                return True
+            self._let_others()
+            with self.mutex:
+                self._enter()
+                try:
+                    if self._state.manifest.generation != generation:
+                        # Garbage was collected since these words were found: they lead elsewhere now.
+                        self._forget(objects)
+                        continue
+                    self._same_reader(objects)
+                    done = self._tested(updates) is not None and self._append(mine, updates)
+                finally:
+                    behind = self._pending[-1].tip if self._pending else None
                     self._leave()
+                    if behind is not None and sys.exc_info()[0] is not None:
+                        # Pieces of what failed: orphans, but nobody else would publish them.
+                        self._publish_pending()
+                        self._leave()
+            break
         # Who lost a compare-and-set to a batch that is not published yet must see it before he tries again.
         if behind is not None:
             self._flush(behind)
         return bool(done)
+
+    def _same_reader(self, objects: Objects) -> None:
+        """Raise Moved if the words of `objects` came from a reader of another generation."""
+        reader = objects.reader
+        if reader is not None and reader is not self._reader():
+            raise Moved
+
+    def _forget(self, objects: Objects) -> None:
+        """Drop the words that `_dedup` found in a generation that is no more; Moved if there are others."""
+        if objects.reader is not None:
+            raise Moved
+        objects.words.clear()
+        objects.hints.clear()
 
     def _let_others(self) -> None:
         """Wait until LOCK is given back if this process has kept it for long."""
@@ -182,7 +207,7 @@ class Writer:
     def _dedup(self, objects: Objects) -> Objects:
         """`objects` without those that lie in the store already, byte for byte; their words go into `objects`."""
         state = self._state
-        lookup, view = state.lookup, state.view
+        view, lookup = state.now
         rest = Objects(words=objects.words, hints=objects.hints)
         for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
             given, kept = objects.of_kind(kind), rest.of_kind(kind)
@@ -253,6 +278,38 @@ class Writer:
         if not self._pending and self._lock.held and not self._settings.exclusive:
             self._lock.release()
 
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """With LOCK held and nothing pending: meanwhile nobody writes, here or in another process.
+
+        Raises Locked, StorageError. What others wrote before is known.
+        """
+        try:
+            with self._turn, self.mutex:
+                self._enter()
+                try:
+                    self._publish_pending()
+                    yield
+                finally:
+                    self._leave()
+        finally:
+            self._announcer.speak()
+
+    def seal(self) -> None:
+        """Halted: seal the active segment, if it holds anything, and begin another."""
+        state = self._state
+        segment = state.log.table.last()
+        if state.tip.end > segment.base + HEADER_SIZE:
+            try:
+                state.new_segment()
+            except OSError as e:
+                raise self.fail("a segment cannot be sealed", e) from e
+
+    @property
+    def sealing(self) -> int:
+        """Bytes of a segment beyond which the next batch begins another."""
+        return self._settings.seal
+
     def check(self) -> None:
         """Raise StorageError if this handle failed for good."""
         if self._failed is not None:
@@ -268,7 +325,7 @@ class Writer:
             try:
                 segment = self._segment = self._state.new_segment()
             except OSError as e:
-                raise self._fail("a segment cannot be sealed", e) from e
+                raise self.fail("a segment cannot be sealed", e) from e
             end = segment.base + HEADER_SIZE
         return end
 
@@ -296,7 +353,7 @@ class Writer:
                 # A full disk, or a write cut short: what was appended before stands, and so does this handle.
                 files.ftruncate(segment.fd, at)
             except OSError as again:
-                raise self._fail("what a failed write left cannot be cut off", again) from e
+                raise self.fail("what a failed write left cannot be cut off", again) from e
             full = "; free some space and try again" if e.errno in (errno.ENOSPC, errno.EDQUOT) else ""
             raise StorageError(f"{segment.path}: the batch was not written: {e}{full}") from e
 
@@ -310,8 +367,8 @@ class Writer:
                     refs[move.name] = (move.new, move.word)
         return refs
 
-    def _fail(self, what: str, cause: BaseException) -> StorageError:
-        """This handle can promise nothing any more."""
+    def fail(self, what: str, cause: BaseException) -> StorageError:
+        """This handle can promise nothing any more; the error that says so."""
         self._failed = f"{self._state.root.path}: {what}: {cause}; close the store and open it again"
         self._pending.clear()
         self._overlay.clear()
@@ -345,7 +402,7 @@ class Writer:
                     self._state.files.fdatasync(segment.fd)
         except OSError as e:
             with self.mutex:
-                error = self._fail("the segments cannot be synced", e)
+                error = self.fail("the segments cannot be synced", e)
                 self._give_up()
             raise error from e
         with self.mutex:
@@ -365,7 +422,7 @@ class Writer:
                 for pending in self._pending:
                     self._state.files.fdatasync(pending.segment.fd)
         except OSError as e:
-            raise self._fail("the segments cannot be synced", e) from e
+            raise self.fail("the segments cannot be synced", e) from e
         self._publish(self._pending[-1].tip)
 
     def _publish(self, tip: Tip) -> None:
@@ -380,12 +437,12 @@ class Writer:
             self._show(ready)
         except BaseException as e:
             # What is in the log and what is known here may differ now.
-            raise self._fail("HEAD cannot be written", e) from e
+            raise self.fail("HEAD cannot be written", e) from e
 
     def _name(self, tip: Tip, segments: list[Segment]) -> None:
         state = self._state
         synced = self._settings.durability != "none"
-        far = tip.end - self._synced_head >= _SYNC_EVERY
+        far = not 0 <= tip.end - self._synced_head < _SYNC_EVERY
         if far and not synced:
             for segment in segments:
                 state.files.fdatasync(segment.fd)

@@ -1,0 +1,40 @@
+"""The G frame: what garbage collection says of the generation it made (docs/formats/pack-gc.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+import msgpack
+
+__all__ = ["Generation", "decode_generation", "encode_generation"]
+
+_pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
+_unpack = cast("Callable[[bytes], Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
+
+
+class Generation(NamedTuple):
+    """What a G frame says."""
+
+    number: int
+    time: int
+    """Microseconds since 1970."""
+    shallow: list[bytes]
+    """The commits at which history ends though others name them as parents, ascending."""
+
+
+def encode_generation(generation: Generation) -> bytes:
+    """The payload of a G frame."""
+    return _pack(list(generation))
+
+
+def decode_generation(payload: bytes) -> Generation:
+    """The inverse of `encode_generation`; ValueError for other bytes."""
+    try:
+        number, time, shallow = _unpack(payload)
+        found = Generation(number, time, list(shallow))
+    except TypeError:
+        raise ValueError("no list of number, time and hashes") from None
+    if encode_generation(found) != payload:
+        raise ValueError("not what garbage collection writes")
+    return found
