@@ -50,6 +50,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("log", "generation", "lookup", "view", "opening", "settle", "append", "state", "writer"),
         *("gc.bitmap", "gc.relocate", "gc.old", "gc.roots", "gc.mark", "gc.output", "gc.copy", "gc.collect"),
         *("gc", "backend", "maker"),
+        *("fsck.report", "fsck.frames", "fsck.graph", "fsck"),
     ),
 }
 

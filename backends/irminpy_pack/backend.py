@@ -131,8 +131,8 @@ class PackBackend:
             if settings.exclusive:
                 lock.take(settings.timeout)
                 lock.sign()
-            elif lock.attempt():
-                lock.sign()
+            else:
+                lock.attempt()
             state.load()
             if lock.held:
                 # Whoever wrote last may have died: now is the time to put that in order.

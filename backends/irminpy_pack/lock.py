@@ -62,11 +62,10 @@ class Lock:
         return self._fd
 
     def sign(self) -> None:
-        """Leave the pid of this process for those who find the store locked."""
-        data = b"%d\n" % os.getpid()
+        """Leave the pid of this process for those who find the store locked, if the disk has room for it."""
         fd = self._open()
-        self._files.ftruncate(fd, 0)
-        write_at(self._files, fd, data, 0)
+        with suppress(OSError):
+            write_at(self._files, fd, b"%-20d\n" % os.getpid(), 0)
 
     def holder(self) -> int | None:
         """The pid that the holder left, or None."""

@@ -6,6 +6,7 @@ Everything here reads; nothing is believed but what its crc, number and place in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from struct import Struct
 from typing import Any, Final, NamedTuple, cast
 from zlib import crc32
@@ -283,19 +284,17 @@ class Log:
                     raise self._damaged(segment.base + at, "no header of a frame")
                 at += units << 3
 
-    def trailers_in(self, data: bytes) -> bool:
-        """Whether a right trailer lies anywhere in `data`, at a multiple of 8."""
+    def trailer_in(self, data: bytes, after: int) -> bool:
+        """Whether a right trailer of a batch numbered above `after` lies in `data`, at a multiple of 8."""
         size = self.framing.size_of(0, TRAILER_SIZE)
         pad = size - self.framing.head - TRAILER_SIZE
         pattern = Struct("<IIBBH").pack(size >> 3, 0, TRAILER, pad, 0)
         at = data.find(pattern)
         while at >= 0:
             if at >= 4 and (at - 4) % 8 == 0:
-                try:
-                    self.framing.parse(data[at - 4 : at - 4 + size])
-                except ValueError:
-                    pass
-                else:
-                    return True
+                with suppress(ValueError):
+                    frame = self.framing.parse(data[at - 4 : at - 4 + size])
+                    if Trailer.decode(frame.canonical).batch_no > after:
+                        return True
             at = data.find(pattern, at + 1)
         return False

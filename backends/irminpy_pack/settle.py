@@ -107,7 +107,7 @@ def _cut(
         if rest <= 0:
             continue
         cut += rest
-        if missing or _valuable(log, segment.base + begin, segment.end):
+        if missing or _valuable(log, segment.base + begin, segment.end, tip.batch_no):
             kept.append(_keep(files, root, segment.path, log, segment.base + begin, segment.end))
         files.ftruncate(segment.fd, begin)
         files.fsync(segment.fd)
@@ -125,12 +125,12 @@ def _cut(
     return cut, dropped, f"after batch {tip.batch_no}: {what}{where}"
 
 
-def _valuable(log: Log, begin: int, end: int) -> bool:
-    """Whether a right trailer lies in what is to be cut off."""
+def _valuable(log: Log, begin: int, end: int, batch_no: int) -> bool:
+    """Whether the trailer of a batch behind `batch_no` lies in what is to be cut off."""
     overlap = 4096
     at = begin
     while at < end:
-        if log.trailers_in(log.table.read(at, min(_BLOCK + overlap, end - at))):
+        if log.trailer_in(log.table.read(at, min(_BLOCK + overlap, end - at)), batch_no):
             return True
         at += _BLOCK
     return False

@@ -19,7 +19,7 @@ from . import lock as locks
 from .files import Files, read_at, remove_directory, write_at
 from .frame import GENERATION, Framing
 from .generation import decode_generation
-from .head import HEAD_SIZE, MODES, Slot, place, slots
+from .head import HEAD_SIZE, MODES, Slot, best, place, slots
 from .identity import Identity, Root
 from .log import Batch, Log, Marks
 from .lookup import INDEXED, Lookup, Places
@@ -44,6 +44,7 @@ class State:
 
     __slots__ = (
         "_digest",
+        "_disorder",
         "_head_fd",
         "_last_head",
         "_mapped",
@@ -89,6 +90,7 @@ class State:
         self.open_index = open_index
         self._mapped = mapped
         self._last_head: bytes = b""
+        self._disorder = False  # MANIFEST was not right, or files lie about
         self._head_fd: int | None = None
         self.manifest: Manifest
         self.log: Log
@@ -128,6 +130,7 @@ class State:
                     raise
                 continue
             self._take(found.manifest, table)
+            self._disorder = found.rebuilt is not None or bool(found.strays)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
 
@@ -331,14 +334,12 @@ class State:
     def take_over(self) -> list[RefChange]:
         """After taking LOCK: see what others wrote, and settle what somebody left unfinished."""
         changes = self.refresh()
-        head = slots(self._last_head, self.identity.uuid)
-        tip = self.tip
-        if (
-            not head
-            or head[0].generation != self.manifest.generation
-            or head[0].tip != tip
-            or self._unfinished()
-        ):
+        found = best(self._last_head, self.identity.uuid)
+        published = found is not None and (found.generation, found.tip) == (
+            self.manifest.generation,
+            self.tip,
+        )
+        if self._disorder or not published or self._unfinished():
             changes += self.settle()
         return changes
 
