@@ -134,7 +134,7 @@ class Backend(Reader, Protocol):
 
 
 @runtime_checkable
-class Locating(Protocol):
+class Locating(Reader, Protocol):
     """Optional, of a reader: it knows where the children of an object lie.
 
     A *word* is a number from 1 to 2^64 - 1 that leads to an object of this reader; 0 says nothing. A word is never
@@ -160,10 +160,10 @@ class Locating(Protocol):
         ...
 
     def word(self, key: Hash | Key, /) -> int:
-        """Where the object of `key` lies for this reader; 0 if that is not known.
+        """Where the object of `key` lies for this reader, or 0: never a word that leads elsewhere.
 
-        A key of an older reader of the same store (see `Moving`) may be translated; its own word means nothing
-        here. Reads no object.
+        Keys come from anywhere: of another store, or of an older reader of this one (see `Moving`), which may be
+        translated. So the place is looked at, unless `key` is a bare hash: one read.
         """
         ...
 

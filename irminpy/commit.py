@@ -6,7 +6,7 @@ module knows no branches but as ref updates that travel with the objects of a co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from typing import Any, Generic, NamedTuple, TypeAlias, cast
@@ -18,7 +18,7 @@ from .info import Info
 from .key import Key, KindedKey
 from .objects import Commit as CommitVal
 from .objects import Kind, Objects, located
-from .trail import Behind, trail
+from .trail import Walkable, trail
 from .tree import Tree
 from .tree.export import gather, save
 from .tree.home import Home
@@ -77,6 +77,11 @@ class Commit(Generic[C, M]):
         return self._val.parents
 
     @property
+    def past(self) -> tuple[Hash, ...]:
+        """The parents that history goes on to: without those that a collection of garbage has cut off."""
+        return self._home.past(self._val.parents)
+
+    @property
     def tree_hash(self) -> Hash:
         """The hash of the root directory."""
         return self._val.node
@@ -98,8 +103,8 @@ class Commit(Generic[C, M]):
         place = self._place = Place(source, 0, b"" if found is None else found[1])
         return place
 
-    def parents_located(self) -> Iterator[tuple[bytes, int]]:
-        """(hash, word) for each parent of which it is known where it lay when this commit was read."""
+    def parents_located(self) -> dict[bytes, int]:
+        """Where the parents lay when this commit was read, by hash, as far as that is known."""
         place = self._place
         return located(b"".join(self._val.parents), b"" if place is None else place.words[8:])
 
@@ -169,7 +174,7 @@ class Opened(Generic[C, M]):
         """Where objects are read, as they lie now."""
         return self.home.source()
 
-    def trail(self) -> Behind:
+    def trail(self) -> Walkable:
         """The backend, for a walk from heads downwards."""
         source = self.source
         return trail(self.backend, source.reader, source.codec)
@@ -261,13 +266,14 @@ class Opened(Generic[C, M]):
             objects.commits[hash_] = data
             return objects
 
-        done = self._write(batch, () if move is None else move(hash_))
+        done = self.write(batch, () if move is None else move(hash_))
         if done is None:
             return None
         objects, source = done
         saved = self._saved(tree, root, objects, source, clear=clear)
-        place = Place(source, objects.words.get(hash_, 0), objects.hints.get(hash_, b""))
-        return Commit(self.home, hash_, val, place), saved
+        find = objects.words.get
+        words = b"".join([find(at, 0).to_bytes(8, "little") for at in (val.node, *val.parents)])
+        return Commit(self.home, hash_, val, Place(source, find(hash_, 0), words)), saved
 
     def parents(self, given: Sequence[Hash | Commit[Any, Any]] | None) -> tuple[Hash, ...] | None:
         """The hashes of `given`; DanglingHash for one that is not here. None stays None."""
@@ -280,7 +286,7 @@ class Opened(Generic[C, M]):
         """Write what the repository lacks of `tree`; its key."""
         self.check()
         root = self._root(tree)
-        done = self._write(partial(gather, root))
+        done = self.write(partial(gather, root))
         assert done is not None
         self._saved(tree, root, *done, clear=clear)
         return cast("KindedKey", tree.key())
@@ -296,7 +302,7 @@ class Opened(Generic[C, M]):
         codec = self.home.codec
         (encoded,) = codec.encode_contents([data])
         hash_ = codec.digest(encoded)
-        done = self._write(lambda source: Objects(contents={hash_: encoded}, reader=source.reader))
+        done = self.write(lambda source: Objects(contents={hash_: encoded}, reader=source.reader))
         assert done is not None
         objects, source = done
         return source.key(hash_, objects.words.get(hash_, 0))
@@ -312,7 +318,7 @@ class Opened(Generic[C, M]):
         tree._root = saved  # pyright: ignore[reportPrivateUsage]
         return Tree(self.home, saved)
 
-    def _write(
+    def write(
         self, batch: Callable[[RepoSource], Objects], updates: Sequence[RefUpdate] = ()
     ) -> tuple[Objects, RepoSource] | None:
         """Write what `batch` gives for the present source, and that source; None if a condition does not hold.

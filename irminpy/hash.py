@@ -106,7 +106,15 @@ class BLAKE3:
 
     def digest_many(self, items: list[bytes], /) -> list[bytes]:
         """The digest of each of `items`, in order."""
-        return [blake3(data).digest() for data in items]
+        # One hasher for all: to make one costs as much as to hash 100 bytes, to reset one a tenth of that.
+        hasher = blake3()
+        update, digest, reset = hasher.update, hasher.digest, hasher.reset
+        digests: list[bytes] = []
+        for data in items:
+            update(data)
+            digests.append(digest())
+            reset()
+        return digests
 
 
 @dataclass(frozen=True, slots=True)

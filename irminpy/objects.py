@@ -124,15 +124,14 @@ class Inode(NamedTuple):
         return [self.hashes[at : at + size] for at in range(0, len(self.hashes), size)]
 
 
-def located(hashes: bytes, words: bytes) -> Iterator[tuple[bytes, int]]:
-    """(hash, word) for each child in two columns whose word is known."""
-    if words:
-        n = len(words) // 8
-        size = len(hashes) // n
-        column = unpack(f"<{n}Q", words)
-        for word, at in zip(column, range(0, n * size, size), strict=True):
-            if word:
-                yield hashes[at : at + size], word
+def located(hashes: bytes, words: bytes) -> dict[bytes, int]:
+    """Hash to word, 0 meaning unknown, for the children in two columns; empty without words."""
+    if not words:
+        return {}
+    n = len(words) // 8
+    size = len(hashes) // n
+    each = [hashes[at : at + size] for at in range(0, n * size, size)]
+    return dict(zip(each, unpack(f"<{n}Q", words), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +144,11 @@ class Commit:
     node: Hash
     parents: tuple[Hash, ...] = ()
     info: Info = field(default_factory=Info)
+
+    @property
+    def past(self) -> tuple[Hash, ...]:
+        """The parents that a walk goes on to."""
+        return self.parents
 
     def __post_init__(self) -> None:
         unique = tuple(dict.fromkeys(self.parents))
@@ -170,6 +174,8 @@ class Objects:
     """After a write the words of the children of each node, in the order of its hashes, as in `Node.words`."""
     reader: object = None
     """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
+    shallow: bool = False
+    """Whether these commits may name parents that are nowhere, though `reader` is given."""
 
     def __len__(self) -> int:
         return len(self.contents) + len(self.nodes) + len(self.commits)
@@ -189,6 +195,7 @@ class Objects:
             self.words.copy(),
             self.hints.copy(),
             self.reader,
+            self.shallow,
         )
 
     def update(self, other: Objects) -> None:

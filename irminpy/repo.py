@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
 from . import check as check_
 from . import diff, graph
 from . import slice as slice_
-from .backend import Collected, Collecting, Keep, Maker, Moving, Options, Progress, RefUpdate
+from .backend import Collected, Collecting, Keep, Maker, Options, Progress, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened
 from .diff import Change
-from .errors import MergeConflict, NotFound, StorageError
+from .errors import DanglingHash, MergeConflict, NotFound, StorageError
 from .hash import Hash
 from .info import Info
 from .key import Key, KindedKey, hash_of_key
@@ -25,6 +26,7 @@ from .registry import maker_of_uri
 from .schema import Schema
 from .slice import Slice
 from .store import Store
+from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
@@ -104,10 +106,7 @@ class Repo(Generic[C, M]):
         wanted: Schema[Any, Any] = Schema() if schema is None else schema
         Info(0, author)
         backend, schema = maker.open(wanted, Options(readonly, create, exclusive, timeout))
-        moving = backend if isinstance(backend, Moving) else None
-        source = RepoSource(schema.codec, backend if moving is None else moving.reader, Counters())
-        home: Home[Any, Any] = Home(schema, source, moving)
-        return Repo(Opened(backend, home, author, clock))
+        return Repo(Opened(backend, Home.over(backend, schema), author, clock))
 
     def close(self) -> None:
         """End all watches and close the backend. A second call does nothing."""
@@ -192,9 +191,10 @@ class Repo(Generic[C, M]):
                 which = 1 if way == "~" else number
                 if not which:
                     continue
-                if which > len(commit.parents):
+                parents = commit.parents[which - 1 : which]
+                if not parents or parents[0] not in commit.past:
                     raise NotFound("revision", revision)
-                commit = self._opened.get(commit.parents[which - 1], "a parent of a commit")
+                commit = self._opened.get(parents[0], "a parent of a commit")
         return Store(self._opened, self._watches, None, commit)
 
     def _base(self, name: str, revision: str) -> Commit[C, M]:
@@ -284,11 +284,11 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         opened.home.counters.contents_find += 1
-        source, hash_ = opened.source, hash_of_key(key)
-        found = source.fetch(Kind.CONTENTS, hash_, source.word(key))
-        if found is None:
+        source = opened.source
+        data = source.reader.read(Kind.CONTENTS, key)
+        if data is None:
             return None
-        return self.schema.contents.decode(source.decode_contents(hash_, found[0]))
+        return self.schema.contents.decode(source.decode_contents(hash_of_key(key), data))
 
     def find_key(self, tree: Tree[C, M]) -> KindedKey | None:
         """The key of the object with the hash of `tree`, even if `tree` itself is in memory; None if it is
@@ -374,6 +374,7 @@ class Repo(Generic[C, M]):
             opened.home.codec,
             self.schema.contents.decode,
             opened.home.decode_metadata,
+            opened.home.past,
         )
 
     def export(
@@ -405,15 +406,34 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         self.schema.require(slice.schema)
-        objects = slice_.fresh(
-            opened.backend,
-            slice,
-            self.schema.contents.decode,
-            opened.home.decode_metadata,
-            shallow=shallow,
-        )
-        opened.backend.write(objects)
-        return len(objects)
+        done = opened.write(partial(self._fresh, slice, shallow))
+        assert done is not None
+        return len(done[0])
+
+    def _fresh(self, slice: Slice, shallow: bool, source: RepoSource) -> Objects:
+        """What is to be written of `slice`, with the words that `source` gave."""
+        opened = self._opened
+
+        def fresh(backend: Walkable) -> Objects:
+            decode, decode_metadata = self.schema.contents.decode, opened.home.decode_metadata
+            past = opened.home.past
+            return slice_.fresh(backend, slice, decode, decode_metadata, shallow=shallow, past=past)
+
+        try:
+            objects = fresh(opened.backend)
+        except DanglingHash:
+            found = opened.trail()
+            if not isinstance(found, Trail):
+                raise
+        else:
+            # What was found here may be gone after a collection of garbage: then it is looked for again.
+            objects.reader, objects.shallow = source.reader, shallow
+            return objects
+        # Directories and contents may have no index: they are found by way of the commits that the slice goes on from.
+        slice_.meet(found, slice)
+        objects = fresh(found)
+        objects.words, objects.reader, objects.shallow = found.words(), source.reader, shallow
+        return objects
 
     # -- garbage ---------------------------------------------------------------------------------------------
 

@@ -11,8 +11,9 @@ No function recurses deeper than the number of digits of a step's hash, and that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 from ._core import patch_column
 from .errors import Corrupted
@@ -20,7 +21,7 @@ from .hash import Hash
 from .objects import CONTENTS_META, Inode, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .formats.format import Codec
 
@@ -33,6 +34,7 @@ __all__ = [
     "bucket",
     "build",
     "differences",
+    "encode_flat",
     "entries",
     "entry_at",
     "entry_of",
@@ -162,49 +164,123 @@ def build(
     `metadata` holds the encoded metadata of the entries of kind `CONTENTS_META`. Raises DepthExceeded if more
     steps than a flat object holds agree in all digits of their hashes.
     """
+    columns = _Columns(codec, nodes, steps, kinds, hashes, metadata)
     if len(steps) <= codec.leaf:
-        rows = list(zip(steps, hashes, hashes, kinds, strict=True))  # nobody asks for a key
-        return _put(codec, nodes, _flat(codec, rows, metadata))
-    return _split(
-        codec, nodes, list(zip(steps, codec.keys(steps), hashes, kinds, strict=True)), metadata, depth
-    )
+        (hash_,) = columns.flat(columns.ordered(range(len(steps))), [len(steps)])
+        return hash_
+    columns.keys = codec.keys(steps)
+    return columns.inode(range(len(steps)), depth)
 
 
-Row = tuple[str, bytes, bytes, int]
-"""Step, key, hash and kind of an entry that a directory is built from."""
+def encode_flat(
+    codec: Codec,
+    steps: list[str],
+    kinds: bytes,
+    hashes: bytes,
+    counts: Iterable[int],
+    metadata: Mapping[str, bytes],
+) -> list[bytes]:
+    """The bytes of flat objects of `counts` entries, whose columns follow each other; steps ascend within each."""
+    encode, size = codec.encode_node, codec.hash_size
+    data: list[bytes] = []
+    at = 0
+    for n in counts:
+        end = at + n
+        own = steps[at:end]
+        columns = [metadata[step] for step in own if step in metadata] if metadata else []
+        data.append(encode(own, kinds[at:end], hashes[at * size : end * size], columns))
+        at = end
+    return data
 
 
-def _flat(codec: Codec, rows: list[Row], metadata: Mapping[str, bytes]) -> bytes:
-    """The bytes of the flat object of `rows`."""
-    order = codec.order
-    rows.sort(key=_step if order is None else lambda row: order(row[0]))
-    if not rows:
-        return codec.encode_node([], b"", b"", [])
-    steps, _, hashes, kinds = zip(*rows, strict=True)
-    columns = [metadata[step] for step in steps if step in metadata] if metadata else []
-    return codec.encode_node(list(steps), bytes(kinds), b"".join(hashes), columns)
+class _Columns:
+    """The entries of a directory that is built. They are told by their positions, of which lists are made: a tuple
+    per entry would cost twice the time, much of it in the garbage collector.
+    """
 
+    __slots__ = ("codec", "hashes", "key", "keys", "kinds", "metadata", "nodes", "steps")
 
-_step = itemgetter(0)
+    def __init__(
+        self,
+        codec: Codec,
+        nodes: dict[bytes, bytes],
+        steps: list[str],
+        kinds: bytes,
+        hashes: list[bytes],
+        metadata: Mapping[str, bytes],
+    ) -> None:
+        self.codec = codec
+        self.nodes = nodes
+        self.steps = steps
+        self.keys: list[bytes] = []
+        """The keys of the steps; nobody asks for those of a flat object."""
+        self.kinds = kinds
+        self.hashes = hashes
+        self.metadata = metadata
+        order = codec.order
+        self.key: Callable[[int], Any] = steps.__getitem__ if order is None else lambda row: order(steps[row])
 
+    def ordered(self, rows: Iterable[int]) -> list[int]:
+        """The `rows` in the order of their steps."""
+        return sorted(rows, key=self.key)
 
-def _split(
-    codec: Codec, nodes: dict[bytes, bytes], rows: list[Row], metadata: Mapping[str, bytes], depth: int
-) -> bytes:
-    """The inode of `rows`, which are more than a flat object holds."""
-    groups = codec.split(rows, depth)
-    leaf = codec.leaf
-    counts = [len(group) for group in groups.values()]
-    flat = {digit: _flat(codec, group, metadata) for digit, group in groups.items() if len(group) <= leaf}
-    data = list(flat.values())
-    found = codec.digest_many(data)
-    nodes.update(zip(found, data, strict=True))
-    children = dict(zip(flat, found, strict=True))
-    for digit, group in groups.items():
-        if digit not in flat:
-            children[digit] = _split(codec, nodes, group, metadata, depth + 1)
-    column = b"".join([children[digit] for digit in groups])
-    return _put(codec, nodes, codec.encode_inode(depth, bytes(groups), counts, column))
+    def flat(self, rows: list[int], counts: list[int]) -> list[bytes]:
+        """The hashes of flat objects of `counts` of the `rows` each, which are in order within each; added."""
+        codec = self.codec
+        if len(rows) > 1:
+            # Three times as fast as a comprehension per column.
+            pick = itemgetter(*rows)
+            steps, kinds, hashes = (
+                list(pick(self.steps)),
+                bytes(pick(self.kinds)),
+                b"".join(pick(self.hashes)),
+            )
+        else:
+            steps = [self.steps[row] for row in rows]
+            kinds = bytes([self.kinds[row] for row in rows])
+            hashes = b"".join([self.hashes[row] for row in rows])
+        data = encode_flat(codec, steps, kinds, hashes, counts, self.metadata)
+        found = codec.digest_many(data)
+        self.nodes.update(zip(found, data, strict=True))
+        return found
+
+    def inode(self, rows: Sequence[int], depth: int) -> bytes:
+        """The hash of the inode of the entries `rows`, which are more than a flat object holds."""
+        codec = self.codec
+        # So many levels at once that a group will mostly fit a flat object.
+        levels, room = 1, codec.fanout * codec.leaf
+        while room < len(rows):
+            levels += 1
+            room *= codec.fanout
+        return self._joined(codec.split(self.steps, self.keys, rows, depth, levels), depth)
+
+    def _joined(self, groups: list[list[int]], depth: int) -> bytes:
+        """The hash of the inode of `groups`, which are split by one digit or more, from that at `depth` on."""
+        codec, leaf = self.codec, self.codec.leaf
+        width = len(groups) // codec.fanout
+        buckets: list[int] = []
+        counts: list[int] = []
+        flat: list[int] = []
+        inodes: dict[int, bytes] = {}
+        for digit in range(codec.fanout):
+            part = groups[digit * width : (digit + 1) * width]
+            count = sum(map(len, part))
+            if not count:
+                continue
+            buckets.append(digit)
+            counts.append(count)
+            if count <= leaf:
+                flat += self.ordered(part[0] if width == 1 else chain.from_iterable(part))
+            elif width == 1:
+                inodes[digit] = self.inode(part[0], depth + 1)
+            else:
+                inodes[digit] = self._joined(part, depth + 1)
+        if inodes:
+            rest = iter(self.flat(flat, [count for count in counts if count <= leaf]))
+            found = [inodes[digit] if digit in inodes else next(rest) for digit in buckets]
+        else:
+            found = self.flat(flat, counts)
+        return _put(codec, self.nodes, codec.encode_inode(depth, bytes(buckets), counts, b"".join(found)))
 
 
 def _put(codec: Codec, nodes: dict[bytes, bytes], data: bytes) -> bytes:
@@ -241,8 +317,9 @@ def apply(
         return _apply_flat(codec, nodes, record, changes, depth)
     groups: dict[int, dict[str, bytes | None]] = {}
     steps = list(changes)
-    for digit, rows in codec.split(list(zip(steps, codec.keys(steps), strict=True)), record.depth).items():
-        groups[digit] = {step: changes[step] for step, _ in rows}
+    for digit, rows in enumerate(codec.split(steps, codec.keys(steps), range(len(steps)), record.depth)):
+        if rows:
+            groups[digit] = {steps[i]: changes[steps[i]] for i in rows}
     counts = dict(zip(record.buckets, record.counts, strict=True))
     patches: dict[int, bytes] = {}
     before = len(nodes)
@@ -334,11 +411,11 @@ def _sides(codec: Codec, record: Record, depth: int) -> dict[int, _Side]:
     if type(record) is Inode:
         return {digit: _Unread(record, i) for i, digit in enumerate(record.buckets)}
     steps = list(record.index)
-    groups = codec.split(list(zip(steps, codec.keys(steps), strict=True)), depth) if steps else {}
     parts: dict[int, _Side] = {}
     hashes, size = record.hashes, codec.hash_size
-    for digit, rows in groups.items():
-        group = [record.index[step] for step, _ in rows]
+    for digit, group in enumerate(codec.split(steps, codec.keys(steps), range(len(steps)), depth)):
+        if not group:
+            continue
         parts[digit] = Node(
             {steps[i]: at for at, i in enumerate(group)},
             bytes([record.kinds[i] for i in group]),

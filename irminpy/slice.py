@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, final
 
 from blake3 import blake3
 
-from .backend import Backend, Reader
-from .check import Checker, Found, Problem
+from .backend import Reader
+from .check import Checker, Found, Past, Problem
 from .errors import Corrupted, DanglingHash, DecodeError, SchemaMismatch, UnsupportedVersion
-from .graph import Commit, Contents, Node, batches, children_first, commits, successors
+from .graph import Commit, Contents, Node, batches, children_first, commits, decode_commit, successors
 from .hash import Hash
 from .objects import Inode, Kind, Objects
 from .schema import Schema
+from .trail import Walkable
 
 if TYPE_CHECKING:
     from .formats.format import Codec
@@ -351,18 +352,20 @@ def _trees(
 
 
 def fresh(
-    backend: Backend,
+    backend: Walkable,
     slice: Slice,
     decode_contents: Callable[[bytes], object],
     decode_metadata: Callable[[bytes], object],
     *,
     shallow: bool = False,
+    past: Past | None = None,
 ) -> Objects:
     """The objects of `slice` that `backend` lacks, after all were checked; nothing is written.
 
     Hashes, canonical bytes, kinds, buckets and counts are checked, and that every reference leads to an object
     of the slice, before the one that refers to it, or of the backend; `shallow` lets parents of commits be
-    absent. Raises DecodeError, Corrupted or DanglingHash. Cost: a look-up per object and per reference.
+    absent, and so may those be that `past` leaves out. Raises DecodeError, Corrupted or DanglingHash. Cost: a look-up
+    per object and per reference.
     """
     objects = Objects()
     for kind in _RANK:
@@ -380,6 +383,8 @@ def fresh(
 
     codec = slice.schema.codec
     checker = Checker(codec, fetch, decode_contents, decode_metadata, _refuse, shallow)
+    if past is not None:
+        checker.past = past
     for head in slice.heads:
         checker.start(Kind.COMMIT, head, "the heads of the slice")
     for commit in map(Hash, objects.commits):
@@ -407,7 +412,22 @@ def fresh(
     return objects
 
 
-def _behind(backend: Backend, kind: Kind, hashes: list[Hash]) -> list[Found]:
+def meet(reader: Reader, slice: Slice) -> None:
+    """Read the trees of all commits of `slice`, and of their parents, that `reader` holds.
+
+    For a `Trail`, which knows then where their objects lie. Cost: one read per node.
+    """
+    codec = slice.schema.codec
+    around: dict[Hash, None] = {}
+    for hash_, data in slice.objects.commits.items():
+        around[Hash(hash_)] = None
+        around.update(dict.fromkeys(decode_commit(codec, Hash(hash_), data).parents))
+    found = [data for batch in batches(around) for data in reader.read_many(Kind.COMMIT, batch)]
+    known = [codec.decode_commit(data).node for data in found if data is not None]
+    _trees(reader, codec, known, set())
+
+
+def _behind(backend: Walkable, kind: Kind, hashes: list[Hash]) -> list[Found]:
     """What the backend holds: nodes with their bytes, of others only that they are there."""
     if not hashes:
         return []

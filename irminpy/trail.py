@@ -18,10 +18,10 @@ from .objects import DIRECTORY, Kind, Node, located
 if TYPE_CHECKING:
     from .formats.format import Codec
 
-__all__ = ["Behind", "Trail", "trail"]
+__all__ = ["Trail", "Walkable", "trail"]
 
 
-class Behind(Reader, Protocol):
+class Walkable(Reader, Protocol):
     """What walks read from: objects, keys and refs."""
 
     def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
@@ -41,7 +41,7 @@ class Trail:
 
     __slots__ = ("_backend", "_codec", "_reader", "_words")
 
-    def __init__(self, backend: Behind, reader: Locating, codec: Codec) -> None:
+    def __init__(self, backend: Walkable, reader: Locating, codec: Codec) -> None:
         self._backend = backend
         self._reader = reader
         self._codec = codec
@@ -66,9 +66,13 @@ class Trail:
         """Of the backend; or of what was met on the way."""
         words, key = self._words[kind], self._reader.key
         return [
-            key(hash_, words[hash_]) if found is None and hash_ in words else found
+            key(hash_, words[hash_]) if found is None and words.get(hash_) else found
             for hash_, found in zip(hashes, self._backend.find_keys(kind, hashes), strict=True)
         ]
+
+    def words(self) -> dict[bytes, int]:
+        """Where directories and contents lie that something read so far leads to."""
+        return self._words[Kind.CONTENTS] | self._words[Kind.NODE]
 
     def ref(self, name: str, /) -> Hash | None:
         """Of the backend."""
@@ -78,14 +82,13 @@ class Trail:
         try:
             if kind is Kind.COMMIT:
                 val = self._codec.decode_commit(data)
-                nodes = dict(located(val.node, words[:8]))
-                self._words[Kind.NODE].update(nodes)
+                self._words[Kind.NODE].update(located(val.node, words[:8]))
                 self._words[Kind.COMMIT].update(located(b"".join(val.parents), words[8:]))
                 return
             record = self._codec.decode_node(data)
         except DecodeError:
             return  # whoever asked for it will find that out
-        found = dict(located(record.hashes, words))
+        found = located(record.hashes, words)
         if type(record) is Node and any(record.kinds):
             size = self._codec.hash_size
             for i, kind_ in enumerate(record.kinds):
@@ -96,6 +99,6 @@ class Trail:
             self._words[Kind.NODE].update(found)
 
 
-def trail(backend: Behind, reader: Reader, codec: Codec) -> Behind:
+def trail(backend: Walkable, reader: Reader, codec: Codec) -> Walkable:
     """What to walk over `backend` with: itself where every object is found by its hash, else a new `Trail`."""
     return Trail(backend, reader, codec) if isinstance(reader, Locating) else backend

@@ -137,7 +137,6 @@ class PackBackend:
             if lock.held:
                 # Whoever wrote last may have died: now is the time to put that in order.
                 state.take_over()
-                state.clean()
                 if not settings.exclusive:
                     lock.release()
         except BaseException as e:
@@ -322,6 +321,9 @@ class PackBackend:
     def shallow(self) -> frozenset[Hash]:
         """Where history ends since garbage was collected."""
         self._open()
+        known = self._shallow
+        if known is not None and known[0] == self.state.manifest.generation:
+            return known[1]
         with self._mutex:
             generation = self.state.manifest.generation
             if self._shallow is None or self._shallow[0] != generation:

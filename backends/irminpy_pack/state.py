@@ -130,7 +130,8 @@ class State:
                     raise
                 continue
             self._take(found.manifest, table)
-            self._disorder = found.rebuilt is not None or bool(found.strays)
+            leftovers = found.strays or (found.unborn and locks.is_free(self.files, self.root.collecting))
+            self._disorder = found.rebuilt is not None or bool(leftovers)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -279,7 +279,7 @@ class Writer:
             self._lock.release()
 
     @contextmanager
-    def halted(self) -> Iterator[None]:
+    def halted(self) -> Generator[None]:
         """With LOCK held and nothing pending: meanwhile nobody writes, here or in another process.
 
         Raises Locked, StorageError. What others wrote before is known.

@@ -6,7 +6,7 @@ thing that encodes and decodes. Both are pure: no I/O, no state but a cache of h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from ..path import PathLike
 
 __all__ = ["Codec", "Format"]
-
-
-R = TypeVar("R", tuple[str, bytes], tuple[str, bytes, bytes, int])
 
 
 class Codec(Protocol):
@@ -37,6 +34,11 @@ class Codec(Protocol):
     @property
     def leaf(self) -> int:
         """The most entries that one flat object may hold."""
+        ...
+
+    @property
+    def fanout(self) -> int:
+        """The most buckets of an inode."""
         ...
 
     def digest(self, data: bytes, /) -> bytes:
@@ -64,10 +66,13 @@ class Codec(Protocol):
         """What `split` needs to know of each step, computed once."""
         ...
 
-    def split(self, rows: list[R], depth: int, /) -> dict[int, list[R]]:
-        """The `rows`, tuples that begin with a step and its key, by their bucket in an inode of `depth`.
+    def split(
+        self, steps: list[str], keys: list[bytes], rows: Sequence[int], depth: int, levels: int = 1, /
+    ) -> list[list[int]]:
+        """The `rows`, which are positions in `steps` and their `keys`, by their digits from that at `depth` on.
 
-        Buckets ascend; rows stay in the order given. DepthExceeded below the last level.
+        There are fanout ** n groups, 1 <= n <= `levels`, ascending, some of them empty; rows stay in the order
+        given. Below the last level DepthExceeded, or no groups if there are no rows.
         """
         ...
 

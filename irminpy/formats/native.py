@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
     from ..hash import HashFunction
     from ..path import PathLike
-    from .format import Codec, R
+    from .format import Codec
 
 __all__ = ["FlatNative", "Native", "NativeCodec"]
 
 _HASHED_STEPS = 1 << 16
 _FEW = 32
+_WIDEST = 12  # bits by which directories are split at once
 _HASH_SIZE = 32
 _NO_LIMIT = 1 << 63
+_MAX_STEP = _core.MAX_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class NativeCodec:
             if "" in steps:
                 steps = [step for step in steps if step]
             # ASCII has no surrogates, and a short path has no long step: one look at the whole is enough.
-            if path.isascii() and "\0" not in path and len(path) <= _core.MAX_STEP:
+            if path.isascii() and "\0" not in path and len(path) <= _MAX_STEP:
                 return steps
         else:
             steps = list(as_path(path))
@@ -174,24 +176,33 @@ class NativeCodec:
             return self.digest_many([step.encode() for step in steps])
         return [self._key(step) for step in steps]
 
-    def split(self, rows: list[R], depth: int, /) -> dict[int, list[R]]:
-        """The `rows` by the digit of their key at `depth`."""
+    def split(
+        self, steps: list[str], keys: list[bytes], rows: Sequence[int], depth: int, levels: int = 1, /
+    ) -> list[list[int]]:
+        """The `rows` by the digits of their keys at `depth` and below."""
         if depth >= self.levels:
-            raise self._too_deep(rows[0][0])
-        groups: list[list[R]] = [[] for _ in range(self.fanout)]
+            if rows:
+                raise self._too_deep(steps[rows[0]])
+            return []
         width = self._width
-        if width == 4:
-            at = depth >> 1
-            if depth & 1:
-                for row in rows:
-                    groups[row[1][at] & 15].append(row)
-            else:
-                for row in rows:
-                    groups[row[1][at] >> 4].append(row)
+        at, skip = divmod(depth * width, 8)
+        # All digits lie in two bytes, which one expression reads; and an empty group costs something, too.
+        levels = min(levels, max(1, min(_WIDEST, 16 - skip) // width), self.levels - depth)
+        groups: list[list[int]] = [[] for _ in range(self.fanout**levels)]
+        bits = width * levels
+        if skip + bits <= 8:
+            shift, mask = 8 - skip - bits, (1 << bits) - 1
+            for row in rows:
+                groups[keys[row][at] >> shift & mask].append(row)
+        elif at + 1 < self.hash_size:
+            shift, mask = 16 - skip - bits, (1 << bits) - 1
+            for row in rows:
+                key = keys[row]
+                groups[(key[at] << 8 | key[at + 1]) >> shift & mask].append(row)
         else:
             for row in rows:
-                groups[_core.digit(row[1], depth, width)].append(row)
-        return {digit: group for digit, group in enumerate(groups) if group}
+                groups[_core.digit(keys[row], depth, width)].append(row)
+        return groups
 
     def encode_contents(self, values: list[bytes], /) -> list[bytes]:
         """A domain byte, then the bytes of the contents type."""

@@ -166,7 +166,7 @@ class _Past(Generic[C, M]):
     def changed(self, commit: Commit[C, M], first_parent: bool = False) -> bool:
         """Whether what is at the path differs from that of every parent; of no parents, whether it is there."""
         here = self._value(commit)
-        parents = commit.parents[:1] if first_parent else commit.parents
+        parents = commit.past[:1] if first_parent else commit.past
         if not parents:
             return here is not None
         return all(self._value(self.commit(parent)) != here for parent in parents)

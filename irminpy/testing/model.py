@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Literal
 
 from ..backend import Backend, Reader
+from ..key import KindedKey
 from ..path import Path
 from ..schema import Schema
 from ..tree import Tree
 from ..tree.export import gather
 from ..tree.home import Home
-from ..tree.lazy import Counters, RepoSource
 from ..types import C, M
 
 __all__ = [
@@ -167,15 +167,19 @@ class Shelf(Generic[C, M]):
 
     def __init__(self, backend: Backend, schema: Schema[C, M], reader: Reader | None = None) -> None:
         self.backend = backend
-        self.home = Home(schema, RepoSource(schema.codec, backend if reader is None else reader, Counters()))
+        self.home = Home.over(backend if reader is None else reader, schema)
 
     def put(self, tree: Tree[C, M]) -> Tree[C, M]:
         """Store `tree`; the same tree, read from the backend, with nothing in memory."""
-        assert self.home.repo is not None
         root = tree._settled()  # pyright: ignore[reportPrivateUsage]
-        assert self.backend.write(gather(root, self.home.repo))
-        return Tree.shallow(self, tree.kinded_hash())
+        source, kinded = self.home.source(), tree.kinded_hash()
+        objects = gather(root, source)
+        assert self.backend.write(objects)
+        key = source.key(root.hash, objects.words.get(root.hash, 0))
+        return Tree.shallow(self, KindedKey(kinded.kind, key, kinded.metadata))
 
     def again(self, tree: Tree[C, M]) -> Tree[C, M]:
         """The stored `tree`, through a reader that has cached nothing."""
-        return Tree.shallow(Shelf(self.backend, self.home.schema), tree.kinded_hash())
+        key = tree.key()
+        assert key is not None
+        return Tree.shallow(Shelf(self.backend, self.home.schema), key)

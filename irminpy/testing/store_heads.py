@@ -54,7 +54,9 @@ class HeadSuite(StoreFixtures):
         """CH-20: contents with the very bytes of one have another hash, or are found by their kind alone."""
         head = made(main.set("a", b"1"))
         backend = repo._opened.backend  # pyright: ignore[reportPrivateUsage]
-        node = backend.read(Kind.NODE, head.tree_hash)
+        key = head.tree().key()
+        assert key is not None
+        node = backend.read(Kind.NODE, key.key)
         assert node is not None
         for data in (bytes(node), head.to_bytes()):
             made(main.set("copy", data))

@@ -207,14 +207,23 @@ class TreeSuite(BrokenTreeSuite):
         stored = shelf.put(tree)
         key = stored.key()
         assert key is not None
-        for found in (Tree.of_hash(shelf, tree.kinded_hash()), Tree.of_key(shelf, key)):
+        one = stored.get_tree("foo/1").key()
+        assert one is not None
+        found = Tree.of_key(shelf, one)
+        assert found is not None
+        assert found.get() == b"one"
+        leaf = KindedHash("contents", Tree.of_contents(b"one", schema).hash())
+        assert one.kinded_hash == leaf
+        by_hash = Tree.of_hash(shelf, tree.kinded_hash()), Tree.of_hash(shelf, leaf)
+        for found in (Tree.of_key(shelf, key), by_hash[0]) if self.by_hash else (Tree.of_key(shelf, key),):
             assert found is not None
             assert found == tree
             assert bindings_of(found) == SMALL
-        leaf = KindedHash("contents", Tree.of_contents(b"one", schema).hash())
-        found = Tree.of_hash(shelf, leaf)
-        assert found is not None
-        assert found.get() == b"one"
+        if self.by_hash:
+            assert by_hash[1] is not None
+            assert by_hash[1].get() == b"one"
+        else:
+            assert by_hash == (None, None)
         assert Tree.of_hash(shelf, KindedHash("contents", tree.hash())) is None
 
     def test_another_schema_is_another_kind_of_tree(self, schema: Schema[bytes, Any]) -> None:

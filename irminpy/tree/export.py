@@ -179,7 +179,7 @@ class _Gathering:
     def _again(self, kind: Kind, hash_: bytes, source: RepoSource, word: int) -> bool:
         """True if an object of an older `source` was found before, or its key tells where it lies now."""
         objects = self.objects
-        if hash_ in objects.words or hash_ in objects.of_kind(kind) or (kind, hash_) in self.held:
+        if objects.words.get(hash_) or hash_ in objects.of_kind(kind) or (kind, hash_) in self.held:
             return True
         now = self.target.word(source.key(hash_, word)) if word else 0
         if now:
@@ -197,7 +197,7 @@ class _Gathering:
             return
         self.stack.append(partial(self.objects.nodes.__setitem__, hash_, data))
         record = source.decode_node(hash_, data)
-        where = dict(located(record.hashes, words))
+        where = located(record.hashes, words)
         if type(record) is Inode:
             below = [(Kind.NODE, child) for child in record.children()]
         else:

@@ -187,7 +187,8 @@ class RepoSource(Source):
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The decoded node; at most one read."""
-        record = self._cache.find(hash)
+        # What has no word is found only if the index has it, whatever was read before.
+        record = self._cache.find(hash) if word or self._locating is None else None
         if record is None:
             self.counters.node_find += 1
             found = self.fetch(Kind.NODE, hash, word)
@@ -329,7 +330,7 @@ class Pool(Source):
         source: Source | None = self
         while isinstance(source, Pool):
             word = source.words.get(hash)
-            if word is not None:
+            if word:
                 return word
             source = source.parent
         return 0

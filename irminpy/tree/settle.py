@@ -7,10 +7,12 @@ No recursion: a path may have any number of steps.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects, located
-from ..shape import EMPTY, Load, Record, apply, build
+from ..shape import EMPTY, Load, Record, apply, build, encode_flat
 from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored, Whole
 from .stage import Frozen, Line, Staged
 
@@ -25,9 +27,20 @@ _DIRECTORY = bytes([DIRECTORY])
 class _Job:
     """One edited directory on its way to a hash."""
 
-    __slots__ = ("at", "base", "changes", "directories", "entries", "frozen", "stored", "values")
+    __slots__ = (
+        "at",
+        "base",
+        "changes",
+        "directories",
+        "entries",
+        "few",
+        "few_at",
+        "frozen",
+        "stored",
+        "values",
+    )
 
-    def __init__(self, base: Stored | None, changes: dict[str, Child], at: int) -> None:
+    def __init__(self, base: Stored | None, changes: dict[str, Child], at: int, few_at: int) -> None:
         self.base = base
         self.changes = changes
         self.frozen: list[Frozen] = []
@@ -38,6 +51,10 @@ class _Job:
         """The steps that lead to values."""
         self.directories: list[tuple[str, _Job]] = []
         """The steps that lead to other jobs, which are done before this one."""
+        self.few_at = few_at
+        """Where the directories of `few` begin among all such."""
+        self.few: list[str] = []
+        """The steps that lead to new directories with nothing but a few values, see `_Few`."""
         self.entries: dict[str, bytes | None] = {}
         """What the other edited steps lead to."""
         self.stored: Stored | None = None
@@ -55,18 +72,51 @@ def settle(view: Frozen, *, keep: bool = True) -> Stored:
     return view.settled
 
 
+class _Few:
+    """New directories that hold nothing but a few values: most are. All of them in columns, since an object for each
+    would cost as much as its encoding, much of it in the garbage collector.
+    """
+
+    __slots__ = ("counts", "kept", "steps", "values")
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+        """The number of entries of each directory, in the order of the jobs and of their `few`."""
+        self.steps: list[str] = []
+        """The steps of all of them, in the order of the format within each."""
+        self.values: list[bytes] = []
+        """What these steps are bound to."""
+        self.kept: list[dict[str, Child]] = []
+        """Their children, if they are to stay in memory."""
+
+    def take(self, now: dict[str, Child], order: Callable[[str], bytes] | None, *, keep: bool) -> bool:
+        """Add the directory `now`, unless it holds anything but values or nothing at all; whether it was added."""
+        if not now or not _ONLY_BYTES.issuperset(map(type, now.values())):
+            return False
+        self.counts.append(len(now))
+        if len(now) > 1:
+            steps = sorted(now, key=order)
+            self.steps += steps
+            self.values += [now[step] for step in steps]  # type: ignore[misc]
+        else:
+            self.steps += now
+            self.values += now.values()  # type: ignore[arg-type]
+        if keep:
+            self.kept.append(now.copy())
+        return True
+
+
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = ("codec", "counters", "jobs", "keep", "objects", "parts", "plain", "pools", "values", "words")
+    __slots__ = ("codec", "counters", "few", "jobs", "keep", "objects", "parts", "pools", "values", "words")
 
     def __init__(self, void: Source, *, keep: bool) -> None:
         self.codec = void.codec
         self.counters: Counters = void.counters
         self.keep = keep
         self.jobs: list[_Job] = []
-        # New directories that hold nothing but a few values: most are. (steps with values, job above, step, at)
-        self.plain: list[tuple[dict[str, Child], _Job, str, int]] = []
+        self.few = _Few()
         self.values: list[bytes] = []
         self.objects = Objects()
         self.pools: dict[int, Pool] = {}
@@ -85,19 +135,15 @@ class _Settling:
         finally:
             if mine:
                 line.lock.release()
-        codec = self.codec
-        data = codec.encode_contents(self.values)
-        hashes = codec.digest_many(data)
-        self.objects.contents.update(zip(hashes, data, strict=True))
-        self.counters.contents_hash += len(hashes)
-        self.counters.node_hash += len(self.jobs) + len(self.plain)
+        self.counters.node_hash += len(self.jobs) + len(self.few.counts)
         # A new directory reads from the pool of the root; the objects are the same in all.
         root = self.jobs[-1].base
         first = self._pool(None if root is None else root.source)
-        self._settle_plain(hashes, first)
+        few = self._settle_few()
+        hashes = self._contents(self.values)
         for job in self.jobs:
             pool = first if job.base is None else self._pool(job.base.source)
-            self._finish(job, hashes, pool)
+            self._finish(job, hashes, few, pool, first)
         assert view.settled is not None
         parents = [pool.parent for pool in self.pools.values() if pool.parent is not None]
         bases = {id(base): base for base in [_base(parent) for parent in parents]}
@@ -114,8 +160,8 @@ class _Settling:
 
         `line` is the line whose newest version is settled, its lock held; None for an older version.
         """
-        values, jobs, plain = self.values, self.jobs, self.plain
-        order, leaf, empty = self.codec.order, self.codec.leaf, self.codec.empty
+        values, jobs, few = self.values, self.jobs, self.few
+        leaf, empty, order, keep = self.codec.leaf, self.codec.empty, self.codec.order, self.keep
         # A subtree that hangs at several places is visited once: else a few such levels would take for ever.
         seen: dict[tuple[int, int], _Job] = {}
         # A directory with the job above it, or, once all below are done, a job to be appended.
@@ -137,7 +183,8 @@ class _Settling:
                     job.frozen.append(frozen)
                     continue
             base = staged.base
-            if base is None and staged.line is line and version == view.version:
+            newest = staged.line is line and version == view.version
+            if base is None and newest:
                 changes = staged.now.copy()
             else:
                 changes = staged.overlay(version)
@@ -148,25 +195,15 @@ class _Settling:
                     base = base.staged.base
                 if type(base) is Frozen:
                     base = base.settled
-            n = len(changes)
-            pure = base is None and set(map(type, changes.values())) == _ONLY_BYTES
-            if pure and n <= leaf and parent is not None and frozen is None:
-                plain.append((changes, parent, step, len(values)))
-                if n > 1:
-                    for name in sorted(changes, key=order):
-                        values.append(changes[name])  # type: ignore[arg-type]
-                else:
-                    values.extend(changes.values())  # type: ignore[arg-type]
-                continue
             assert base is None or type(base) is Stored
-            job = _Job(base, changes, len(values))
+            job = _Job(base, changes, len(values), len(few.counts))
             stack.append(job)
             if parent is not None:
                 parent.directories.append((step, job))
             if frozen is not None:
                 job.frozen.append(frozen)
                 seen[id(staged), version] = job
-            if pure:
+            if base is None and set(map(type, changes.values())) == _ONLY_BYTES:
                 job.values = list(changes)
                 values.extend(changes.values())  # type: ignore[arg-type]
                 continue
@@ -177,7 +214,13 @@ class _Settling:
                     job.values.append(name)
                     values.append(child)  # type: ignore[arg-type]
                 elif kind is Staged:
-                    stack.append((child, version, None, job, name))  # type: ignore[arg-type]
+                    assert type(child) is Staged
+                    if child.base is None and len(child.now) <= leaf:
+                        now = child.now if newest else child.overlay(version)
+                        if few.take(now, order, keep=keep):
+                            job.few.append(name)
+                            continue
+                    stack.append((child, version, None, job, name))
                 elif kind is Frozen:
                     assert type(child) is Frozen
                     if child.settled is None:
@@ -205,30 +248,37 @@ class _Settling:
             return _CONTENTS + leaf.hash
         return _CONTENTS_META + leaf.hash + leaf.metadata
 
-    def _settle_plain(self, hashes: list[bytes], pool: Pool) -> None:
-        codec = self.codec
-        encode, order = codec.encode_node, codec.order
-        data: list[bytes] = []
-        for changes, _, _, at in self.plain:
-            n = len(changes)
-            if n == 1:
-                data.append(encode(list(changes), _CONTENTS, hashes[at], []))
-            else:
-                column = b"".join(hashes[at : at + n])
-                data.append(encode(sorted(changes, key=order), _CONTENTS * n, column, []))
-        found = codec.digest_many(data)
-        self.objects.nodes.update(zip(found, data, strict=True))
-        for (changes, parent, step, _), hash_ in zip(self.plain, found, strict=True):
-            parent.entries[step] = _DIRECTORY + hash_
-            if self.keep:
-                parent.changes[step] = Stored(hash_, pool, changes)
+    def _contents(self, values: list[bytes]) -> list[bytes]:
+        """The hashes of `values`, whose objects are added."""
+        data = self.codec.encode_contents(values)
+        hashes = self.codec.digest_many(data)
+        self.objects.contents.update(zip(hashes, data, strict=True))
+        self.counters.contents_hash += len(hashes)
+        return hashes
 
-    def _hash(self, job: _Job, hashes: list[bytes]) -> bytes:
-        codec, nodes, steps, entries, base = self.codec, self.objects.nodes, job.values, job.entries, job.base
-        own = hashes[job.at : job.at + len(steps)]
+    def _settle_few(self) -> list[bytes]:
+        """The hashes of the directories in `few`."""
+        few = self.few
+        hashes = b"".join(self._contents(few.values))
+        data = encode_flat(self.codec, few.steps, _CONTENTS * len(few.steps), hashes, few.counts, {})
+        found = self.codec.digest_many(data)
+        self.objects.nodes.update(zip(found, data, strict=True))
+        return found
+
+    def _hash(self, job: _Job, own: list[bytes], few: list[bytes]) -> bytes:
+        """The hash of `job`, of whose entries `own` and `few` are those of its `values` and its `few`."""
+        codec, nodes, entries, base = self.codec, self.objects.nodes, job.entries, job.base
+        steps = job.values + job.few
+        hashes = own + few
+        for step, below in job.directories:
+            assert below.stored is not None
+            steps.append(step)
+            hashes.append(below.stored.hash)
+        kinds = _CONTENTS * len(own) + _DIRECTORY * (len(steps) - len(own))
         if base is None and not entries:
-            return build(codec, nodes, steps, _CONTENTS * len(steps), own, {})
-        entries.update(zip(steps, [_CONTENTS + hash_ for hash_ in own], strict=True))
+            return build(codec, nodes, steps, kinds, hashes, {})
+        for i, step in enumerate(steps):
+            entries[step] = kinds[i : i + 1] + hashes[i]
         if base is None:
             return apply(codec, _nothing, nodes, EMPTY, entries)[0]
         record = base.record()
@@ -242,17 +292,22 @@ class _Settling:
     def _words(self, base: Source | None) -> dict[bytes, int]:
         return self.words.setdefault(id(base), {})
 
-    def _finish(self, job: _Job, hashes: list[bytes], pool: Pool) -> None:
+    def _finish(self, job: _Job, hashes: list[bytes], few: list[bytes], pool: Pool, first: Pool) -> None:
+        """Give `job` its hash. `hashes` and `few` are those of all values and of all small directories."""
+        changes, at = job.changes, job.few_at
+        found = few[at : at + len(job.few)]
+        hash_ = self._hash(job, hashes[job.at : job.at + len(job.values)], found)
         for step, below in job.directories:
             assert below.stored is not None
-            job.changes[step] = below.stored
-            job.entries[step] = _DIRECTORY + below.stored.hash
-        hash_ = self._hash(job, hashes)
-        if job.base is None and not job.entries:
-            # Nothing but values: nothing to leave out, nothing to pin.
-            job.stored = Stored(hash_, pool, job.changes if self.keep else {})
+            changes[step] = below.stored
+        if self.keep:
+            for i, step in enumerate(job.few):
+                changes[step] = Stored(found[i], first, self.few.kept[at + i])
+        if job.base is None and not job.entries and not job.directories:
+            # Nothing to leave out, nothing to pin.
+            job.stored = Stored(hash_, pool, changes if self.keep else {})
         else:
-            now = {s: c for s, c in job.changes.items() if c is not ABSENT} if self.keep else {}
+            now = {s: c for s, c in changes.items() if c is not ABSENT} if self.keep else {}
             job.stored = Stored(hash_, pool, now, _pins(job, pool))
         for frozen in job.frozen:
             frozen.settled = job.stored

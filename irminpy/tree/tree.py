@@ -130,33 +130,35 @@ class Tree(WalkableTree[C, M]):
         steps = home.steps(path)
         data = home.encode(value)
         if metadata is None and steps:
-            root = self._root
+            root: Any = self._root
             line = root.line
             if line is not None:
-                # The usual edit: one more binding in a directory that is already staged by the newest handle.
-                with line.lock:
-                    version: int = line.version
-                    if version == self._version:
-                        node: Any = root
-                        last = len(steps) - 1
-                        for i, step in enumerate(steps):
-                            kid = node.now.get(step)
-                            if type(kid) is Staged:
-                                node = kid
-                            elif kid is None and node.base is None:
-                                line.version = version = version + 1
-                                node.put(
-                                    step, data if i == last else grow(line, steps[i + 1 :], data), version, 1
-                                )
-                                return Tree(home, root, version)
-                            elif i == last and type(kid) is bytes and line.repeats < 4096:
-                                if kid == data:
+                # The usual edit: one more binding below directories that are staged by the newest handle. As in
+                # `Editor`, whatever is no staged directory lacks `now` or `base`.
+                node = root
+                way = iter(steps)
+                try:
+                    with line.lock:
+                        version: int = line.version
+                        if version == self._version:
+                            for step in way:
+                                directory = node
+                                node = directory.now.get(step)
+                                if node is None:
+                                    if directory.base is not None:
+                                        break
+                                    rest = [*way]
+                                    line.version = version = version + 1
+                                    directory.put(step, grow(line, rest, data) if rest else data, version, 1)
+                                    return Tree(home, root, version)
+                            if type(node) is bytes and directory.line is line and line.repeats < 4096:
+                                if node == data:
                                     return self
                                 line.version = version = version + 1
-                                node.put(step, data, version, 0)
+                                directory.put(step, data, version, 0)
                                 return Tree(home, root, version)
-                            else:
-                                break
+                except AttributeError:
+                    pass
             return self._bound(steps, data)
         encoded = home.encode_metadata(metadata)
         return self._bound(steps, data if encoded is None else Leaf(home.void, None, data, encoded))
@@ -407,28 +409,11 @@ class Editor(Generic[C, M]):
 
     def add(self, path: PathLike, value: C, *, metadata: M | None = None) -> None:
         """Bind `path` to the contents `value`, as `Tree.add`."""
-        tree = self._tree
-        home = tree._home
-        steps = home.steps(path)
-        if metadata is None and self._alone and steps:
-            data = home.encode(value)
-            node: Any = tree._root
-            last = len(steps) - 1
-            for i, step in enumerate(steps):
-                now = node.now
-                kid = now.get(step)
-                if type(kid) is Staged:
-                    node = kid
-                elif node.base is None and (kid is None or (i == last and type(kid) is bytes)):
-                    if kid is None:
-                        node.size += 1
-                    now[step] = data if i == last else grow(node.line, steps[i + 1 :], data)
-                    return
-                else:
-                    break
-            self._bind(steps, data)
+        if metadata is None and not isinstance(value, Tree):
+            self[path] = value
         else:
-            self._bind(steps, home.leaf(value, metadata))
+            home = self._tree._home
+            self._bind(home.steps(path), home.leaf(value, metadata))
 
     def remove(self, path: PathLike) -> bool:
         """Unbind `path`, as `Tree.remove`; whether anything was there."""
@@ -456,8 +441,33 @@ class Editor(Generic[C, M]):
         """Bind `path` to contents, or to a tree."""
         if isinstance(value, Tree):
             self.add_tree(path, cast("Tree[C, M]", value))
-        else:
-            self.add(path, value)
+            return
+        tree = self._tree
+        home = tree._home
+        steps = home.steps(path)
+        data = home.encode(value)
+        if self._alone and steps:
+            # The usual edit: one more binding below staged directories. Each call and each look at a type would cost
+            # as much as a step of the way; whatever is no staged directory lacks `now` or `base`.
+            node: Any = tree._root
+            way = iter(steps)
+            try:
+                for step in way:
+                    directory = node
+                    node = directory.now.get(step)
+                    if node is None:
+                        if directory.base is not None:
+                            break
+                        rest = [*way]
+                        directory.now[step] = grow(directory.line, rest, data) if rest else data
+                        directory.size += 1
+                        return
+                if type(node) is bytes and directory.base is None:
+                    directory.now[step] = data
+                    return
+            except AttributeError:
+                pass
+        self._bind(steps, data)
 
     def __delitem__(self, path: PathLike) -> None:
         """Unbind `path`; NotFound if there is nothing."""

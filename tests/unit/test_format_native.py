@@ -314,10 +314,29 @@ def test_the_digits_of_many_steps_are_those_of_each() -> None:
         groups: dict[int, list[str]] = {}
         for step in chunk:
             groups.setdefault(_core.digit(BLAKE3().digest(step.encode()), 2, 5), []).append(step)
-        found = codec.split(list(zip(chunk, codec.keys(chunk), strict=True)), 2)
-        assert {digit: [step for step, _ in rows] for digit, rows in found.items()} == groups
-        assert list(found) == sorted(groups)
-    assert codec.digit("s1", 2) == next(iter(codec.split([("s1", codec.keys(["s1"])[0])], 2)))
+        found = codec.split(chunk, codec.keys(chunk), range(len(chunk)), 2)
+        assert len(found) == 32
+        assert {digit: [chunk[i] for i in rows] for digit, rows in enumerate(found) if rows} == groups
+    assert codec.split(["s1"], codec.keys(["s1"]), [0], 2)[codec.digit("s1", 2)] == [0]
+
+
+@pytest.mark.parametrize("fanout", [2, 4, 8, 16, 32, 64, 128, 256])
+def test_a_split_by_several_digits_is_one_by_each_of_them(fanout: int) -> None:
+    codec = Native(fanout, 5).bind(BLAKE3())
+    assert isinstance(codec, NativeCodec)
+    steps = [f"s{i}" for i in range(200)]
+    keys = codec.keys(steps)
+    for depth in range(codec.levels):
+        for levels in (1, 2, 3, 99):
+            found = codec.split(steps, keys, range(0, 200, 3), depth, levels)
+            together = next(n for n in range(1, levels + 1) if len(found) == fanout**n)
+            expected: dict[int, list[int]] = {}
+            for i in range(0, 200, 3):
+                number = 0
+                for level in range(depth, depth + together):
+                    number = number * fanout + codec.digit(steps[i], level)
+                expected.setdefault(number, []).append(i)
+            assert {number: rows for number, rows in enumerate(found) if rows} == expected
 
 
 def test_commits_that_the_format_cannot_hold() -> None:

@@ -79,10 +79,10 @@ class Bitmap:
             page = self._pages.get(number) or self._load(number)
             for at in range(0, _PAGE, _LINE):
                 line = page[at : at + _LINE]
-                if line == _NOTHING:
+                bits = int.from_bytes(line, "little")
+                if not bits:
                     continue
                 page[at : at + _LINE] = _NOTHING
-                bits = int.from_bytes(line, "little")
                 first = (number << _SHIFT) + (at << 3)
                 while bits:
                     low = bits & -bits

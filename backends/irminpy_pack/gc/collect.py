@@ -180,19 +180,19 @@ class Collection:
     def _open(self) -> None:
         """Open the segments as they are now, for reading by calls."""
         state = self._state
-        for again in (True, True, False):
+        while True:
             generation = state.manifest.generation
             try:
                 rows = state.manifest.segments
                 table = open_table(
                     self._files, state.root, state.identity.uuid, rows, mapped=False, write=False
                 )
+                break
             except Corrupted:
+                # Another process may have collected garbage; then the segments are others.
                 self._refresh()
-                if not again or state.manifest.generation == generation:
+                if state.manifest.generation == generation:
                     raise
-                continue
-            break
         log = Log(state.framing, table)
         self._old = Old(log, self._codec, lambda kind, hash_: state.lookup.find(kind, hash_))
         known = self._keep.branches is not None or self._policy.bounded

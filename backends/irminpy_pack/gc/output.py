@@ -91,9 +91,10 @@ class Output:
 
     def append(self, frame: bytes) -> int:
         """Write a frame; its offset."""
-        if self._at - self._start >= _PIECE:
+        full = self._at - self._base >= self._seal
+        if self._at - self._start >= _PIECE or (full and self._frames):
             self._close_batch(NOTHING)
-            if self._at - self._base >= self._seal:
+            if full:
                 self._next()
         at = self._at
         self._put(frame)
