@@ -7,7 +7,12 @@ from typing import Any, NamedTuple, cast
 
 import msgpack
 
-__all__ = ["Generation", "decode_generation", "encode_generation"]
+from irminpy.errors import Corrupted
+
+from .frame import GENERATION
+from .log import Log
+
+__all__ = ["Generation", "decode_generation", "encode_generation", "generation_at"]
 
 _pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
 _unpack = cast("Callable[[bytes], Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
@@ -38,3 +43,16 @@ def decode_generation(payload: bytes) -> Generation:
     if encode_generation(found) != payload:
         raise ValueError("not what garbage collection writes")
     return found
+
+
+def generation_at(log: Log, flip: int) -> Generation:
+    """What the G frame at the offset `flip` says; Corrupted if there is none. Cost: one read."""
+    frame = log.frame(flip)
+    reason = "the frame of the generation is not where MANIFEST says"
+    if frame is not None and frame.kind == GENERATION:
+        try:
+            return decode_generation(frame.canonical)
+        except ValueError as e:
+            reason = f"the frame of the generation is {e}"
+    segment = log.table.locate(flip)
+    raise Corrupted("the segments" if segment is None else segment.path, flip, None, reason)

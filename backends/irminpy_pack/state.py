@@ -17,8 +17,8 @@ from irminpy.hash import Hash
 
 from . import lock as locks
 from .files import Files, read_at, remove_directory, write_at
-from .frame import GENERATION, Framing
-from .generation import decode_generation
+from .frame import Framing
+from .generation import generation_at
 from .head import HEAD_SIZE, MODES, Slot, best, place, slots
 from .identity import Identity, Root
 from .log import Batch, Log, Marks
@@ -211,16 +211,8 @@ class State:
 
     def shallow(self) -> frozenset[Hash]:
         """Where history was cut off by the garbage collection that made this generation. Cost: one read."""
-        manifest, log = self.manifest, self.log
-        if not manifest.flip:
-            return frozenset()
-        frame = log.frame(manifest.flip)
-        if frame is None or frame.kind != GENERATION:
-            raise Corrupted(self.root.packs, manifest.flip, None, "the frame of the generation is not there")
-        try:
-            return frozenset([Hash(hash_) for hash_ in decode_generation(frame.canonical).shallow])
-        except ValueError as e:
-            raise Corrupted(self.root.packs, manifest.flip, None, str(e)) from e
+        flip = self.manifest.flip
+        return frozenset(map(Hash, generation_at(self.log, flip).shallow)) if flip else frozenset()
 
     def blank(self) -> None:
         """Name nothing in HEAD, so that whoever reads or writes next asks MANIFEST. Raises OSError."""

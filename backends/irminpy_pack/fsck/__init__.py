@@ -19,6 +19,7 @@ from irminpy.schema import Schema
 
 from ..files import Files, read_at
 from ..frame import Frame, Framing
+from ..generation import generation_at
 from ..head import HEAD_SIZE, slots
 from ..identity import Identity, Root
 from ..log import KIND_OF_FRAME, Log
@@ -68,7 +69,7 @@ def fsck(
         return report
     if found.rebuilt:
         report.findings.append(Finding("head", root.manifest, None, None, found.rebuilt))
-    for stray in found.strays:
+    for stray in (*found.strays, *found.unborn):
         report.findings.append(
             Finding("stray", stray, None, None, "no segment of this store, left by a dead process")
         )
@@ -121,7 +122,8 @@ class _Check:
             with suppress(Corrupted):  # the pass over the frames tells where
                 lookup.add(log.entries(begin, published.end, lookup.kinds))
             place = lookup.find
-            visits.append(Graph(self.schema, self.framing, self.table, self.view, place, frozenset(), report))
+            shallow = self._shallow(log)
+            visits.append(Graph(self.schema, self.framing, self.table, self.view, place, shallow, report))
         if level >= LEVELS.index("index") and places is not None:
             visits.append(lambda segment, at, frame: self._indexed(places, segment, at, frame))
 
@@ -147,6 +149,15 @@ class _Check:
             self._entries(places)
         if level >= LEVELS.index("graph"):
             self._heads(sweep.refs, lookup)
+
+    def _shallow(self, log: Log) -> frozenset[bytes]:
+        """Where history was cut off."""
+        flip = self.manifest.flip
+        try:
+            return frozenset(generation_at(log, flip).shallow) if flip else frozenset()
+        except Corrupted as e:
+            self.report.findings.append(Finding("store", self.root.packs, flip, None, str(e)))
+            return frozenset()
 
     # -- HEAD --------------------------------------------------------------------------------------------------
 
