@@ -407,6 +407,9 @@ class State:
             uuid, self.identity.hash_size, number, generation, table.next_base(), last.header.number
         )
         self.files.fdatasync(last.fd)
+        # Others who have the store open go on in the old segment unless HEAD tells them to look again, and the batch
+        # for which this one is made may never be written.
+        self.blank()
         path = self.root.segment(write_segment(self.files, self.root, header).number)
         segment = Segment.open(self.files, path, uuid, HEADER_SIZE, mapped=self._mapped, write=True)
         rows = _sealed(tuple([Row(s.header.number, s.base, 0) for s in [*table.segments, segment]]), table)
