@@ -160,7 +160,10 @@ def _headers(files: Files, root: Root, identity: Identity) -> dict[int, Header]:
             continue
         number = int(stem)
         path = root.segment(number)
-        fd = files.open(path, os.O_RDONLY)
+        try:
+            fd = files.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # removed since, after a garbage collection
         try:
             header = Header.decode(read_at(files, fd, HEADER_SIZE, 0))
         finally:

@@ -295,16 +295,6 @@ class Writer:
         finally:
             self._announcer.speak()
 
-    def seal(self) -> None:
-        """Halted: seal the active segment, if it holds anything, and begin another."""
-        state = self._state
-        segment = state.log.table.last()
-        if state.tip.end > segment.base + HEADER_SIZE:
-            try:
-                state.new_segment()
-            except OSError as e:
-                raise self.fail("a segment cannot be sealed", e) from e
-
     @property
     def sealing(self) -> int:
         """Bytes of a segment beyond which the next batch begins another."""

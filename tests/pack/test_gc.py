@@ -99,7 +99,7 @@ def test_only_the_files_of_the_new_generation_are_left(tmp_path: Path, index: st
         assert len(new) > 1, "a generation of several segments"
         now = sum(os.path.getsize(Path(Root(str(tmp_path / "store")).packs) / name) for name in new)
         assert report.kept_bytes == now
-        assert abs(size - now - report.freed_bytes) < 4096, "the removed branch and the seal come between"
+        assert abs(size - now - report.freed_bytes) < 1024, "the removal of the branch comes between"
         assert not [name for name in os.listdir(tmp_path / "store") if name.endswith(".tmp")]
         sound(repo, tmp_path)
 

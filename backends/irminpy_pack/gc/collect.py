@@ -107,7 +107,6 @@ class Collection:
                 if not lock.attempt():
                     raise Locked(state.root.collecting, lock.holder())
                 lock.sign()
-                writer.seal()
                 self._open()
             try:
                 return self._collect(flipped)
