@@ -16,7 +16,7 @@ b'dark'
 >>> repo.close()
 """
 
-from . import contents, errors, formats, hash, merge, metadata
+from . import contents, dot, errors, formats, hash, merge, metadata, sync
 from .commit import Commit
 from .diff import Added, Removed, Updated
 from .errors import (
@@ -53,6 +53,7 @@ from .errors import (
     UnsupportedVersion,
 )
 from .hash import Hash
+from .history import History
 from .info import Info
 from .key import KindedHash, KindedKey
 from .merge import Conflict
@@ -72,6 +73,7 @@ __all__ = [
     "DecodeError",
     "DepthExceeded",
     "Hash",
+    "History",
     "Info",
     "InvalidBranch",
     "InvalidHash",
@@ -107,10 +109,12 @@ __all__ = [
     "UnsupportedVersion",
     "Updated",
     "contents",
+    "dot",
     "errors",
     "formats",
     "hash",
     "merge",
     "metadata",
     "open",
+    "sync",
 ]

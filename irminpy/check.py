@@ -10,7 +10,7 @@ bytes for each of their buckets. No recursion.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -338,15 +338,27 @@ def check(
     decode_contents: Callable[[bytes], object],
     decode_metadata: Callable[[bytes], object],
     past: Past = _all,
+    roots: Iterable[Hash] = (),
+    *,
+    shallow: bool = False,
 ) -> Report:
-    """Read, hash and decode all that the heads in `refs` lead to; `past` as in `Checker`.
+    """Read, hash and decode all that the heads in `refs` and the commits `roots` lead to; `past` as in `Checker`.
 
-    Cost: one read per object, many at once.
+    `shallow`: a parent that is not there is no problem. Cost: one read per object, many at once.
     """
     problems: list[Problem] = []
-    checker = Checker(codec, fetch_from(reader), decode_contents, decode_metadata, problems.append, past=past)
+    named = {*refs.values(), *(roots := list(roots))}
+
+    def tell(problem: Problem) -> None:
+        cut_off = problem.fault == "dangling" and problem.kind == "commit" and problem.hash not in named
+        if not (shallow and cut_off):
+            problems.append(problem)
+
+    checker = Checker(codec, fetch_from(reader), decode_contents, decode_metadata, tell, past=past)
     for name, head in refs.items():
         checker.start(Kind.COMMIT, head, f"the branch {name}")
+    for root in roots:
+        checker.start(Kind.COMMIT, root, "the commits to check")
     checker.run()
     counts = checker.counts
     return Report(len(refs), counts[Kind.COMMIT], counts[Kind.NODE], counts[Kind.CONTENTS], tuple(problems))

@@ -272,7 +272,9 @@ class Opened(Generic[C, M]):
         objects, source = done
         saved = self._saved(tree, root, objects, source, clear=clear)
         find = objects.words.get
-        words = b"".join([find(at, 0).to_bytes(8, "little") for at in (val.node, *val.parents)])
+        words = b""
+        if source.locates:
+            words = b"".join([find(at, 0).to_bytes(8, "little") for at in (val.node, *val.parents)])
         return Commit(self.home, hash_, val, Place(source, find(hash_, 0), words)), saved
 
     def parents(self, given: Sequence[Hash | Commit[Any, Any]] | None) -> tuple[Hash, ...] | None:

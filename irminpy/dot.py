@@ -24,6 +24,7 @@ Branches: TypeAlias = "Mapping[str, Commit[Any, Any] | Hash]"
 
 _HASH = 8  # digits of a hash in a label
 _VALUE = 10  # characters of a value in a label
+_LINE = 36  # characters of a line in a box
 _TEXT = 60  # characters of any other text
 
 
@@ -79,7 +80,8 @@ def dot(
 
     Commits are bold boxes with an edge to each parent, branches plain text; those of a repository are shown
     by themselves. `full` adds the trees: directories as dotted boxes with a labelled edge for each entry,
-    contents as boxes. `date` writes a date, of seconds since 1970. After `limit` vertices a comment says that
+    contents as boxes. In an SVG that Graphviz makes, their classes are commit, branch, node and contents, for a
+    style sheet. `date` writes a date, of seconds since 1970. After `limit` vertices a comment says that
     the rest is missing. Cost: the commits; with `full`, all objects that they hold.
     """
     _limit(limit)
@@ -89,14 +91,14 @@ def dot(
     lines = [
         "digraph irminpy {",
         "  rankdir=LR;",
-        '  node [shape=box, fontname="monospace"];',
+        '  node [shape=box, fontname="monospace", fontsize=11];',
+        '  edge [fontname="monospace", fontsize=9, arrowsize=0.7];',
     ]
     for commit in commits:
         info = commit.info
-        label = (
-            f"{commit.hash.short(_HASH)}\n{_cut(date(info.date))}\n{_cut(info.author)}\n{_cut(info.message)}"
-        )
-        lines.append(f"  {_id('c', commit.hash)} [label={_quoted(label.rstrip())}, style=bold];")
+        told = (_cut(date(info.date)), _cut(info.author, _LINE), _cut(info.message, _LINE))
+        label = _quoted("\n".join([commit.hash.short(_HASH), *told]).rstrip())
+        lines.append(f'  {_id("c", commit.hash)} [label={label}, style=bold, class="commit"];')
     for commit in commits:
         lines.extend(
             f"  {_id('c', commit.hash)} -> {_id('c', parent)};"
@@ -105,7 +107,7 @@ def dot(
         )
     for i, (name, hash_) in enumerate(islice(known.items(), limit)):
         if hash_ in shown:
-            lines.append(f"  b{i} [label={_quoted(_cut(name))}, shape=plaintext];")
+            lines.append(f'  b{i} [label={_quoted(_cut(name))}, shape=plaintext, class="branch"];')
             lines.append(f"  b{i} -> {_id('c', hash_)} [style=dashed];")
     complete = len(commits) == len(history)
     if full:
@@ -144,7 +146,8 @@ class _Trees:
             return None
         self._seen.add(name)
         label = kinded.hash.short(_HASH) if directory else f"{kinded.hash.short(_HASH)}\n{_value(tree)}"
-        self._lines.append(f"  {name} [label={_quoted(label)}{', style=dotted' if directory else ''}];")
+        kind = 'style=dotted, class="node"' if directory else 'class="contents"'
+        self._lines.append(f"  {name} [label={_quoted(label)}, {kind}];")
         if directory:
             self._open.append((name, tree))
         return name
@@ -247,7 +250,8 @@ def svg(
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
-            f'viewBox="0 0 {width:.0f} {height}" role="img" aria-label="History of {len(history)} commits">',
+            f'viewBox="0 0 {width:.0f} {height}" xml:space="preserve" role="img" '
+            f'aria-label="History of {len(history)} commits">',
             "<style>text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#24292f;white-space:pre}"
             ".dim{fill:#6e7781}.branch{font-weight:bold;fill:#0072b2}</style>",
             '<rect width="100%" height="100%" fill="#fff"/>',

@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Generic, Protocol, TypeVar, cast
 
-from .errors import MaxDepthReached, NotFound, TooManyLcas
+from .errors import DanglingHash, MaxDepthReached, NotFound, TooManyLcas
 from .hash import Hash
 from .info import Info
 from .objects import Commit as CommitVal
@@ -111,6 +111,9 @@ def lcas(read: Read, a: Hash, b: Hash, *, max_depth: int | None = None, n: int |
     the candidates are not complete by then. One of them that leads to another only by commits beyond does not
     drop it out; a merge over both comes to the same. `n` ends the search when `n` candidates are found;
     TooManyLcas if it is no positive number.
+
+    DanglingHash where the answer depends on history that is not here. What lies behind a common ancestor only
+    tells which of several candidates stay: a history that was cut off below the only one does no harm.
     """
     if max_depth is not None and max_depth < 0:
         raise MaxDepthReached(max_depth)
@@ -142,6 +145,7 @@ def _by_date(read: Read, a: Hash, b: Hash, n: int | None) -> list[Hash]:
     found: dict[Hash, None] = {}
     done: dict[Hash, int] = {}  # marks that were handed on to the parents
     roots = False
+    absent: DanglingHash | None = None  # of a commit below a candidate
 
     def candidates() -> list[Hash]:
         return [hash for hash in found if not marks[hash] & _BELOW]
@@ -171,11 +175,20 @@ def _by_date(read: Read, a: Hash, b: Hash, n: int | None) -> list[Hash]:
         for parent in parents:
             before = marks.get(parent, 0)
             if before | mark != before:
-                if parent not in nodes:
-                    nodes[parent] = read(parent)
                 marks[parent] = before | mark
+                if parent not in nodes:
+                    try:
+                        nodes[parent] = read(parent)
+                    except DanglingHash as e:
+                        if not mark & _BELOW:
+                            raise
+                        absent, roots = e, True
+                        continue
                 push(parent)
-    return candidates()
+    now = candidates()
+    if absent is not None and len(now) > 1:
+        raise absent
+    return now
 
 
 def _by_layers(read: Read, a: Hash, b: Hash, max_depth: int, n: int | None) -> list[Hash]:
@@ -184,10 +197,22 @@ def _by_layers(read: Read, a: Hash, b: Hash, max_depth: int, n: int | None) -> l
     found: dict[Hash, None] = {}  # INVARIANT: what is marked as common, and not as below another
     layer = [a, b]
     roots = False
+    absent: DanglingHash | None = None  # of a commit below a candidate
+
+    def candidates() -> list[Hash]:
+        if absent is not None and len(found) > 1:
+            raise absent
+        return list(found)
+
     for _ in range(max_depth + 1):
         following: list[Hash] = []
         for hash in layer:
-            expanded[hash] = read(hash).past
+            try:
+                expanded[hash] = read(hash).past
+            except DanglingHash as e:
+                if not marks[hash] & _BELOW:
+                    raise
+                absent, expanded[hash] = e, ()
             roots = roots or not expanded[hash]
             # Marks go on to all that was seen before; a commit gets a new one three times at most.
             stack = [(parent, _handed_on(marks[hash])) for parent in expanded[hash]]
@@ -214,9 +239,9 @@ def _by_layers(read: Read, a: Hash, b: Hash, max_depth: int, n: int | None) -> l
         if all(marks[hash] & _COMMON == _COMMON for hash in layer) and (
             len(found) <= 1 or not layer or (len(layer) == 1 and not roots)
         ):
-            return list(found)
+            return candidates()
     if all(marks[hash] & _COMMON == _COMMON for hash in layer):
-        return list(found)
+        return candidates()
     raise MaxDepthReached(max_depth)
 
 

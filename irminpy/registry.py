@@ -26,8 +26,8 @@ def schemes() -> list[str]:
 def maker_of_uri(uri: str) -> Maker:
     """The maker that opens `uri`.
 
-    Raises StorageError, saying what to do, for an unknown scheme, an option that the backend does not know, or a
-    backend that needs an extra which is not installed.
+    Raises StorageError, saying what to do, for an unknown scheme, an option that the backend does not know or
+    that is given twice, or a backend that needs an extra which is not installed.
     """
     if not isinstance(uri, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a store is named by a str such as 'mem:', not {type(uri).__name__}")
@@ -38,7 +38,11 @@ def maker_of_uri(uri: str) -> Maker:
         path, options = uri, dict[str, str]()
     else:
         path, _, query = rest.partition("?")
-        options = dict(parse_qsl(query, keep_blank_values=True))
+        given = parse_qsl(query, keep_blank_values=True)
+        options = dict(given)
+        if len(options) != len(given):
+            twice = next(name for at, (name, _) in enumerate(given) if name in dict(given[:at]))
+            raise StorageError(f"{uri!r}: the option {twice!r} is given twice")
     maker = _load(scheme, uri)
     try:
         return cast("Maker", maker.of_uri(path, options))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -10,7 +9,8 @@ from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
 from . import check as check_
-from . import diff, graph
+from . import graph
+from . import revision as revision_
 from . import slice as slice_
 from .backend import Collected, Collecting, Keep, Maker, Options, Progress, RefUpdate
 from .branch import MAIN
@@ -26,6 +26,7 @@ from .registry import maker_of_uri
 from .schema import Schema
 from .slice import Slice
 from .store import Store
+from .store.follow import Following
 from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
@@ -34,10 +35,6 @@ from .types import C2, M2, C, M
 from .watch import Watch, Watches
 
 __all__ = ["Opening", "Repo", "open"]
-
-_REVISION = re.compile(r"(?P<base>[^~^]+)(?P<way>(?:[~^][0-9]*)*)\Z")
-_STEP = re.compile(r"([~^])([0-9]*)")
-_SHORTEST = 7  # digits of a hash that may stand for it
 
 
 class Opening(TypedDict, total=False):
@@ -176,44 +173,29 @@ class Repo(Generic[C, M]):
         `^n`.
 
         `~n` is the n-th first parent, `^n` the n-th parent, `~` and `^` mean 1. A branch wins over a hash.
-        NotFound if there is no such commit, or if several begin with the digits.
+        NotFound if there is no such commit, or if several begin with the digits. DecodeError for REV:PATH,
+        which `get` and `get_tree` take.
         """
-        self._opened.check()
-        if not isinstance(revision, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"a revision is a str, not {type(revision).__name__}")
-        found = _REVISION.match(revision)
-        if found is None:
-            raise NotFound("revision", revision)
-        commit = self._base(found["base"], revision)
-        for way, digits in _STEP.findall(found["way"]):
-            number = int(digits or "1")
-            for _ in range(number if way == "~" else 1):
-                which = 1 if way == "~" else number
-                if not which:
-                    continue
-                parents = commit.parents[which - 1 : which]
-                if not parents or parents[0] not in commit.past:
-                    raise NotFound("revision", revision)
-                commit = self._opened.get(parents[0], "a parent of a commit")
-        return Store(self._opened, self._watches, None, commit)
+        return Store(self._opened, self._watches, None, revision_.commit_at(self._opened, revision))
 
-    def _base(self, name: str, revision: str) -> Commit[C, M]:
-        if branches_.is_valid(name):
-            head = self._opened.backend.ref(name)
-            if head is not None:
-                return self._opened.get(head, f"the branch {name}")
-        digits = name.lower()
-        size = 2 * self._opened.home.codec.hash_size
-        if _SHORTEST <= len(digits) <= size and not set(digits) - set("0123456789abcdef"):
-            hashes = (
-                [Hash.of_hex(digits)] if len(digits) == size else self._opened.backend.find_commits(digits)
-            )
-            if len(hashes) > 1:
-                raise NotFound("commit", f"{revision} (several begin with these digits; give more of them)")
-            commit = self._opened.find(hashes[0]) if hashes else None
-            if commit is not None:
-                return commit
-        raise NotFound("revision", revision)
+    def get(self, place: str) -> C:
+        """The contents at `place`, REV:PATH, as in "main~2:theme/name"; REV is what `at` takes.
+
+        NotFound if there is no such commit, or nothing or a directory at PATH.
+        """
+        tree, path = self._tree_at(place)
+        return tree.get(path)
+
+    def get_tree(self, place: str) -> Tree[C, M]:
+        """The subtree at `place`, REV:PATH: a directory, or contents; of REV alone, the root. NotFound as in
+        `get`.
+        """
+        tree, path = self._tree_at(place)
+        return tree.get_tree(path)
+
+    def _tree_at(self, place: str) -> tuple[Tree[C, M], str]:
+        revision, path = revision_.split(place)
+        return revision_.commit_at(self._opened, revision).tree(), path or ""
 
     # -- branches and commits --------------------------------------------------------------------------------
 
@@ -359,11 +341,13 @@ class Repo(Generic[C, M]):
         vals = graph.commits(backend, home.codec, self._heads(max), _hashes(min))
         return [Commit(home, hash_, val) for hash_, val in vals.items()]
 
-    def check(self) -> check_.Report:
-        """Read and hash again all that the branches lead to, and tell what is wrong with it.
+    def check(self, roots: Iterable[Hash | Commit[C, M]] = (), *, shallow: bool = False) -> check_.Report:
+        """Read and hash again all that the branches and the commits `roots` lead to, and tell what is wrong.
 
-        Cost: one read per object, many at once. Held in memory: the hashes of all objects and the inner nodes
-        of large directories.
+        What only a detached store or a program knows is not reached from a branch: name it in `roots`.
+        `shallow`: parents that are not here are no problem, as after a fetch with a depth; otherwise each is a
+        dangling one. Cost: one read per object, many at once. Held in memory: the hashes of all objects and
+        the inner nodes of large directories.
         """
         opened = self._opened
         opened.check()
@@ -375,6 +359,8 @@ class Repo(Generic[C, M]):
             self.schema.contents.decode,
             opened.home.decode_metadata,
             opened.home.past,
+            _hashes(roots),
+            shallow=shallow,
         )
 
     def export(
@@ -496,14 +482,14 @@ class Repo(Generic[C, M]):
         `init` is what the caller knows of the branches: what has changed since is told at once. See
         `Store.watch`.
         """
-        get = self._opened.get
+        self._opened.check()
+        following = Following(self._opened, lambda commit: commit, init or {})
 
         def call(name: str, change: Change[Hash]) -> None:
-            before = None if change.before is None else get(change.before, "a watched branch")
-            after = None if change.after is None else get(change.after, "a watched branch")
-            f(name, cast("Change[Commit[C, M]]", diff.of(before, after)))
+            found = following.change(name, change.after)
+            if found is not None and found.before != found.after:
+                f(name, found)
 
-        self._opened.check()
         known = None if init is None else {name: commit.hash for name, commit in init.items()}
         return self._watches.watch_all(call, init=known)
 

@@ -11,6 +11,7 @@ import io
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast, final
 
 from blake3 import blake3
@@ -359,13 +360,14 @@ def fresh(
     *,
     shallow: bool = False,
     past: Past | None = None,
+    what: str = "slice",
 ) -> Objects:
     """The objects of `slice` that `backend` lacks, after all were checked; nothing is written.
 
     Hashes, canonical bytes, kinds, buckets and counts are checked, and that every reference leads to an object
     of the slice, before the one that refers to it, or of the backend; `shallow` lets parents of commits be
-    absent, and so may those be that `past` leaves out. Raises DecodeError, Corrupted or DanglingHash. Cost: a look-up
-    per object and per reference.
+    absent, and so may those be that `past` leaves out. Raises DecodeError, Corrupted or DanglingHash, which call it
+    `what`. Cost: a look-up per object and per reference.
     """
     objects = Objects()
     for kind in _RANK:
@@ -382,22 +384,22 @@ def fresh(
         return [behind[hash_] if hash_ in behind else Found(group[hash_]) for hash_ in hashes]
 
     codec = slice.schema.codec
-    checker = Checker(codec, fetch, decode_contents, decode_metadata, _refuse, shallow)
+    checker = Checker(codec, fetch, decode_contents, decode_metadata, partial(_refuse, what), shallow)
     if past is not None:
         checker.past = past
     for head in slice.heads:
-        checker.start(Kind.COMMIT, head, "the heads of the slice")
+        checker.start(Kind.COMMIT, head, f"the heads of the {what}")
     for commit in map(Hash, objects.commits):
-        checker.start(Kind.COMMIT, commit, "the slice")
+        checker.start(Kind.COMMIT, commit, f"the {what}")
     checker.run()
     # What no commit of the slice leads to: of a directory the root comes last.
     for node in map(Hash, reversed(objects.nodes)):
         if not checker.reached(Kind.NODE, node):
             record = codec.decode_node(objects.nodes[node])
-            checker.start(Kind.NODE, node, "the slice", record.depth if type(record) is Inode else 0)
+            checker.start(Kind.NODE, node, f"the {what}", record.depth if type(record) is Inode else 0)
             checker.run()
     for value in map(Hash, objects.contents):
-        checker.start(Kind.CONTENTS, value, "the slice")
+        checker.start(Kind.CONTENTS, value, f"the {what}")
     checker.run()
     for kind in (Kind.NODE, Kind.COMMIT):
         group = objects.of_kind(kind)
@@ -408,7 +410,7 @@ def fresh(
                     below = element.hash
                     if place.get(below, -1) >= place[key]:
                         name = f"{kind.name.lower()} {below.short()}"
-                        raise DecodeError("slice", f"{name} comes after what leads to it")
+                        raise DecodeError(what, f"{name} comes after what leads to it")
     return objects
 
 
@@ -443,9 +445,9 @@ def _behind(backend: Walkable, kind: Kind, hashes: list[Hash]) -> list[Found]:
     ]
 
 
-def _refuse(problem: Problem) -> None:
+def _refuse(what: str, problem: Problem) -> None:
     if problem.fault == "dangling":
-        raise DanglingHash(f"the import of a slice, at {problem.where}", problem.hash)
+        raise DanglingHash(f"the import of a {what}, at {problem.where}", problem.hash)
     if problem.fault == "non-canonical":
-        raise DecodeError(f"slice: {problem.kind} {problem.hash.short()}", problem.reason)
-    raise Corrupted("the slice", None, problem.hash, f"{problem.fault}: {problem.reason}")
+        raise DecodeError(f"{what}: {problem.kind} {problem.hash.short()}", problem.reason)
+    raise Corrupted(f"the {what}", None, problem.hash, f"{problem.fault}: {problem.reason}")

@@ -13,7 +13,7 @@ from .backend import Locating, Reader
 from .errors import DecodeError
 from .hash import Hash
 from .key import Key, hash_of_key
-from .objects import DIRECTORY, Kind, Node, located
+from .objects import DIRECTORY, Kind, Node, Objects, located
 
 if TYPE_CHECKING:
     from .formats.format import Codec
@@ -73,6 +73,29 @@ class Trail:
     def words(self) -> dict[bytes, int]:
         """Where directories and contents lie that something read so far leads to."""
         return self._words[Kind.CONTENTS] | self._words[Kind.NODE]
+
+    def lead(self, objects: Objects) -> None:
+        """Tell `objects`, which are to be written, where what their nodes point at lies, as far as that was met."""
+        size = self._codec.hash_size
+        nodes, contents = self._words[Kind.NODE], self._words[Kind.CONTENTS]
+        words = objects.words
+        for data in objects.nodes.values():
+            column = self._codec.children(data)
+            for at in range(0, len(column), size):
+                hash_ = column[at : at + size]
+                word = nodes.get(hash_) or contents.get(hash_)
+                if word:
+                    words[hash_] = word
+        objects.reader = self._reader
+
+    def follow(self, objects: Objects) -> None:
+        """Know where `objects`, which were written, lie now."""
+        for kind in Kind:
+            known = self._words[kind]
+            for hash_ in objects.of_kind(kind):
+                word = objects.words.get(hash_)
+                if word:
+                    known[hash_] = word
 
     def ref(self, name: str, /) -> Hash | None:
         """Of the backend."""

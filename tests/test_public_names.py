@@ -15,6 +15,7 @@ NAMES = (
     "DecodeError",
     "DepthExceeded",
     "Hash",
+    "History",
     "Info",
     "InvalidBranch",
     "InvalidHash",
@@ -50,12 +51,14 @@ NAMES = (
     "UnsupportedVersion",
     "Updated",
     "contents",
+    "dot",
     "errors",
     "formats",
     "hash",
     "merge",
     "metadata",
     "open",
+    "sync",
 )
 
 

@@ -34,6 +34,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 def test_the_examples_of_a_document_run(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """US-14."""
     monkeypatch.chdir(tmp_path)
     name = str(document.relative_to(ROOT))
     test = doctest.DocTestParser().get_doctest(session(document), {}, name, str(document), 0)

@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
@@ -17,6 +18,7 @@ from irminpy.key import Key, hash_of_key
 from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
+from .files import sync_directory, typed
 from .gc.collect import Collection
 from .gc.relocate import Relocation
 from .keys import PackKey
@@ -133,16 +135,19 @@ class PackBackend:
                 lock.sign()
             else:
                 lock.attempt()
+            state.alone = lock.held
             state.load()
             if lock.held:
                 # Whoever wrote last may have died: now is the time to put that in order.
                 state.take_over()
                 if not settings.exclusive:
                     lock.release()
-        except BaseException as e:
-            lock.close()
-            if isinstance(e, OSError):
-                raise StorageError(f"{state.root.path}: {e}") from e
+            if state.tip.batch_no == 0:
+                # Whoever made the store may have died before its name was durable.
+                sync_directory(state.files, os.path.dirname(state.root.path))
+        except BaseException:
+            with suppress(OSError):
+                lock.close()
             raise
         return Writer(state, schema.codec, lock, self._announcer, settings, clock, lambda: self.reader)
 
@@ -209,15 +214,12 @@ class PackBackend:
             if self._writer is not None and self._writer.busy:
                 return False  # LOCK is held: nobody else writes
             before = state.tip
-            self._announcer.queue(state.refresh())
+            with typed(state.root.path):
+                self._announcer.queue(state.refresh())
             moved = state.tip != before
             self.reader  # noqa: B018  # takes over the view
         self._announcer.speak()
         return moved
-
-    def load(self, kind: Kind, hash: bytes, word: int, /) -> tuple[bytes, bytes] | None:
-        """As `PackReader.load`."""
-        return self.reader.load(kind, hash, word)
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """As `PackReader.read`."""
@@ -226,14 +228,6 @@ class PackBackend:
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
         """As `PackReader.read_many`."""
         return self.reader.read_many(kind, keys)
-
-    def key(self, hash: bytes, word: int, /) -> Key:
-        """As `PackReader.key`."""
-        return self._reader.key(hash, word)
-
-    def word(self, key: Hash | Key, /) -> int:
-        """As `PackReader.word`."""
-        return self._reader.word(key)
 
     def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
         """Direct keys of the objects that the index knows and that lie where it says; None for others.
@@ -288,7 +282,7 @@ class PackBackend:
             if len(self._announcer):
                 try:
                     self.refresh()
-                except (StorageError, OSError):
+                except StorageError:
                     return  # whoever reads next is told
 
     # -- writing ---------------------------------------------------------------------------------------------
@@ -300,7 +294,8 @@ class PackBackend:
             raise ReadOnly("the pack store")
         if self._forked:
             raise Forked("the pack store")
-        return self._writer.write(objects, updates)
+        with typed(self.state.root.path):
+            return self._writer.write(objects, updates, lambda: self.reader)
 
     # -- garbage collection -----------------------------------------------------------------------------------
 
@@ -365,10 +360,13 @@ class PackBackend:
         self._announcer.close()
         if self._poller is not None and self._poller is not threading.current_thread():
             self._poller.join()
-        if self._writer is not None and not self._forked:
-            self._writer.close()
         self.closed = True
-        self.state.close()
+        with typed(self.state.root.path):
+            try:
+                if self._writer is not None and not self._forked:
+                    self._writer.close()
+            finally:
+                self.state.close()
 
     def forked(self) -> None:
         """In the child of a fork: reads go on, writes are refused, no lock of another thread is waited for."""

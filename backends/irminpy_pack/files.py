@@ -12,8 +12,12 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["Files", "read_at", "remove_directory", "sync_directory", "write_at", "write_file"]
+from irminpy.errors import StorageError
+
+__all__ = ["Files", "read_at", "remove_directory", "sync_directory", "typed", "write_at", "write_file"]
 
 
 class Files:
@@ -87,6 +91,15 @@ class Files:
         """Bytes that may still be written on the file system of `path`."""
         found = os.statvfs(path)
         return found.f_bavail * found.f_frsize
+
+
+@contextmanager
+def typed(path: str) -> Iterator[None]:
+    """What the system refuses meanwhile becomes a StorageError about the store at `path`."""
+    try:
+        yield
+    except OSError as e:
+        raise StorageError(f"{path}: {e}") from e
 
 
 def read_at(files: Files, fd: int, size: int, offset: int) -> bytes:

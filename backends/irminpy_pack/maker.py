@@ -11,11 +11,11 @@ from irminpy.errors import NotAStore, StorageError
 from irminpy.schema import Schema
 
 from .backend import PackBackend
-from .files import Files
+from .files import Files, typed
 from .head import MODES
 from .identity import Identity, Root
-from .lookup import ALWAYS, INDEXED, Places
-from .manifest import Manifest
+from .index import CHECK
+from .lookup import ALWAYS, INDEXED
 from .opening import create
 from .state import State
 from .writer import Settings
@@ -47,7 +47,7 @@ class Pack:
     io: str = "mmap"
     linger: float = 0.0
     seal: int = _SEAL
-    check: int = 1 << 30
+    check: int = CHECK
     files: Files = field(default_factory=Files, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -79,8 +79,14 @@ class Pack:
 
     def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
         """A handle on the store; see `irminpy.backend.Maker`."""
-        files, root = self.files, Root(os.path.abspath(self.path))
-        wanted = schema if schema is not None else Schema()
+        root = Root(os.path.abspath(self.path))
+        with typed(root.path):
+            return self._open(root, schema if schema is not None else Schema(), options)
+
+    def _open(
+        self, root: Root, wanted: Schema[Any, Any], options: Options
+    ) -> tuple[Backend, Schema[Any, Any]]:
+        files = self.files
         if not files.exists(root.format):
             if not options.create or options.readonly:
                 raise NotAStore(root.path, "it has no file FORMAT")
@@ -93,19 +99,13 @@ class Pack:
             root,
             identity,
             wanted.codec.digest,
-            self._open_index,
             self.index,
+            check=self.check,
             mapped=self.io == "mmap",
             writing=not options.readonly,
         )
         settings = Settings(self.durability, exclusive, options.timeout, self.seal, self.linger)
-        try:
-            return PackBackend(state, wanted, settings, options), wanted
-        except OSError as e:
-            raise StorageError(f"{root.path}: {e}") from e
-
-    def _open_index(self, root: Root, manifest: Manifest) -> Places | None:
-        return None
+        return PackBackend(state, wanted, settings, options), wanted
 
 
 def _is_seconds(text: str) -> bool:

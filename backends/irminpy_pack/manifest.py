@@ -13,9 +13,10 @@ from zlib import crc32
 
 import msgpack
 
+from .fingerprint import Fingerprint
 from .trailer import Tip
 
-__all__ = ["Fingerprint", "Manifest", "Row"]
+__all__ = ["Manifest", "Row"]
 
 _MAGIC: Final = b"IRMPYMAN"
 _pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
@@ -30,14 +31,6 @@ class Row(NamedTuple):
     length: int
 
 
-class Fingerprint(NamedTuple):
-    """What an LMDB data file was when it was closed."""
-
-    length: int
-    transaction: int
-    digest: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What the file says."""
@@ -48,16 +41,20 @@ class Manifest:
     """By base, ascending; the last one is active."""
     tip: Tip
     """The end of the log when this was written: everything up to it was synced."""
-    index: Fingerprint | None = None
-    """Of the index when the store was closed, if nothing was written to it since."""
+    indexes: tuple[tuple[str, Fingerprint], ...] = ()
+    """(strategy, what its index was when a store was closed), in order. It may have been written to since."""
     flip: int = 0
     """Offset of the G frame with which garbage collection ended this generation's making; 0 for the first one."""
 
+    def index(self, strategy: str) -> Fingerprint | None:
+        """What the index of `strategy` was, or None."""
+        return dict(self.indexes).get(strategy)
+
     def encode(self) -> bytes:
         """The bytes of the file."""
-        index = None if self.index is None else list(self.index)
+        indexes = [[strategy, *fingerprint] for strategy, fingerprint in self.indexes]
         rows = [list(row) for row in self.segments]
-        body = _pack([self.uuid, self.generation, rows, list(self.tip), index, self.flip])
+        body = _pack([self.uuid, self.generation, rows, list(self.tip), indexes, self.flip])
         return _MAGIC + crc32(body).to_bytes(4, "little") + body
 
     @staticmethod
@@ -67,10 +64,10 @@ class Manifest:
         if data[:8] != _MAGIC or crc32(body).to_bytes(4, "little") != data[8:12]:
             return None
         try:
-            uuid, generation, rows, tip, index, flip = _unpack(body)
+            uuid, generation, rows, tip, indexes, flip = _unpack(body)
             segments = tuple([Row(*row) for row in rows])
-            fingerprint = None if index is None else Fingerprint(*index)
-            manifest = Manifest(uuid, generation, segments, Tip(*tip), fingerprint, flip)
+            found = tuple([(strategy, Fingerprint(*fields)) for strategy, *fields in indexes])
+            manifest = Manifest(uuid, generation, segments, Tip(*tip), found, flip)
         except (ValueError, TypeError):
             return None
         return manifest if segments and manifest.encode() == data else None

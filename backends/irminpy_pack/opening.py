@@ -20,7 +20,7 @@ from .manifest import Manifest, Row
 from .segment import HEADER_SIZE, Header, Segment, Table
 from .trailer import NOTHING, Tip
 
-__all__ = ["BEGIN", "Found", "create", "find", "open_table", "write_manifest", "write_segment"]
+__all__ = ["BEGIN", "Found", "create", "find", "harden", "open_table", "write_manifest", "write_segment"]
 
 FIRST: Final = 1
 """Number of the first segment, and of the first generation."""
@@ -106,6 +106,14 @@ def write_segment(files: Files, root: Root, header: Header) -> Header:
         return header
 
 
+def harden(files: Files, root: Root, segment: Segment) -> None:
+    """Make the header and the name of a segment durable that somebody else began, and may not have synced."""
+    # Written again: after a failed sync of theirs, another one would do nothing.
+    write_at(files, segment.fd, segment.header.encode(), 0)
+    files.fsync(segment.fd)
+    sync_directory(files, root.packs)
+
+
 def write_manifest(files: Files, root: Root, manifest: Manifest) -> None:
     """Replace MANIFEST, durably."""
     write_file(files, root.manifest, manifest.encode())
@@ -122,6 +130,8 @@ class Found:
     """Paths: of a generation that garbage collection is making, or was when it died, and those that are torn."""
     rebuilt: str | None
     """Why MANIFEST could not be used as it was; None if it could."""
+    unlisted: tuple[int, ...] = ()
+    """Numbers of segments that MANIFEST does not name: whoever began them may have died before they were durable."""
 
 
 def find(files: Files, root: Root, identity: Identity) -> Found:
@@ -137,7 +147,7 @@ def find(files: Files, root: Root, identity: Identity) -> Found:
         raise Corrupted(root.packs, None, None, f"no segments that make a store are here, and {reason}")
     more = _following(headers, manifest)
     if more:
-        manifest = replace(manifest, segments=manifest.segments + more, index=None)
+        manifest = replace(manifest, segments=manifest.segments + more)
     ours = {row.number for row in manifest.segments}
     strays: list[str] = []
     unborn: list[str] = []
@@ -145,7 +155,8 @@ def find(files: Files, root: Root, identity: Identity) -> Found:
         if number not in ours:
             old = 0 < header.generation <= manifest.generation
             (strays if old else unborn).append(root.segment(number))
-    return Found(manifest, tuple(strays), tuple(unborn), reason)
+    unlisted = tuple([row.number for row in more])
+    return Found(manifest, tuple(strays), tuple(unborn), reason, unlisted)
 
 
 def _headers(files: Files, root: Root, identity: Identity) -> dict[int, Header]:

@@ -14,7 +14,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from irminpy.errors import Corrupted
+from irminpy.errors import Corrupted, StorageError
 
 from .files import Files, read_at
 from .word import LIMIT
@@ -129,15 +129,21 @@ class Segment:
         return self.base + self.length
 
     def read(self, at: int, size: int) -> bytes:
-        """`size` bytes from byte `at` of the file; fewer where the snapshot ends."""
+        """`size` bytes from byte `at` of the file; fewer where the snapshot ends. StorageError if the system fails."""
         stop = min(at + size, self.length)
         # A map is dropped and never closed: one that another thread is slicing stays until it is done.
         mapped = self._map
         if mapped is None or stop > len(mapped):
             mapped = self._remap(mapped) if self._maps else None
             if mapped is None or stop > len(mapped):
-                return read_at(self._files, self.fd, stop - at, at) if stop > at else b""
+                return self._pread(at, stop - at) if stop > at else b""
         return mapped[at:stop]
+
+    def _pread(self, at: int, size: int) -> bytes:
+        try:
+            return read_at(self._files, self.fd, size, at)
+        except OSError as e:
+            raise StorageError(f"{self.path} cannot be read at byte {at}: {e}") from e
 
     def _remap(self, mapped: mmap.mmap | None) -> mmap.mmap | None:
         """Map what has grown, if it is much."""

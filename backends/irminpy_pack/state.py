@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from irminpy.backend import RefChange
@@ -21,16 +22,21 @@ from .frame import Framing
 from .generation import generation_at
 from .head import HEAD_SIZE, MODES, Slot, best, place, slots
 from .identity import Identity, Root
+from .index import Index, IndexDamaged
+from .indexing import fill, open_index, set_aside
 from .log import Batch, Log, Marks
-from .lookup import INDEXED, Lookup, Places
+from .lookup import INDEXED, Lookup
 from .manifest import Manifest, Row
-from .opening import BEGIN, Found, find, open_table, write_manifest, write_segment
+from .opening import BEGIN, Found, find, harden, open_table, write_manifest, write_segment
 from .segment import HEADER_SIZE, Header, Segment, Table
 from .settle import settle, start, walk
 from .trailer import Tip
 from .view import View
 
-__all__ = ["Degraded", "State"]
+__all__ = ["TAIL_BYTES", "Degraded", "State"]
+
+TAIL_BYTES: Final = 64 << 20
+"""Bytes of the log behind the index beyond which it is brought up to date."""
 
 _ATTEMPTS: Final = 20
 
@@ -43,11 +49,13 @@ class State:
     """The store at `root` as one handle knows it."""
 
     __slots__ = (
+        "_check",
         "_digest",
         "_disorder",
         "_head_fd",
         "_last_head",
         "_mapped",
+        "alone",
         "degraded",
         "durable",
         "files",
@@ -57,7 +65,6 @@ class State:
         "manifest",
         "marks",
         "now",
-        "open_index",
         "refs",
         "root",
         "strategy",
@@ -71,9 +78,9 @@ class State:
         root: Root,
         identity: Identity,
         digest: Callable[[bytes], bytes],
-        open_index: Callable[[Root, Manifest], Places | None],
         strategy: str,
         *,
+        check: int,
         mapped: bool,
         writing: bool,
     ) -> None:
@@ -84,13 +91,15 @@ class State:
         self.strategy = strategy
         self.writing = writing
         """Whether this handle may write: it holds segments open for it."""
+        self.alone = False
+        """Whether this handle holds LOCK, so that nobody else is writing."""
         self.degraded: list[str] = []
         """What was found missing, as told by `Degraded` too."""
         self._digest = digest
-        self.open_index = open_index
+        self._check = check
         self._mapped = mapped
         self._last_head: bytes = b""
-        self._disorder = False  # MANIFEST was not right, or files lie about
+        self._disorder = False  # MANIFEST is not right, or files lie about
         self._head_fd: int | None = None
         self.manifest: Manifest
         self.log: Log
@@ -130,8 +139,8 @@ class State:
                     raise
                 continue
             self._take(found.manifest, table)
-            leftovers = found.strays or (found.unborn and locks.is_free(self.files, self.root.collecting))
-            self._disorder = found.rebuilt is not None or bool(leftovers)
+            collected = found.unborn and locks.is_free(self.files, self.root.collecting)
+            self._disorder = found.rebuilt is not None or bool(found.strays or found.unlisted or collected)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
 
@@ -146,27 +155,96 @@ class State:
         )
         if published and newest is not None and not (newest.mode == MODES.index("none") and self._idle()):
             tip, adopt = newest.tip, self._idle()
+            synced = tip
         else:
-            tip, _ = start(self.log, found, manifest.tip, manifest.generation)
+            tip, synced = start(self.log, found, manifest.tip, manifest.generation)
             adopt = True
         if adopt:
             # Nobody is writing: whole batches that were not published any more are there to be seen.
             tip, _ = walk(self.log, tip)
+        if tip.batch_no < synced.batch_no and not self.alone and self._idle():
+            # A writer who settles this says so, and keeps what he cuts off; a reader can only say it.
+            self._degrade(f"batches {tip.batch_no + 1} to {synced.batch_no} were synced and are missing")
         self.tip = tip
         ours = newest is not None and newest.generation == manifest.generation
         self.durable = newest.durable if ours and newest is not None else manifest.tip
         self._trim(tip)
         self.refs, self.marks = self.log.refs_at(tip)
         self._last_head = head
-        places = self.open_index(self.root, manifest)
-        lookup = Lookup(self.strategy, places)
-        begin = 0 if places is None else places.end
-        if begin < tip.end:
-            lookup.add(self.log.entries(begin, tip.end, lookup.kinds))
+        lookup = self._take_index()
         self.now = (View(self.framing, table, self._digest), lookup)
 
+    def new_index(self, manifest: Manifest) -> Index | None:
+        """The index of this handle's strategy for the generation of `manifest`, to be filled."""
+        return open_index(
+            self.files, self.root, self.identity, manifest, self.strategy, self._check, readonly=False
+        )
+
+    def _take_index(self) -> Lookup:
+        """Look up by the index; what it lacks is in the tail, unless that is much."""
+        places = open_index(
+            self.files,
+            self.root,
+            self.identity,
+            self.manifest,
+            self.strategy,
+            self._check,
+            readonly=not self.writing,
+        )
+        if places is not None and places.end > self.tip.end:
+            # It was filled from batches that were lost since.
+            places.close()
+            places = None
+            if self.writing:
+                set_aside(self.files, self.root.index(self.manifest.generation, self.strategy))
+                return self._take_index()
+        lookup = Lookup(self.strategy, places, self._mend)
+        self._fill(lookup, places)
+        return lookup
+
+    def _fill(self, lookup: Lookup, places: Index | None) -> None:
+        """Bring index and tail up to the end."""
+        end = self.tip.end
+        begin = 0 if places is None else places.end
+        if places is not None and self.writing and end - begin >= TAIL_BYTES:
+            with suppress(StorageError):
+                fill(places, self.log.entries(begin, end, lookup.kinds), end)
+            begin = places.end
+        lookup.end = begin
+        if begin < end:
+            lookup.add(self.log.entries(begin, end, lookup.kinds))
+
+    def _mend(self, lookup: Lookup) -> None:
+        """Replace the index of `lookup`, which is damaged."""
+        directory = self.root.index(self.manifest.generation, self.strategy)
+        if lookup.places is not None:
+            lookup.places.close()
+        places = None
+        if self.writing:
+            set_aside(self.files, directory)
+            places = open_index(
+                self.files,
+                self.root,
+                self.identity,
+                self.manifest,
+                self.strategy,
+                self._check,
+                readonly=False,
+            )
+        try:
+            self._fill(lookup, places)
+        except IndexDamaged:
+            # A medium that damages what it has just been given: all is kept in memory.
+            places = None
+            self._fill(lookup, None)
+        lookup.places = places
+
+    def _degrade(self, what: str) -> None:
+        self.degraded.append(what)
+        warnings.warn(f"{self.root.path}: {what}", Degraded, stacklevel=2)
+
     def _idle(self) -> bool:
-        return locks.is_free(self.files, self.root.lock)
+        return self.alone or locks.is_free(self.files, self.root.lock)
 
     def _trim(self, tip: Tip) -> None:
         """Let the table show nothing behind `tip`."""
@@ -326,6 +404,13 @@ class State:
 
     def take_over(self) -> list[RefChange]:
         """After taking LOCK: see what others wrote, and settle what somebody left unfinished."""
+        self.alone = True
+        try:
+            return self._take_over()
+        finally:
+            self.alone = False
+
+    def _take_over(self) -> list[RefChange]:
         changes = self.refresh()
         found = best(self._last_head, self.identity.uuid)
         published = found is not None and (found.generation, found.tip) == (
@@ -353,6 +438,9 @@ class State:
         found = find(self.files, self.root, self.identity)
         uuid = self.identity.uuid
         table = open_table(self.files, self.root, uuid, found.manifest.segments, mapped=False, write=True)
+        for segment in table.segments:
+            if segment.header.number in found.unlisted:
+                harden(self.files, self.root, segment)
         log = Log(self.framing, table)
         here = slots(self._read_head(), uuid)
         done = settle(self.files, self.root, log, here, found.manifest.tip, found.manifest.generation)
@@ -361,13 +449,13 @@ class State:
             table.drop(path)
         self._clean(found)
         if done.degraded:
-            self.degraded.append(done.degraded)
-            warnings.warn(f"{self.root.path}: {done.degraded}", Degraded, stacklevel=2)
+            self._degrade(done.degraded)
         rows = tuple([Row(s.header.number, s.base, 0) for s in table.segments])
         old = found.manifest
-        manifest = Manifest(uuid, old.generation, _sealed(rows, table), done.tip, flip=old.flip)
+        manifest = Manifest(uuid, old.generation, _sealed(rows, table), done.tip, old.indexes, old.flip)
+        changed = manifest.segments != old.segments
         # Without HEAD garbage collection may have died between MANIFEST's rename and the sync of its directory.
-        if found.rebuilt or not here or done.dropped or manifest.segments != old.segments:
+        if found.rebuilt or found.unlisted or not here or done.dropped or changed:
             write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         if done.tip != self.tip or not here:
@@ -398,7 +486,10 @@ class State:
                 remove_directory(files, os.path.join(self.root.indexes, name))
 
     def new_segment(self) -> Segment:
-        """Seal the active segment and begin another; everything before is synced. Raises OSError."""
+        """Begin a segment behind the active one, which is sealed: the caller has synced it. Raises OSError.
+
+        After an error nothing has changed but files that the next attempt writes again.
+        """
         table, uuid = self.log.table, self.identity.uuid
         last = table.last()
         number = 1 + max(segment.header.number for segment in table.segments)
@@ -406,14 +497,14 @@ class State:
         header = Header(
             uuid, self.identity.hash_size, number, generation, table.next_base(), last.header.number
         )
-        self.files.fdatasync(last.fd)
         # Others who have the store open go on in the old segment unless HEAD tells them to look again, and the batch
         # for which this one is made may never be written.
         self.blank()
         path = self.root.segment(write_segment(self.files, self.root, header).number)
         segment = Segment.open(self.files, path, uuid, HEADER_SIZE, mapped=self._mapped, write=True)
         rows = _sealed(tuple([Row(s.header.number, s.base, 0) for s in [*table.segments, segment]]), table)
-        manifest = Manifest(uuid, generation, rows, self.tip, flip=self.manifest.flip)
+        before = self.manifest
+        manifest = Manifest(uuid, generation, rows, self.tip, before.indexes, before.flip)
         write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         table.add(segment)
@@ -421,8 +512,32 @@ class State:
 
     # -- closing ---------------------------------------------------------------------------------------------
 
+    def put_away(self, mode: int) -> None:
+        """Under LOCK, with everything written: all is durable, and MANIFEST says what the index is. Raises OSError."""
+        segment = self.log.table.last()
+        if self.durable != self.tip:
+            self.files.fdatasync(segment.fd)
+            self.publish(self.tip, mode, synced=True, sync=True)
+        places = self.lookup.places
+        fingerprint = None
+        if places is not None and not len(self.lookup):
+            with suppress(IndexDamaged, StorageError):
+                fingerprint = places.fingerprint()
+        found = dict(self.manifest.indexes)
+        if fingerprint is not None:
+            found[self.strategy] = fingerprint
+        rows = tuple([Row(s.header.number, s.base, 0) for s in self.log.table.segments])
+        uuid, generation = self.identity.uuid, self.manifest.generation
+        sealed = _sealed(rows, self.log.table)
+        manifest = Manifest(uuid, generation, sealed, self.tip, tuple(sorted(found.items())))
+        if manifest != self.manifest:
+            write_manifest(self.files, self.root, manifest)
+            self.manifest = manifest
+
     def _close_index(self) -> None:
-        _close(self.lookup)
+        now = getattr(self, "now", None)
+        if now is not None:
+            _close(now[1])
 
     def close(self) -> None:
         """Give back what this handle holds. Views that somebody holds stay readable."""
@@ -433,10 +548,8 @@ class State:
 
 
 def _close(lookup: Lookup) -> None:
-    places, lookup.places = lookup.places, None
-    close = getattr(places, "close", None)
-    if close is not None:
-        close()
+    if lookup.places is not None:
+        lookup.places.close()
 
 
 def _sealed(rows: tuple[Row, ...], table: Table) -> tuple[Row, ...]:

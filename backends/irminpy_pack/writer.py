@@ -15,12 +15,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
 from irminpy.announce import Announcer
 from irminpy.backend import ANY, Moved, RefChange, RefUpdate
-from irminpy.errors import IrminError, StorageError
+from irminpy.errors import StorageError
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash
 from irminpy.objects import Kind, Objects
@@ -28,17 +28,18 @@ from irminpy.objects import Kind, Objects
 from .append import Batch, Builder, Piece
 from .files import write_at
 from .head import MODES
+from .index import IndexDamaged
 from .lock import Lock
 from .log import Marks, Ref
 from .segment import HEADER_SIZE, Segment
-from .state import State
+from .state import TAIL_BYTES, State
 from .trailer import Tip
 
 __all__ = ["Settings", "Writer"]
 
 _SYNC_EVERY: Final = 16 << 20  # bytes of the log between two syncs of HEAD
 _TAIL_ENTRIES: Final = 1 << 16
-_TAIL_BYTES: Final = 64 << 20
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_HOLD: Final = 0.05  # seconds that LOCK may be kept for batch after batch
 
 
@@ -108,8 +109,11 @@ class Writer:
 
     # -- one batch -------------------------------------------------------------------------------------------
 
-    def write(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
-        """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`."""
+    def write(self, objects: Objects, updates: Sequence[RefUpdate], reader: Callable[[], object]) -> bool:
+        """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`.
+
+        Raises Moved if the words of `objects` are not of the reader that `reader()` gives while nothing can move.
+        """
         while True:
             self.check()
             generation = self._state.manifest.generation
@@ -120,11 +124,13 @@ class Writer:
             with self.mutex:
                 self._enter()
                 try:
+                    if objects.reader is not None and objects.reader is not reader():
+                        raise Moved
                     if self._state.manifest.generation != generation:
-                        # Garbage was collected since these words were found: they lead elsewhere now.
-                        self._forget(objects)
+                        # Garbage was collected since: the words that were found just now lead elsewhere.
+                        objects.words.clear()
+                        objects.hints.clear()
                         continue
-                    self._same_reader(objects)
                     done = self._tested(updates) is not None and self._append(mine, updates)
                 finally:
                     behind = self._pending[-1].tip if self._pending else None
@@ -313,9 +319,14 @@ class Writer:
         if end - segment.base >= self._settings.seal:
             self._publish_pending()
             try:
+                self._state.files.fdatasync(segment.fd)
+            except OSError as e:
+                raise self.fail("a segment cannot be synced", e) from e
+            try:
                 segment = self._segment = self._state.new_segment()
             except OSError as e:
-                raise self.fail("a segment cannot be sealed", e) from e
+                full = "; free some space and try again" if e.errno in _FULL else ""
+                raise StorageError(f"{self._state.root.path}: no segment can be begun: {e}{full}") from e
             end = segment.base + HEADER_SIZE
         return end
 
@@ -344,7 +355,7 @@ class Writer:
                 files.ftruncate(segment.fd, at)
             except OSError as again:
                 raise self.fail("what a failed write left cannot be cut off", again) from e
-            full = "; free some space and try again" if e.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            full = "; free some space and try again" if e.errno in _FULL else ""
             raise StorageError(f"{segment.path}: the batch was not written: {e}{full}") from e
 
     def _refs_now(self) -> Mapping[str, tuple[bytes, int]]:
@@ -376,8 +387,8 @@ class Writer:
                     if self._settings.linger:
                         time.sleep(self._settings.linger)
                     self._sync_and_publish()
-        self._announcer.speak()
         self._index_in_time()
+        self._announcer.speak()  # the last thing: a listener may close this handle
 
     def _sync_and_publish(self) -> None:
         """With the turn: one sync for everything that is appended now."""
@@ -471,7 +482,7 @@ class Writer:
         places = state.lookup.places
         if places is None or self._flusher is not None:
             return
-        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - places.end >= _TAIL_BYTES:
+        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - state.lookup.end >= TAIL_BYTES:
             with self.mutex:
                 if self._flusher is None:
                     self._flusher = threading.Thread(target=self._index, name="irminpy-index", daemon=True)
@@ -484,7 +495,7 @@ class Writer:
             self._flusher = None
 
     def index(self) -> None:
-        """Put the tail into the index now. An index that fails stays behind: the tail keeps what it lacks."""
+        """Put the tail into the index now. If that cannot be done the tail keeps it."""
         with self.mutex:
             lookup, end = self._state.lookup, self._state.tip.end
             places = lookup.places
@@ -494,11 +505,14 @@ class Writer:
         done = False
         try:
             places.add(entries, end)
-            done = True
-        except IrminError:
-            pass
-        finally:
+            lookup.end, done = end, True
+        except IndexDamaged:
             lookup.turned(done)
+            lookup.mend(places)
+            return
+        except StorageError:
+            pass  # no space, no memory: there will be another time
+        lookup.turned(done)
 
     # -- closing ---------------------------------------------------------------------------------------------
 
@@ -507,8 +521,19 @@ class Writer:
         flusher = self._flusher
         if flusher is not None:
             flusher.join()
-        if self._failed is None:
-            with self._turn:
-                self._sync_and_publish()
-            self.index()
-        self._lock.close()
+        try:
+            if self._failed is None:
+                with self._turn:
+                    self._sync_and_publish()
+                self.index()
+                self._put_away()
+        finally:
+            self._lock.close()
+
+    def _put_away(self) -> None:
+        """Unless somebody else is writing: leave MANIFEST as it should be. It is derived, so failing is no loss."""
+        with self.mutex:
+            if self._lock.held or self._lock.attempt():
+                with suppress(OSError, StorageError):
+                    self._state.take_over()
+                    self._state.put_away(self._mode)

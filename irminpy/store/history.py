@@ -10,9 +10,10 @@ from itertools import islice
 from typing import Generic, Literal
 
 from ..commit import Commit
-from ..errors import DecodeError
+from ..errors import DanglingHash, DecodeError
 from ..hash import Hash
 from ..history import History, by_date, first_parents, lcas, walk, window
+from ..info import Info
 from ..key import KindedHash
 from ..path import PathLike
 from ..types import C, M
@@ -38,6 +39,7 @@ class HistoricStore(ReadableStore[C, M]):
         order: Order = "topological",
         first_parent: bool = False,
         skip: int = 0,
+        shallow: bool = False,
     ) -> Iterator[Commit[C, M]]:
         """The commits from the head back, at most `n`, without the first `skip`; nothing without a head.
 
@@ -55,23 +57,23 @@ class HistoricStore(ReadableStore[C, M]):
         head = self.find_head()
         if head is None or n == 0:
             return iter(())
-        commits = self._log(head.hash, steps, order, first_parent)
+        commits = self._log(head.hash, steps, order, first_parent, shallow)
         return islice(commits, skip, None if n is None else skip + n)
 
     def _log(
-        self, head: Hash, path: Sequence[str] | None, order: Order, first_parent: bool
+        self, head: Hash, path: Sequence[str] | None, order: Order, first_parent: bool, shallow: bool
     ) -> Iterator[Commit[C, M]]:
-        past = _Past(self._past(), path)
+        past = _Past(self._past(), path, first_parent=first_parent, shallow=shallow)
         if first_parent:
-            commits = first_parents(past.commit, head)
+            nodes = first_parents(past, head)
         elif order == "date":
-            commits = by_date(past.commit, [head])
+            nodes = by_date(past, [head])
         else:
-            commits = walk(past.commit, [head])
-        for commit in commits:
-            if path is None or past.changed(commit, first_parent):
-                yield commit
-            past.forget(commit)
+            nodes = walk(past, [head])
+        for node in nodes:
+            if path is None or past.changed(node):
+                yield node.commit
+            past.forget(node)
 
     def last_modified(self, path: PathLike, *, n: int = 1, depth: int | None = None) -> list[Commit[C, M]]:
         """The last `n` commits that changed the contents at `path`, the oldest first; [] if none ever did.
@@ -88,20 +90,23 @@ class HistoricStore(ReadableStore[C, M]):
         if head is None or n == 0:
             return []
         past = _Past(self._past(), steps, contents=True)
-        within = None if depth is None else window(past.commit, [head.hash], depth)
-        commits = by_date(past.commit, [head.hash], within)
-        return list(islice((commit for commit in commits if past.changed(commit)), n))[::-1]
+        within = None if depth is None else window(past, [head.hash], depth)
+        nodes = by_date(past, [head.hash], within)
+        return list(islice((node.commit for node in nodes if past.changed(node)), n))[::-1]
 
     def history(
         self,
         depth: int | None = None,
         min: Iterable[Commit[C, M]] = (),
         max: Iterable[Commit[C, M]] | None = None,
+        *,
+        shallow: bool = False,
     ) -> History[Commit[C, M]]:
         """The graph of the commits from the head back; empty without a head.
 
         `max`: start at these commits instead of the head. `min`: go back to these and not to their parents.
-        `depth`: how many steps to go back; 0 gives what it starts at. Cost: one read per commit.
+        `depth`: how many steps to go back; 0 gives what it starts at. DanglingHash where the history was cut
+        off, unless `shallow`: then parents that are not here are left out. Cost: one read per commit.
         """
         _count("depth", depth)
         if max is None:
@@ -110,7 +115,9 @@ class HistoricStore(ReadableStore[C, M]):
         else:
             self._opened.check()
             starts = [commit.hash for commit in max]
-        return History(window(self._past(), starts, depth, {commit.hash for commit in min}).values())
+        past = _Past(self._past(), None, shallow=shallow)
+        nodes = window(past, starts, depth, {commit.hash for commit in min}).values()
+        return History(node.commit for node in nodes)
 
     # -- common ancestors ------------------------------------------------------------------------------------
 
@@ -139,37 +146,76 @@ class HistoricStore(ReadableStore[C, M]):
         return [self._opened.get(hash_, "a common ancestor") for hash_ in found]
 
 
-class _Past(Generic[C, M]):
-    """Commits and what is at one path in them, each read once as long as it is not forgotten."""
+class _Node(Generic[C, M]):
+    """A commit in a walk: its past are the parents that count."""
 
-    __slots__ = ("_commits", "_contents", "_path", "_read", "_values")
+    __slots__ = ("commit", "past")
+
+    def __init__(self, commit: Commit[C, M], past: tuple[Hash, ...]) -> None:
+        self.commit = commit
+        self.past = past
+
+    @property
+    def info(self) -> Info:
+        return self.commit.info
+
+
+class _Past(Generic[C, M]):
+    """Commits and what is at one path in them, each read once as long as it is not forgotten.
+
+    `first_parent`: no other parent counts. `shallow`: nor does one that is not here; to find out they are read,
+    which they soon are anyway.
+    """
+
+    __slots__ = ("_commits", "_contents", "_first_parent", "_path", "_read", "_shallow", "_values")
 
     def __init__(
-        self, read: Callable[[Hash], Commit[C, M]], path: Sequence[str] | None, *, contents: bool = False
+        self,
+        read: Callable[[Hash], Commit[C, M]],
+        path: Sequence[str] | None,
+        *,
+        contents: bool = False,
+        first_parent: bool = False,
+        shallow: bool = False,
     ) -> None:
         self._read = read
         self._path = path
         self._contents = contents
+        self._first_parent = first_parent
+        self._shallow = shallow
         self._commits: dict[Hash, Commit[C, M]] = {}
         self._values: dict[Hash, KindedHash | Hash | None] = {}
 
-    def commit(self, hash: Hash) -> Commit[C, M]:
+    def __call__(self, hash: Hash) -> _Node[C, M]:
+        commit = self._commit(hash)
+        # Of what was cut off the first parent is none, rather than the second.
+        past = commit.past
+        parents = tuple([p for p in commit.parents[:1] if p in past]) if self._first_parent else past
+        return _Node(commit, tuple(filter(self._is_here, parents)) if self._shallow else parents)
+
+    def _commit(self, hash: Hash) -> Commit[C, M]:
         commit = self._commits.get(hash)
         if commit is None:
             commit = self._commits[hash] = self._read(hash)
         return commit
 
-    def forget(self, commit: Commit[C, M]) -> None:
-        self._commits.pop(commit.hash, None)
-        self._values.pop(commit.hash, None)
+    def _is_here(self, hash: Hash) -> bool:
+        try:
+            self._commit(hash)
+        except DanglingHash:
+            return False
+        return True
 
-    def changed(self, commit: Commit[C, M], first_parent: bool = False) -> bool:
+    def forget(self, node: _Node[C, M]) -> None:
+        self._commits.pop(node.commit.hash, None)
+        self._values.pop(node.commit.hash, None)
+
+    def changed(self, node: _Node[C, M]) -> bool:
         """Whether what is at the path differs from that of every parent; of no parents, whether it is there."""
-        here = self._value(commit)
-        parents = commit.past[:1] if first_parent else commit.past
-        if not parents:
+        here = self._value(node.commit)
+        if not node.past:
             return here is not None
-        return all(self._value(self.commit(parent)) != here for parent in parents)
+        return all(self._value(self._commit(parent)) != here for parent in node.past)
 
     def _value(self, commit: Commit[C, M]) -> KindedHash | Hash | None:
         if commit.hash not in self._values:

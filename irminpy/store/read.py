@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, cast
 
 from .. import branch as branches
-from .. import diff
 from ..commit import Commit, Opened
-from ..diff import Change
+from ..diff import Change, Updated
 from ..errors import NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
@@ -22,6 +21,7 @@ from ..tree import Tree
 from ..tree.lazy import Stored, behind
 from ..types import C, M
 from ..watch import Watch, Watches
+from .follow import Following
 
 __all__ = ["Head", "ReadableStore", "Status", "hash_of"]
 
@@ -182,10 +182,15 @@ class ReadableStore(Generic[C, M]):
         NotFound for a detached store, which has no branch to watch.
         """
 
-        def call(name: str, change: Change[Hash]) -> None:
-            f(self._commits(change))
+        name = self._watchable()
+        following = Following(self._opened, _itself, _known(name, init))
 
-        return self._watches.watch(self._watchable(), call, init=hash_of(init))
+        def call(name: str, change: Change[Hash]) -> None:
+            found = following.change(name, change.after)
+            if found is not None and found.before != found.after:
+                f(found)
+
+        return self._watches.watch(name, call, init=hash_of(init))
 
     def watch_key(
         self,
@@ -199,32 +204,25 @@ class ReadableStore(Generic[C, M]):
         """
         steps = self._opened.home.codec.steps(path)
 
-        def pair(commit: Commit[C, M] | None) -> tuple[Commit[C, M], Tree[C, M]] | None:
-            tree = None if commit is None else commit.tree().find_tree(steps)
-            return None if commit is None or tree is None else (commit, tree)
+        def look(commit: Commit[C, M]) -> tuple[Commit[C, M], Tree[C, M]] | None:
+            tree = commit.tree().find_tree(steps)
+            return None if tree is None else (commit, tree)
+
+        name = self._watchable()
+        following = Following(self._opened, look, _known(name, init))
 
         def call(name: str, change: Change[Hash]) -> None:
-            commits = self._commits(change)
-            before, after = pair(commits.before), pair(commits.after)
-            if before is not None and after is not None and before[1] == after[1]:
-                return
-            found = diff.of(before, after)
-            if found is not None:
+            found = following.change(name, change.after)
+            if found is not None and (type(found) is not Updated or found.before[1] != found.after[1]):
                 f(found)
 
-        return self._watches.watch(self._watchable(), call, init=hash_of(init))
+        return self._watches.watch(name, call, init=hash_of(init))
 
     def _watchable(self) -> str:
         self._opened.check()
         if self._branch is None:
             raise NotFound("branch", "a detached store has none to watch")
         return self._branch
-
-    def _commits(self, change: Change[Hash]) -> Change[Commit[C, M]]:
-        get = self._opened.get
-        before = None if change.before is None else get(change.before, "a watched branch")
-        after = None if change.after is None else get(change.after, "a watched branch")
-        return cast("Change[Commit[C, M]]", diff.of(before, after))
 
     # -- inside ----------------------------------------------------------------------------------------------
 
@@ -264,3 +262,11 @@ class ReadableStore(Generic[C, M]):
 def hash_of(commit: Commit[Any, Any] | None) -> Hash | None:
     """The hash of `commit`, None for None."""
     return None if commit is None else commit.hash
+
+
+def _known(name: str, init: Commit[C, M] | None) -> dict[str, Commit[C, M]]:
+    return {} if init is None else {name: init}
+
+
+def _itself(commit: Commit[C, M]) -> Commit[C, M]:
+    return commit

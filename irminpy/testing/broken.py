@@ -137,7 +137,7 @@ class BrokenTreeSuite:
     def test_an_object_that_was_lost_is_a_dangling_hash(
         self, backend: Backend, shelf: Shelf[bytes, Any], schema: Schema[bytes, Any]
     ) -> None:
-        """TR-19: what does not need it is still read."""
+        """TR-19, US-07, CG-09: what does not need it is still read."""
         stored = shelf.put(built(schema, SMALL))
         lost = {bytes(stored.get_tree("foo").hash()), bytes(stored.get_tree("b").hash())}
         key = stored.key()
@@ -168,7 +168,7 @@ class BrokenTreeSuite:
     def test_a_part_of_another_store_is_taken_only_where_it_is_here_too(
         self, other_maker: Maker | None, shelf: Shelf[bytes, Any], schema: Schema[bytes, Any]
     ) -> None:
-        """TI-08: also if it was edited in between."""
+        """TI-08, CG-12: also if it was edited in between."""
         if other_maker is None:
             pytest.skip("there is one store only")
         backend, _ = other_maker.open(schema, Options())

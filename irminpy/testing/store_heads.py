@@ -51,7 +51,7 @@ class HeadSuite(StoreFixtures):
             repo.commit_tree(Tree.of_contents(b"x", schema), info=info)
 
     def test_contents_are_never_taken_for_a_directory_or_a_commit(self, repo: Repos, main: Stores) -> None:
-        """CH-20: contents with the very bytes of one have another hash, or are found by their kind alone."""
+        """CH-20, US-08, CG-11: contents with the very bytes of one have another hash, or are found by kind."""
         head = made(main.set("a", b"1"))
         backend = repo._opened.backend  # pyright: ignore[reportPrivateUsage]
         key = head.tree().key()

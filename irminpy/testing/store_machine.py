@@ -10,27 +10,18 @@ A subclass says where the repository lives; hypothesis runs it with `run_state_m
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, TypeVar
+from functools import partial
+from typing import Any, Literal
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import precondition, rule
 
-from ..backend import Maker
-from ..commit import Commit
-from ..diff import Change
 from ..errors import MergeConflict, NoChange, NotFound, Rejected, TestWas
-from ..hash import Hash
 from ..info import Info
 from ..path import Path
-from ..repo import Repo
-from ..repo import open as open_repo
-from ..schema import Schema
-from ..store import Store
-from ..store.read import hash_of
 from ..tree import Tree
-from ..watch import Watch
+from .exchange import Exchange
 from .model import (
     Bindings,
     Prefer,
@@ -45,19 +36,12 @@ from .model import (
     merged_at,
     removed,
 )
+from .store_model import BRANCHES, DETACHED, Commits, Stores, Watched
 from .strategies import bindings, paths, values
 
 __all__ = ["StoreMachine"]
 
-T = TypeVar("T")
-Repos = Repo[bytes, Any]
-Stores = Store[bytes, Any]
-Commits = Commit[bytes, Any]
 Trees = Tree[bytes, Any]
-
-BRANCHES = ("main", "dev", "topic/x")
-DETACHED = ("@0", "@1")
-PATIENCE = 10.0
 
 _branches = st.sampled_from(BRANCHES)
 _places = st.sampled_from(BRANCHES + DETACHED)
@@ -68,96 +52,12 @@ _prefer: st.SearchStrategy[Any] = st.sampled_from([None, "ours", "theirs"])
 _edits = st.lists(st.tuples(_below, st.none() | values), max_size=8)
 
 
-class StoreMachine(RuleBasedStateMachine):
+class StoreMachine(Exchange):
     """A repository against plain values, and beside it one in memory to which the same happens.
 
-    A subclass gives `make`, and may choose a `schema` (of bytes) and say that the maker `reopens`.
+    A subclass gives `make`, and may choose a `schema` (of bytes), say that the maker `reopens`, and say that
+    the store `collects` garbage and how.
     """
-
-    schema: ClassVar[Schema[bytes, Any]] = Schema()
-    reopens: ClassVar[bool] = False
-
-    def make(self) -> Maker:
-        """A maker for a store that does not exist yet: override this."""
-        raise NotImplementedError("a subclass of StoreMachine overrides `make`")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maker = self.make()
-        twin: Repos = open_repo("mem:", self.schema, author="suite", clock=lambda: 0)
-        self.repos: list[Repos] = [self._open(), twin]
-        # The model: commits are numbers; a place is a branch or a detached store.
-        self.parents: list[tuple[int, ...]] = []
-        self.bindings: list[Bindings] = []
-        self.hashes: list[Hash] = []
-        self.known: dict[tuple[tuple[int, ...], frozenset[tuple[Path, bytes]], str], int] = {}
-        self.roots: dict[frozenset[tuple[Path, bytes]], Hash] = {}
-        self.heads: dict[str, int | None] = dict.fromkeys(BRANCHES + DETACHED)
-        self.stores: list[dict[str, Stores]] = [
-            {name: repo.branch(name) for name in BRANCHES} | {name: repo.empty() for name in DETACHED}
-            for repo in self.repos
-        ]
-        self.watched: list[_Watched] = []
-
-    def _open(self) -> Repos:
-        return Repo.open(self.maker, self.schema, author="suite", clock=lambda: 0)
-
-    def teardown(self) -> None:
-        """Close both repositories, after a look at what was watched."""
-        try:
-            self._end_watches()
-        finally:
-            for repo in self.repos:
-                repo.close()
-
-    # -- the model ---------------------------------------------------------------------------------------------
-
-    def _now(self, place: str) -> Bindings:
-        head = self.heads[place]
-        return {} if head is None else self.bindings[head]
-
-    def _both(self, place: str, act: Callable[[Stores], T]) -> list[T]:
-        return [act(stores[place]) for stores in self.stores]
-
-    def _moved(self, place: str, head: int | None) -> None:
-        self.heads[place] = head
-        for watched in self.watched:
-            if watched.name == place:
-                watched.expected.append(None if head is None else self.hashes[head])
-
-    def _known(
-        self, made: Sequence[Commits | None], parents: Sequence[int], now: Bindings, message: str
-    ) -> int:
-        """The number of the commit that was made in both repositories, which holds `now`."""
-        items = frozenset(now.items())
-        one, two = made
-        assert one is not None, "no commit was made"
-        assert two is not None
-        assert one.hash == two.hash, "memory has another hash"
-        assert one.to_bytes() == two.to_bytes()
-        assert (one.info, one.parents) == (
-            Info(0, "suite", message),
-            tuple([self.hashes[parent] for parent in parents]),
-        )
-        assert self.roots.setdefault(items, one.tree_hash) == one.tree_hash, "equal bindings, two hashes"
-        number = self.known.setdefault((tuple(parents), items, message), len(self.hashes))
-        if number == len(self.hashes):
-            assert one.hash not in self.hashes
-            self.parents.append(tuple(parents))
-            self.bindings.append(now)
-            self.hashes.append(one.hash)
-        assert one.hash == self.hashes[number]
-        return number
-
-    def _written(
-        self, place: str, made: Sequence[Commits | None], now: Bindings, message: str, *, empty: bool = False
-    ) -> None:
-        """Check that a write which leads to `now` made a commit, or none if nothing changes."""
-        head = self.heads[place]
-        if head is not None and now == self.bindings[head] and not empty:
-            assert made == [None, None], "a commit of no change"
-            return
-        self._moved(place, self._known(made, () if head is None else (head,), now, message))
 
     # -- writes ------------------------------------------------------------------------------------------------
 
@@ -176,9 +76,13 @@ class StoreMachine(RuleBasedStateMachine):
         made = self._both(place, lambda s: s.set(path, value, message=message, allow_empty=empty))
         self._written(place, made, added(self._now(place), path, value), message, empty=empty)
 
-    @rule(place=_places, path=_any, message=_messages)
-    def remove(self, place: str, path: Path, message: str) -> None:
-        """`Store.remove`, also of nothing and of the root."""
+    @rule(place=_places, path=_any, message=_messages, near=st.none() | st.integers(0, 99))
+    def remove(self, place: str, path: Path, message: str, near: int | None) -> None:
+        """`Store.remove`, also of nothing and of the root; `near`: of what is there, or a directory above it."""
+        if near is not None and self._now(place):
+            there = sorted(self._now(place))
+            path = there[near % len(there)]
+            path = path[: len(path) - near % 2]
         made = self._both(place, lambda s: s.remove(path, message=message))
         self._written(place, made, removed(self._now(place), path), message)
 
@@ -346,8 +250,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(part=bindings(6), data=st.data(), message=_messages)
     def commit_tree(self, part: Bindings, data: st.DataObject, message: str) -> None:
         """`Repo.commit_tree`, with any parents; no branch moves."""
-        count = len(self.hashes)
-        parents = data.draw(st.lists(st.integers(0, count - 1), max_size=3, unique=True)) if count else []
+        live = self._live()
+        parents = data.draw(st.lists(st.sampled_from(live), max_size=3, unique=True)) if live else []
         made = [
             repo.commit_tree(
                 built(self.schema, part),
@@ -358,11 +262,11 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         self._known(made, parents, part, message)
 
-    @precondition(lambda self: self.hashes)
+    @precondition(lambda self: self._live())
     @rule(place=_places, test=_places, data=st.data(), how=st.sampled_from(["set", "test", "forward"]))
     def move(self, place: str, test: str, data: st.DataObject, how: str) -> None:
         """`set_head`, `test_and_set_head`, `fast_forward` to any commit that there is."""
-        number = data.draw(st.integers(0, len(self.hashes) - 1))
+        number = data.draw(st.sampled_from(self._live()))
         head = self.heads[place]
         if how == "test":
             expected = self.heads[test]
@@ -395,7 +299,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Close, and open again: branches and commits are there, detached stores start where they stood."""
         self._end_watches()
         self.repos[0].close()
-        repo = self.repos[0] = self._open()
+        repo = self.repos[0] = self._open(self.maker)
         stores = self.stores[0] = {name: repo.branch(name) for name in BRANCHES}
         for name in DETACHED:
             head = self.heads[name]
@@ -406,7 +310,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(src=_places, into=_places, prefer=_prefer, how=st.sampled_from(["into", "branch", "commit"]))
     def merge(self, src: str, into: str, prefer: Prefer, how: str) -> None:
         """Merges of branches and detached stores, of every kind of history."""
-        theirs, ours = self.heads[src], self.heads[into]
+        theirs = self.heads[src]
 
         def act(stores: dict[str, Stores]) -> Commits | None:
             one, two = stores[src], stores[into]
@@ -423,12 +327,45 @@ class StoreMachine(RuleBasedStateMachine):
                 except NotFound:
                     assert how == "branch"
             return
+        self._merge(into, theirs, [partial(act, stores) for stores in self.stores], prefer)
+
+    @rule(one=_places, two=_places, prefer=_prefer, other=_prefer, data=st.data())
+    def cross(self, one: str, two: str, prefer: Prefer, other: Prefer, data: st.DataObject) -> None:
+        """Both merge what the other was before, so that they have two common ancestors; then they merge again,
+        after a write where the ancestors differ.
+        """
+        a, b = self.heads[one], self.heads[two]
+        if one == two or a is None or b is None:
+            return
+        merges: list[tuple[str, int, Prefer]] = [(one, b, prefer), (two, a, other)]
+        for into, theirs, how in merges:
+            hash_ = self.hashes[theirs]
+            acts: Sequence[Callable[[], Commits | None]] = [
+                partial(stores[into].merge_with_commit, repo.commit(hash_), on_conflict=how)
+                for repo, stores in zip(self.repos, self.stores, strict=True)
+            ]
+            self._merge(into, theirs, acts, how)
+        apart = [path for path, _ in self.bindings[a].items() ^ self.bindings[b].items()]
+        if apart:
+            path = data.draw(st.sampled_from(sorted(set(apart))))
+            self.set_(place=one, path=path, value=b"crossed", message="", empty=False, again=0)
+        self.merge(src=two, into=one, prefer=None, how="into")
+
+    def _merge(
+        self,
+        into: str,
+        theirs: int,
+        acts: Sequence[Callable[[], Commits | None]],
+        prefer: Prefer,
+    ) -> None:
+        """Let `acts` merge the commit `theirs`, one in each repository, and check what comes of it."""
+        ours = self.heads[into]
         bases = set[int]() if ours is None else lowest(self.parents, ours, theirs)
         if theirs in bases:
-            assert [act(stores) for stores in self.stores] == [None, None]
+            assert [act() for act in acts] == [None, None]
             return
         if ours is None or ours in bases:
-            for made in [act(stores) for stores in self.stores]:
+            for made in [act() for act in acts]:
                 assert made is not None
                 assert made.hash == self.hashes[theirs]
             self._moved(into, theirs)
@@ -440,18 +377,18 @@ class StoreMachine(RuleBasedStateMachine):
         if old == "unknown":
             # With three ancestors or more the order in which they are merged may decide.
             try:
-                both = [act(stores) for stores in self.stores]
+                both = [act() for act in acts]
             except MergeConflict:
-                self._conflicts(lambda: act(self.stores[1]))
+                self._conflicts(acts[1])
                 return
             assert both[0] is not None
             after = bindings_of(both[0].tree())
         elif after is None:
-            for stores in self.stores:
-                self._conflicts(lambda stores=stores: act(stores))  # type: ignore[misc]
+            for act in acts:
+                self._conflicts(act)
             return
         else:
-            both = [act(stores) for stores in self.stores]
+            both = [act() for act in acts]
         self._moved(into, self._known(both, (ours, theirs), after, ""))
 
     def _ancestor(self, bases: set[int]) -> Bindings | Literal["unknown", "conflict"]:
@@ -493,60 +430,9 @@ class StoreMachine(RuleBasedStateMachine):
     def watch(self, name: str) -> None:
         """Start to watch a branch, from where it stands now."""
         if len(self.watched) < 4:
-            self.watched.append(_Watched(self.stores[0][name]))
+            self.watched.append(Watched(self.stores[0][name], self.patience))
 
     @rule()
     def unwatch(self) -> None:
         """Every watcher has heard of the last state, and of the others in their order."""
         self._end_watches()
-
-    def _end_watches(self) -> None:
-        watched, self.watched = self.watched, []
-        for one in watched:
-            one.end()
-
-    # -- invariants --------------------------------------------------------------------------------------------
-
-    @invariant()
-    def every_place_is_as_in_the_model(self) -> None:
-        """Heads, bindings and the list of branches."""
-        for repo, stores in zip(self.repos, self.stores, strict=True):
-            assert repo.branches() == sorted(name for name in BRANCHES if self.heads[name] is not None)
-            for place, head in self.heads.items():
-                commit = stores[place].find_head()
-                if head is None:
-                    assert commit is None
-                else:
-                    assert commit is not None
-                    assert commit.hash == self.hashes[head]
-                assert bindings_of(stores[place].tree()) == self._now(place)
-
-
-class _Watched:
-    """A watcher of a branch, what it was told, and all heads that the branch has had since."""
-
-    def __init__(self, store: Stores) -> None:
-        assert store.name is not None
-        self.name = store.name
-        head = store.find_head()
-        self.expected: list[Hash | None] = [None if head is None else head.hash]
-        self.told: list[tuple[Hash | None, Hash | None]] = []
-        self.watch: Watch = store.watch(self._hear, init=head)
-
-    def _hear(self, change: Change[Commits]) -> None:
-        before, after = change.before, change.after
-        self.told.append((hash_of(before), hash_of(after)))
-
-    def end(self) -> None:
-        """Wait for the last state, and check the way there."""
-        end = time.monotonic() + PATIENCE
-        start, last = self.expected[0], self.expected[-1]
-        while (self.told[-1][1] if self.told else start) != last:
-            assert time.monotonic() < end, f"{self.name} was not told of its last head"
-            time.sleep(0.0005)
-        self.watch.unwatch()
-        now, heads = start, iter(self.expected)
-        for before, after in self.told:
-            assert before == now != after
-            assert any(head == after for head in heads), "told of a head that never was, or out of order"
-            now = after

@@ -31,7 +31,7 @@ class TreeSuite(BrokenTreeSuite):
     def test_a_tree_comes_back_from_the_store_as_it_was(
         self, shelf: Shelf[bytes, Any], schema: Schema[bytes, Any]
     ) -> None:
-        """TR-09, TR-12, TI-04, TI-06: bindings, hash and order of listing."""
+        """TR-09, TR-12, TI-04, TI-06, CG-06, CG-10: bindings, hash and order of listing."""
         many: Bindings = {(f"d{i % 3}", f"step {i}"): b"%d" % i for i in range(200)}
         models: list[Bindings] = [{}, SMALL, many, SMALL | many]
         for model in models:
@@ -46,7 +46,7 @@ class TreeSuite(BrokenTreeSuite):
     def test_an_empty_tree_has_nothing_and_equals_an_emptied_one(
         self, shelf: Shelf[bytes, Any], schema: Schema[bytes, Any]
     ) -> None:
-        """TR-01, TR-07, TC-037, TC-098."""
+        """TR-01, TR-07, TC-037, TC-098, CG-03."""
         empty = Tree.empty(schema)
         emptied = shelf.put(built(schema, SMALL))
         for step in emptied:
@@ -108,7 +108,7 @@ class TreeSuite(BrokenTreeSuite):
     def test_an_edit_that_changes_nothing_gives_the_same_object(
         self, shelf: Shelf[bytes, Any], schema: Schema[bytes, Any]
     ) -> None:
-        """TU-01, TU-03 to TU-06, TC-038, TC-084."""
+        """TU-01, TU-03 to TU-06, TC-038, TC-084, CG-05."""
         made = built(schema, SMALL)
         hashed = built(schema, SMALL)
         hashed.hash()
@@ -262,7 +262,7 @@ class TreeSuite(BrokenTreeSuite):
             at.clear()
 
     def test_a_very_wide_directory(self, maker: Maker) -> None:
-        """TU-08, TC-065, TC-066: added, listed, folded, hashed, emptied."""
+        """TU-08, TC-065, TC-066, CG-07: added, listed, folded, hashed, emptied."""
         schema: Schema[bytes, None] = Schema()
         backend, _ = maker.open(schema, Options())
         shelf = Shelf(backend, schema)

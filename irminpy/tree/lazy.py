@@ -202,10 +202,14 @@ class RepoSource(Source):
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """The contents; one read."""
         self.counters.contents_find += 1
-        found = self.fetch(Kind.CONTENTS, hash, word)
-        if found is None:
+        if self._locating is None:
+            data = self.reader.read(Kind.CONTENTS, Hash(hash))
+        else:
+            found = self._locating.load(Kind.CONTENTS, hash, word)
+            data = None if found is None else found[0]
+        if data is None:
             raise DanglingHash("contents", Hash(hash))
-        return self.decode_contents(hash, found[0])
+        return self.decode_contents(hash, data)
 
     def holds(self, kind: Kind, hash: bytes) -> bool:
         """True if the object is found by its hash; a look-up or a read."""

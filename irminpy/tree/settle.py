@@ -1,7 +1,8 @@
 """Give a staged directory its hash: encode what was edited, once, into a pool of objects in memory.
 
-Only edited directories are visited. All contents of the whole tree are hashed in one go, then directories from the
-bottom up. What comes out is a `Stored` directory that reads from the pool; nothing is written to a backend here.
+Only edited directories are visited. New ones that hold only a few values are hashed first, all together; then all other
+contents in one go, then the other directories from the bottom up. What comes out is a `Stored` directory that reads
+from the pool; nothing is written to a backend here.
 No recursion: a path may have any number of steps.
 """
 

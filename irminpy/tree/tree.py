@@ -135,7 +135,9 @@ class Tree(WalkableTree[C, M]):
             if line is not None:
                 # The usual edit: one more binding below directories that are staged by the newest handle. As in
                 # `Editor`, whatever is no staged directory lacks `now` or `base`.
+                directory: Any = None
                 node = root
+                step = ""
                 way = iter(steps)
                 try:
                     with line.lock:
@@ -409,7 +411,8 @@ class Editor(Generic[C, M]):
 
     def add(self, path: PathLike, value: C, *, metadata: M | None = None) -> None:
         """Bind `path` to the contents `value`, as `Tree.add`."""
-        if metadata is None and not isinstance(value, Tree):
+        given: object = value
+        if metadata is None and not isinstance(given, Tree):
             self[path] = value
         else:
             home = self._tree._home
@@ -449,7 +452,9 @@ class Editor(Generic[C, M]):
         if self._alone and steps:
             # The usual edit: one more binding below staged directories. Each call and each look at a type would cost
             # as much as a step of the way; whatever is no staged directory lacks `now` or `base`.
+            directory: Any = None
             node: Any = tree._root
+            step = ""
             way = iter(steps)
             try:
                 for step in way:

@@ -7,11 +7,8 @@ and split them inside the loop. Every ratio is printed with the bound it is held
 from __future__ import annotations
 
 import argparse
-import gc
 import statistics
 import sys
-from collections.abc import Callable
-from time import process_time
 from typing import Any
 
 from blake3 import blake3
@@ -19,17 +16,12 @@ from blake3 import blake3
 import irminpy
 from irminpy import Store, Tree
 
-N = 100_000
-
-
-def spread(i: int) -> int:
-    """A number below 2^32 that looks random, and is the same in every run."""
-    return ((i + 1) * 2654435761) % 2**32
-
+from .timing import timed
+from .workloads import N, key
 
 SHAPES = {
     "10x100x100": [f"a{i % 10}/b{i // 10 % 100}/k{i}" for i in range(N)],
-    "256x256": [f"a{spread(i) >> 24:02x}/b{spread(i) >> 16 & 255:02x}/k{i}" for i in range(N)],
+    "256x256": [key(i) for i in range(N)],
     "flat": [f"dir/k{i}" for i in range(N)],
 }
 VALUES = [b"%08d:" % i + b"v" * 91 for i in range(N)]
@@ -86,14 +78,6 @@ def commit(main: Store[bytes], tree: Tree[bytes]) -> Any:
     """Commit `tree` to `main`; the committed tree, nothing of it loaded."""
     main.set_tree((), tree, message="all", date=0)
     return main.tree()
-
-
-def timed(f: Callable[..., Any], *args: Any) -> tuple[float, Any]:
-    """CPU seconds of one call, garbage of the one before collected first, and its result."""
-    gc.collect()
-    start = process_time()
-    result = f(*args)
-    return process_time() - start, result
 
 
 def alternating(runs: int) -> None:

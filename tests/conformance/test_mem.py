@@ -6,14 +6,16 @@ import os
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from irminpy.backend import Maker
 from irminpy.formats import Format
 from irminpy.schema import Schema
-from irminpy.testing import BackendSuite, StoreMachine, StoreSuite, TreeMachine, TreeSuite
+from irminpy.testing import BackendSuite, StoreSuite, TreeMachine, TreeSuite
 from irminpy.testing.strategies import FORMATS
 from irminpy_mem import Memory
+from tests.memory_machine import MemoryMachine
 
 PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
 DEEP = PROFILE == "deep"
@@ -66,11 +68,8 @@ def test_random_edits_agree_with_dicts(format_: Format) -> None:
 
 @pytest.mark.parametrize("format_", FORMATS if DEEP else FORMATS[::2], ids=repr)
 def test_random_writes_and_merges_agree_with_plain_values(format_: Format) -> None:
-    class Machine(StoreMachine):
+    class Machine(MemoryMachine):
         schema = Schema(format=format_)
-        reopens = True
 
-        def make(self) -> Maker:
-            return Memory(uuid4().hex)
-
-    run_state_machine_as_test(Machine)
+    how = settings(max_examples=20) if PROFILE == "quick" else None
+    run_state_machine_as_test(Machine, settings=how)

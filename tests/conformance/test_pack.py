@@ -7,10 +7,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from irminpy.backend import Maker
-from irminpy.testing import BackendSuite, StoreMachine, StoreSuite, TreeMachine, TreeSuite
+from irminpy.testing import BackendSuite, StoreMachine, StoreSuite, SyncSuite, TreeMachine, TreeSuite
+from irminpy_mem import Memory
 from irminpy_pack import Pack
 
 PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
@@ -35,8 +37,16 @@ class TestPackOfTinySegments(BackendSuite):
         return Pack(str(tmp_path / "store"), seal=4096, durability="none")
 
 
+class TestPackOfCommitsIndexedOnly(BackendSuite):
+    by_hash = False
+
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "store"), index="minimal")
+
+
 class TestTreesInAPack(TreeSuite):
-    wide = 500_000 if DEEP else 50_000
+    wide = 500_000 if DEEP else 5_000
 
     @pytest.fixture
     def maker(self, tmp_path: Path) -> Maker:
@@ -47,15 +57,58 @@ class TestTreesInAPack(TreeSuite):
         return Pack(str(tmp_path / "other"), durability="none")
 
 
+class TestTreesInAMinimalPack(TestTreesInAPack):
+    by_hash = False
+
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "store"), durability="none", index="minimal")
+
+    @pytest.fixture
+    def other_maker(self, tmp_path: Path) -> Maker | None:
+        return Pack(str(tmp_path / "other"), durability="none", index="minimal")
+
+
 class TestStoresInAPack(StoreSuite):
-    increments = 250 if PROFILE == "quick" else 1000
+    increments = 25 if PROFILE == "quick" else 1000
 
     @pytest.fixture
     def maker(self, tmp_path: Path) -> Maker:
         return Pack(str(tmp_path / "store"))
 
 
-@pytest.mark.parametrize("index", ["always"])
+class TestStoresInAMinimalPack(StoreSuite):
+    increments = 25 if PROFILE == "quick" else 1000
+
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "store"), index="minimal", durability="none")
+
+
+class TestSyncFromMemoryToAPack(SyncSuite):
+    @pytest.fixture
+    def maker(self) -> Maker:
+        return Memory()
+
+    @pytest.fixture
+    def other_maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "other"), durability="none")
+
+
+class TestSyncFromAMinimalPackToAPack(SyncSuite):
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "store"), durability="none", index="minimal")
+
+    @pytest.fixture
+    def other_maker(self, tmp_path: Path) -> Maker:
+        return Pack(str(tmp_path / "other"), durability="none")
+
+
+EXAMPLES = settings(max_examples=10 if PROFILE == "quick" else settings().max_examples)
+
+
+@pytest.mark.parametrize("index", ["always", "minimal"])
 def test_random_edits_agree_with_dicts(index: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
 
@@ -66,10 +119,10 @@ def test_random_edits_agree_with_dicts(index: str) -> None:
                 Machine.made += 1
                 return Pack(f"{folder}/{Machine.made}", index=index, durability="none")
 
-        run_state_machine_as_test(Machine)
+        run_state_machine_as_test(Machine, settings=EXAMPLES)
 
 
-@pytest.mark.parametrize("index", ["always"])
+@pytest.mark.parametrize("index", ["always", "minimal"])
 def test_random_writes_and_merges_agree_with_plain_values(index: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
 
@@ -81,4 +134,4 @@ def test_random_writes_and_merges_agree_with_plain_values(index: str) -> None:
                 Machine.made += 1
                 return Pack(f"{folder}/{Machine.made}", index=index, durability="none", seal=1 << 14)
 
-        run_state_machine_as_test(Machine)
+        run_state_machine_as_test(Machine, settings=EXAMPLES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import irminpy
 from irminpy import Repo, Schema
@@ -15,13 +16,21 @@ from irminpy_pack.identity import Root
 SCHEMA = Schema()
 
 
-def opened(path: Path | str, **how: object) -> Repo[bytes, None]:
+def opened(
+    path: Path | str,
+    *,
+    readonly: bool = False,
+    exclusive: bool = False,
+    timeout: float = 5.0,
+    create: bool = True,
+    **how: Any,
+) -> Repo[bytes, None]:
     """The store at `path`, made if it is not there."""
-    options = {key: how.pop(key) for key in ("readonly", "exclusive", "timeout", "create") if key in how}
-    return Repo.open(Pack(str(path), **how), SCHEMA, **options)  # type: ignore[arg-type]
+    maker = Pack(str(path), **how)
+    return Repo.open(maker, SCHEMA, readonly=readonly, exclusive=exclusive, timeout=timeout, create=create)
 
 
-def commits(path: Path | str, *values: str, **how: object) -> list[irminpy.Hash]:
+def commits(path: Path | str, *values: str, **how: Any) -> list[irminpy.Hash]:
     """One commit for each of `values` on main, in a store that is closed again; their hashes."""
     with opened(path, **how) as repo:
         made = [repo.main().set(f"k/{value}", value.encode(), message=value) for value in values]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ from .stores import SCHEMA, messages, opened
 INDEX = pytest.mark.parametrize("index", ["always", "minimal"])
 
 
-def filled(path: Path, n: int = 20, **how: object) -> Repo[bytes, None]:
+def filled(path: Path, n: int = 20, **how: Any) -> Repo[bytes, None]:
     """A store of `n` commits on main, the i-th at the time i, and a branch `side` of five that left it at 10."""
     repo = opened(path / "store", durability="none", **how)
     main, side = repo.main(), repo.branch("side")
@@ -58,7 +59,7 @@ def sound(repo: Repo[bytes, None], path: Path) -> None:
     report = repo.check()
     assert report.ok, str(report)
     index = backend_of(repo).state.strategy
-    found = fsck(str(path / "store"), SCHEMA, strategy=index)
+    found = fsck(str(path / "store"), SCHEMA)
     assert found.ok, found.findings
 
 

@@ -178,7 +178,7 @@ def judged(path: Path, index: str, more: int = 0) -> str:
         report = repo.check()
         assert report.ok, str(report)
         state = "old" if log in old else "new"
-    found = fsck(str(path), SCHEMA, strategy=index)
+    found = fsck(str(path), SCHEMA)
     assert found.ok, found.findings
     files = sorted(os.listdir(Root(str(path)).packs))
     with opened(path, index=index) as repo:
@@ -286,7 +286,7 @@ def test_another_writer_goes_on_after_a_process_died_anywhere(
             assert again.main().get("more/0") == b"x"
             assert again.main().get("k2/2") == b"value 2 " * 10
             assert again.check().ok
-        found = fsck(str(path), SCHEMA, strategy=template[1])
+        found = fsck(str(path), SCHEMA)
         assert found.ok, found.findings
 
     swept(template, tmp_path, run)

@@ -22,7 +22,7 @@ INDEX = pytest.mark.parametrize("index", ["always", "minimal"])
 _fork = multiprocessing.get_context("spawn")
 
 
-def started(path: Path, index: str, n: int = 30, **how: object) -> Repo[bytes, None]:
+def started(path: Path, index: str, n: int = 30, **how: Any) -> Repo[bytes, None]:
     repo = opened(path, durability="none", index=index, **how)
     for i in range(n):
         repo.main().set(f"base/{i % 5}/{i}", b"base %d" % i)
@@ -32,7 +32,7 @@ def started(path: Path, index: str, n: int = 30, **how: object) -> Repo[bytes, N
 def sound(repo: Repo[bytes, None], path: Path, index: str) -> None:
     report = repo.check()
     assert report.ok, str(report)
-    found = fsck(str(path), SCHEMA, strategy=index)
+    found = fsck(str(path), SCHEMA)
     assert found.ok, found.findings
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import irminpy
 from irminpy import branch
 from irminpy.errors import InvalidBranch
 
@@ -16,7 +17,7 @@ from irminpy.errors import InvalidBranch
     "name", ["main", "a/b", "A-z_0.9", "feature/été", "a.b", "x@y", "@x", "a" * 1024, "a./b"]
 )
 def test_a_branch_may_have_this_name(name: str) -> None:
-    """TY-11"""
+    """TY-11, US-15"""
     assert branch.check(name) == name
     assert branch.is_valid(name)
 
@@ -84,3 +85,15 @@ def test_a_name_that_is_no_text_is_a_type_error(name: Any) -> None:
 def test_the_main_branch_is_called_main() -> None:
     """TY-11"""
     assert branch.check(branch.MAIN) == "main"
+
+
+def test_no_way_leads_to_a_branch_of_an_invalid_name() -> None:
+    """QK-20."""
+    with irminpy.open("mem:") as repo:
+        main = repo.main()
+        main.set("a", b"1")
+        for name in ("", "a..b", "x y"):
+            for call in (repo.branch, repo.remove_branch, main.clone, main.merge_with_branch):
+                with pytest.raises(InvalidBranch):
+                    call(name)
+        assert repo.branches() == ["main"]

@@ -232,6 +232,41 @@ def test_objects_that_the_backend_refuses_do_not_end_the_check(repo: Repo[bytes,
     assert isinstance(report.problems[0], Problem)
 
 
+def test_commits_that_no_branch_leads_to_are_checked_by_name(repo: Repo[bytes, None]) -> None:
+    detached = repo.at("main")
+    own = detached.set("own", b"only here")
+    assert own is not None
+    head = repo.main().head()
+    before = repo.check()
+    with_own = repo.check([own])
+    assert (with_own.branches, with_own.commits, with_own.contents) == (1, 3, before.contents + 1)
+    assert repo.check(roots=[own.hash, head]).to_json() == with_own.to_json()
+    value = repo.find_key(own.tree().get_tree("own"))
+    assert value is not None
+    objects = objects_of(repo).contents
+    del objects[hash_of_key(value.key)]
+    assert repo.check().ok
+    (problem,) = repo.check([own]).problems
+    assert (problem.fault, problem.hash) == ("dangling", hash_of_key(value.key))
+    (problem,) = repo.check([Hash(b"x" * 32)], shallow=True).problems
+    assert (problem.fault, problem.where) == ("dangling", "the commits to check")
+
+
+def test_parents_that_are_gone_are_no_problem_where_the_caller_says_so(repo: Repo[bytes, None]) -> None:
+    """GR-12: but what is there is checked, and heads must be there."""
+    head = repo.main().head()
+    commits = objects_of(repo).commits
+    del commits[head.parents[0]]
+    assert faults(repo) == [("dangling", "commit")]
+    report = repo.check(shallow=True)
+    assert report.ok
+    assert report.commits == 1
+    del objects_of(repo).nodes[head.tree_hash]
+    assert [p.kind for p in repo.check(shallow=True).problems] == ["node"]
+    del commits[head.hash]
+    assert [p.kind for p in repo.check(shallow=True).problems] == ["commit"]
+
+
 def test_a_closed_repository_is_not_checked(repo: Repo[bytes, None]) -> None:
     repo.close()
     with pytest.raises(Closed):

@@ -46,7 +46,7 @@ def vertices(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in text.splitlines():
         vertex = re.fullmatch(r"  (\w+) \[((?:[^\"]|\"(?:[^\"\\]|\\.)*\")*)\];", line)
-        if vertex and vertex[1] != "node":
+        if vertex and vertex[1] not in ("node", "edge"):
             found[vertex[1]] = vertex[2]
     return found
 
@@ -71,7 +71,8 @@ def test_commits_and_branches_in_dot(forked: Repo[bytes, None]) -> None:
         assert commit.info.message in attributes
         assert "1970-01-01 00:00" in attributes
     plain = [attributes for name, attributes in found.items() if name[0] == "b"]
-    assert plain == ['label="main", shape=plaintext', 'label="work", shape=plaintext']
+    assert plain == [f'label="{name}", shape=plaintext, class="branch"' for name in ("main", "work")]
+    assert all('class="commit"' in attributes for name, attributes in found.items() if name[0] == "c")
     drawn = {(a, b) for a, b, _ in edges(text) if a[0] == "c"}
     assert drawn == {
         (f"c{commit.hash.hex()}", f"c{parent.hex()}") for commit in commits for parent in commit.parents
@@ -90,6 +91,8 @@ def test_trees_in_dot(forked: Repo[bytes, None]) -> None:
     assert any("<blob>" in attributes for attributes in values)
     assert any("a long te…" in attributes for attributes in values)
     assert all("style=dotted" in attributes for name, attributes in found.items() if name[0] == "n")
+    assert all('class="contents"' in attributes for attributes in values)
+    assert all('class="node"' in attributes for name, attributes in found.items() if name[0] == "n")
     labels = [more for a, _, more in edges(text) if a[0] == "n"]
     assert 'label="a"' in labels
     assert 'label="x", style=dotted' in labels

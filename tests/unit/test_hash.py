@@ -101,7 +101,7 @@ def test_a_function_of_ones_own_needs_a_name_and_a_size(name: str, size: int) ->
 
 
 def test_the_short_hash_is_that_of_irmin() -> None:
-    """TY-07"""
+    """TY-07, TC-101; it takes no seed (decision 27)."""
     assert h.short_hash(h.BLAKE2B().digest(b"")) == 241225442164632184
 
 

@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 import irminpy
 from irminpy import Info, NotFound, Repo, Schema, Store, Tree
 from irminpy.contents import String
-from irminpy.errors import DecodeError, MaxDepthReached, MergeConflict, NoChange, Rejected, TooManyLcas
+from irminpy.errors import (
+    DanglingHash,
+    DecodeError,
+    MaxDepthReached,
+    MergeConflict,
+    NoChange,
+    Rejected,
+    TooManyLcas,
+)
 from irminpy.hash import Hash
 from irminpy.history import Graph, History, by_date, first_parents, lcas, walk, window
 from irminpy.objects import Commit
@@ -106,6 +114,7 @@ def test_a_walk_reads_no_further_than_it_has_to() -> None:
 
 
 def test_lcas_of_a_long_history_look_at_the_near_part_only() -> None:
+    """US-09."""
     rows: list[tuple[int, ...]] = [()]
     rows += [(i,) for i in range(5000)]
     rows += [(5000,), (5000,)]
@@ -128,6 +137,47 @@ def test_a_virtual_commit_has_the_ancestors_of_its_parents() -> None:
     bases = lcas(graph, name(3), name(4))
     assert set(bases) == {name(1), name(2)}
     assert lcas(graph, graph.virtual(*bases), name(4)) == bases or set(bases) == {name(1), name(2)}
+
+
+# -- histories that were cut off
+
+
+@given(dags(), st.data())
+def test_common_ancestors_on_a_part_of_a_history_are_right_or_an_error(
+    graph: Dag, data: st.DataObject
+) -> None:
+    """GR-12: whatever is absent, there is the answer of the whole history or DanglingHash, never another."""
+    a, b = (data.draw(st.sampled_from(sorted(graph))) for _ in range(2))
+    absent = data.draw(st.sets(st.sampled_from(sorted(graph)))) - {a, b}
+
+    def read(hash: Hash) -> Commit:
+        if hash in absent:
+            raise DanglingHash("the history", hash)
+        return graph[hash]
+
+    for limits in ({}, {"max_depth": len(graph)}):
+        try:
+            found = lcas(read, a, b, **limits)
+        except DanglingHash as e:
+            assert e.hash in absent  # noqa: PT017
+        else:
+            assert set(found) == least(graph, a, b)
+
+
+def test_what_lies_behind_the_only_common_ancestor_is_not_needed() -> None:
+    """GR-12: two branches from the last commit of a history that was cut off; but not where there are two."""
+    graph = dag((), (0,), (1,), (2,), (2,), (0,), (3, 5), (4, 5))
+
+    def read(hash: Hash) -> Commit:
+        if hash in (name(0), name(1)):
+            raise DanglingHash("the history", hash)
+        return graph[hash]
+
+    for limits in ({}, {"max_depth": 9}):
+        assert lcas(read, name(3), name(4), **limits) == [name(2)]
+        assert lcas(read, name(3), name(2), **limits) == [name(2)]
+        with pytest.raises(DanglingHash):
+            lcas(read, name(6), name(7), **limits)
 
 
 # -- limits of the search for common ancestors
@@ -226,7 +276,7 @@ def test_a_criss_cross_in_a_long_history_is_settled_near_by() -> None:
 
 
 def test_common_ancestors_in_a_busy_history_cost_one_read_per_commit() -> None:
-    """CH-14: two branches that merge each other again and again."""
+    """CH-14, US-09: two branches that merge each other again and again."""
     rows: list[tuple[int, ...]] = [(), (0,), (0,)]
     for i in range(1, 4001, 2):
         rows += [(i, i + 1), (i + 1, i)]
@@ -309,7 +359,7 @@ def put(
 
 
 def test_the_graph_of_one_commit_has_one_vertex(repo: Repo[str, None]) -> None:
-    """TC-024, CH-15."""
+    """TC-024, CH-15, CG-01."""
     main = repo.main()
     assert len(main.history()) == 0
     assert main.history().heads == ()

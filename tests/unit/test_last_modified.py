@@ -53,7 +53,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Hash]:
 
 
 def test_it_is_the_last_commit_that_changed_the_contents(repo: Repo[str, None]) -> None:
-    """CH-16: making and removing count, the oldest comes first."""
+    """CH-16, US-12: making and removing count, the oldest comes first."""
     main = repo.main()
     assert main.last_modified("a") == []
     main.set("a", "1")

@@ -105,7 +105,7 @@ STEPS = st.lists(
 
 @given(STEPS, st.sampled_from([-1, 10]))
 def test_below_its_capacity_it_is_a_map_also_after_clear(steps: list[tuple[str, int]], capacity: int) -> None:
-    """TC-102: in one release of Irmin the map did not work any more after it had been cleared."""
+    """TC-102, CG-13: in one release of Irmin the map did not work any more after it had been cleared."""
     lru, model = Lru[int, int](capacity), dict[int, int]()
     for i, (step, key) in enumerate(steps):
         if step == "add":

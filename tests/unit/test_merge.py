@@ -164,7 +164,7 @@ TRUTH_TABLE: list[tuple[Old[str | None], str | None, str | None, str | None]] = 
 def test_every_row_of_the_table_of_optional_merges(
     old: Old[str | None], ours: str | None, theirs: str | None, expected: str | None
 ) -> None:
-    """ME-05"""
+    """ME-05, US-10"""
     result = m.option(seen)(old, ours, theirs)
     shown = f"conflict {result.reason}" if isinstance(result, Conflict) else result
     assert shown == expected

@@ -15,7 +15,7 @@ from irminpy import Hash, Info, KindedHash, KindedKey, NotFound, Repo, Schema, T
 from irminpy.backend import Options, Reader
 from irminpy.contents import Json, String
 from irminpy.diff import Added, Change, Removed
-from irminpy.errors import Closed, InvalidBranch, ReadOnly
+from irminpy.errors import Closed, DecodeError, InvalidBranch, ReadOnly
 from irminpy.objects import DIRECTORY, Kind, Node
 from irminpy_mem import Memory
 
@@ -189,6 +189,38 @@ def test_revisions() -> None:
         detached = repo.at("main")
         detached.set("n", b"detached")
         assert main.get("n") == b"2"
+
+
+def test_a_place_is_a_revision_and_a_path() -> None:
+    """REV:PATH gives contents or a subtree; the first colon ends the revision, a path may hold more."""
+    with irminpy.open("mem:") as repo:
+        main = repo.main()
+        first = main.set("theme/name", b"dark")
+        assert first is not None
+        main.set("theme/name", b"light")
+        main.set("a:b/c:d", b"colons")
+        work = main.clone("feature/x")
+        assert repo.get("main:theme/name") == repo.get("main:/theme//name/") == b"light"
+        assert repo.get("main~2:theme/name") == repo.get(f"{first.short()}:theme/name") == b"dark"
+        assert repo.get("main:a:b/c:d") == repo.get("feature/x:a:b/c:d") == b"colons"
+        assert repo.get_tree("main~:theme") == repo.at("main~").get_tree("theme")
+        assert repo.get_tree("main:theme/name").kind() == "contents"
+        assert repo.get_tree("main:") == repo.get_tree("main") == work.tree()
+        for place in ("nope:theme", "main~9:theme", ":theme/name", "main:nope", "main:theme/name/x"):
+            with pytest.raises(NotFound):
+                repo.get(place)
+            with pytest.raises(NotFound):
+                repo.get_tree(place)
+        for directory in ("main:theme", "main:", "main"):
+            with pytest.raises(NotFound):
+                repo.get(directory)
+        with pytest.raises(DecodeError, match=r"Repo\.get_tree"):
+            repo.at("main:theme/name")
+        for no_text in (5, None, b"main:a"):
+            with pytest.raises(TypeError):
+                repo.get(no_text)  # type: ignore[arg-type]
+    with pytest.raises(Closed):
+        repo.get("main:theme/name")
 
 
 def test_the_author_and_the_clock_of_a_repository() -> None:

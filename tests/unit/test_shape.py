@@ -247,6 +247,7 @@ def test_a_bucket_that_empties_leaves_no_empty_node_behind() -> None:
 
 
 def test_objects_come_children_first() -> None:
+    """CG-09."""
     for parameters in PARAMETERS:
         store = Store(CODECS[parameters])
         store.make(bindings(700))
@@ -362,7 +363,7 @@ def test_the_flat_shape_is_one_object_at_any_size() -> None:
 def test_a_directory_has_one_shape_whatever_the_order_of_edits(
     wanted: set[int], passing: set[int], rng: Any
 ) -> None:
-    """BE-18: added, removed and added again, one by one or at once, in any order: the same root."""
+    """BE-18, CG-04: added, removed and added again, one by one or at once, in any order: the same root."""
     store = Store(CODECS[2, 2])
     at_once = store.codec.digest(encoded(store, store.make({f"k{i}": contents(1) for i in wanted})))
     edits = [(i, True) for i in wanted | passing] + [(i, False) for i in passing - wanted]

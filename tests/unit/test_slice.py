@@ -85,7 +85,7 @@ def test_a_slice_of_all_copies_a_repository(repo: Repo[bytes, None]) -> None:
 
 
 def test_the_bounds_of_an_export(repo: Repo[bytes, None]) -> None:
-    """GR-09: max, min and depth as in the closure; without full commits only."""
+    """GR-08, GR-09: max, min and depth as in the closure; without full commits only."""
     a, b, c, d = (commit.hash for commit in line(repo))
     assert commits_of(repo.export(full=False)) == [a, b, c, d]
     assert commits_of(repo.export(max=[b])) == [a, b]

@@ -206,16 +206,17 @@ def test_a_lost_race_starts_over(
 def test_after_all_retries_it_is_an_error(
     main: Stores, repo: Repo[str, None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SW-10, SW-22."""
+    """SW-10, SW-19, SW-22, US-11: raised, with a message, not answered."""
     racing(repo, monkeypatch, 99, lambda i: repo.main().set("other", str(i)))
     with pytest.raises(TooManyRetries) as caught:
         main.set("mine", "1", retries=2)
     assert caught.value.retries == 2
+    assert "2" in str(caught.value)
     assert main.find("mine") is None
 
 
 def test_a_test_comes_before_the_rule_of_no_change(main: Stores) -> None:
-    """SW-11, SW-12, D14."""
+    """SW-11, SW-12, QK-05, D14."""
     main.set("a", "1")
     with pytest.raises(TestWas) as caught:
         main.test_and_set("a", test="0", set="1")
@@ -303,7 +304,7 @@ def test_with_tree_maps_the_subtree(main: Stores) -> None:
 
 
 def test_with_tree_runs_again_on_a_lost_race(main: Stores, repo: Repo[str, None]) -> None:
-    """SW-16."""
+    """SW-16, US-11."""
     main.set("d/x", "0")
     runs: list[str] = []
 
@@ -500,7 +501,7 @@ def test_a_conflict_changes_nothing_unless_it_is_settled(main: Stores) -> None:
 
 
 def test_a_file_and_a_directory_of_one_name_conflict(main: Stores) -> None:
-    """CH-13, QK-11."""
+    """CH-13, US-02, QK-11."""
     main.set("x", "1")
     dev = main.clone("dev")
     dev.set("a/b", "2")

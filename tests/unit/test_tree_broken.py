@@ -161,6 +161,25 @@ def test_to_concrete(broken: Break, error: type[Exception], P: str, real: Tree[b
 
 
 @BREAKS
+@PLACES
+@KINDS
+def test_export(broken: Break, error: type[Exception], P: str, real: Tree[bytes, None]) -> None:
+    """BR-08, TR-20, decision 28: what is pruned is never written; what is shallow is trusted, and found wanting when
+    it is read.
+    """
+    repo = TreeRepo()
+    if error is PrunedHash:
+        with pytest.raises(PrunedHash):
+            repo.save(at(P, broken(real)))
+        assert not len(repo.reader.objects)
+        return
+    tree = repo.save(at(P, repo.shallow(real)))
+    assert tree.hash() == at(P, real).hash()
+    with pytest.raises(DanglingHash):
+        tree.to_concrete()
+
+
+@BREAKS
 @KINDS
 def test_the_root_may_be_replaced_by_a_broken_tree(
     broken: Break, error: type[Exception], real: Tree[bytes, None]

@@ -20,7 +20,7 @@ def many(n: int = 3000) -> Tree[bytes, None]:
 
 
 def test_a_tree_that_is_not_saved_stays() -> None:
-    """TR-18, TC-089: the same statistics before and after, hashed or not."""
+    """TR-18, TC-089, CG-08: the same statistics before and after, hashed or not."""
     tree = many()
     expected = tree.stats()
     assert expected.leafs == 3000

@@ -139,7 +139,7 @@ def test_a_shuffled_fold_may_be_unforced() -> None:
 
 
 def test_unforced_calls_the_function_for_lazy_positions() -> None:
-    """TF-03, TC-091: exactly for the two lazy paths."""
+    """TF-03, TC-091, CG-03: exactly for the two lazy paths."""
     repo = TreeRepo()
     gone = Tree.singleton("k", b"not saved")
     tree = Tree.singleton("existing/subtree", b"value")
@@ -175,7 +175,7 @@ def test_unforced_reads_nothing_of_a_large_directory() -> None:
 
 
 def test_unforced_on_a_cleared_tree_in_memory_skips_nothing() -> None:
-    """TC-035."""
+    """TC-035, CG-08."""
     tree = small()
     tree.hash()
     tree.clear()

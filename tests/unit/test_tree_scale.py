@@ -136,12 +136,18 @@ def test_a_small_side_joined_without_ancestor_does_not_read_the_large_one(store:
 def test_the_length_of_a_large_directory_costs_one_read(
     store: CountingReader, versions: tuple[bytes, bytes, bytes]
 ) -> None:
-    """TR-14: counts are in the root node, also after one entry was edited."""
+    """TR-14, CG-14, QK-19: counts are in the root node, also after one entry was edited."""
     for hash_ in versions[:2]:
         tree = store.open(hash_)
         store.reads.clear()
         assert tree.length() == N
         assert store.reads == [Kind.NODE]
+        assert tree.length() == N
+        assert store.reads == [Kind.NODE], "it is kept"
+        longer = tree.add("one more", b"")
+        reads = len(store.reads)
+        assert (longer.length(), longer.add("and one", b"").length()) == (N + 1, N + 2)
+        assert len(store.reads) - reads < 10, "it is not counted again"
 
 
 @pytest.mark.parametrize("offset", [0, N // 2, N - 10], ids=["start", "middle", "end"])

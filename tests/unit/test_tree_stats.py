@@ -31,11 +31,13 @@ def test_contents_at_the_root() -> None:
 
 
 def test_depth_is_that_of_the_longest_path_and_width_the_largest() -> None:
+    """TF-09."""
     tree = Tree.empty().add("a/b/c/d", b"1").add("w/1", b"1").add("w/2", b"1").add("w/3", b"1")
     assert tree.stats() == Stats(nodes=5, leafs=4, skips=0, depth=4, width=3)
 
 
 def test_a_lazy_tree_is_one_skip() -> None:
+    """TF-09."""
     repo = TreeRepo()
     tree = repo.fresh(Tree.empty().add("a/b", b"1").add("a/c", b"2").add("d", b"3"))
     assert tree.stats() == Stats(skips=1)

@@ -76,7 +76,7 @@ def test_an_equal_result_with_equal_metadata_is_no_change() -> None:
 
 
 def test_metadata_alone_is_a_change() -> None:
-    """TU-02."""
+    """TU-02, TC-085."""
     changed = TREE.update("z", Once(b"3"), metadata=5)
     assert changed is not TREE
     assert changed.hash() != TREE.hash()
@@ -84,7 +84,7 @@ def test_metadata_alone_is_a_change() -> None:
 
 
 def test_metadata_that_is_not_given_is_the_default_unless_it_is_kept() -> None:
-    """TU-02: what was there is lost."""
+    """TU-02, QK-07: what was there is lost."""
     assert TREE.update("d/x", Once(b"1")).get_all("d/x") == (b"1", 0)
     assert TREE.update("d/x", Once(b"8")).get_all("d/x") == (b"8", 0)
     assert TREE.update("d/x", Once(b"8"), keep=True).get_all("d/x") == (b"8", 7)
@@ -93,7 +93,7 @@ def test_metadata_that_is_not_given_is_the_default_unless_it_is_kept() -> None:
 
 
 def test_contents_at_the_root_are_updated_too() -> None:
-    """TU-02: a root that is contents has a value like any other."""
+    """TU-02, TC-082: a root that is contents has a value like any other, and a directory becomes one."""
     root = Tree.of_contents(b"1", SCHEMA, metadata=7)
     f = Once(b"2")
     assert root.update("", f).get_all() == (b"2", 0)
@@ -102,6 +102,10 @@ def test_contents_at_the_root_are_updated_too() -> None:
     emptied = root.update("", Once(None))
     assert (emptied.kind(), emptied.is_empty()) == ("node", True)
     assert root.update("a", f).get("a") == b"2"
+    directory = Tree.empty(SCHEMA).add("a", b"1")
+    given = Once(b"2")
+    assert directory.update("", given, metadata=5).get_all() == (b"2", 5)
+    assert given.given == [None]
 
 
 def test_null_of_json_is_taken_for_nothing() -> None:

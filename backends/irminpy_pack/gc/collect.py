@@ -21,9 +21,9 @@ from irminpy.objects import Kind
 
 from ..files import remove_directory, sync_directory
 from ..generation import Generation
+from ..index import Index
 from ..lock import Lock
 from ..log import Log
-from ..lookup import Places
 from ..manifest import Manifest, Row
 from ..opening import BEGIN, open_table, write_manifest
 from ..opening import find as find_segments
@@ -124,10 +124,10 @@ class Collection:
         relocation = Relocation(self._files, self._temporary_file())
         generation = state.manifest.generation + 1
         output = self._output(generation)
-        places: Places | None = None
+        places: Index | None = None
         try:
             output.begin()
-            places = state.open_index(state.root, self._empty(generation))
+            places = state.new_index(self._empty(generation))
             copier = Copier(self._old, output, relocation, places, state.lookup.kinds)
             total = self._marks.bytes
             copier.run(self._marks, lambda done: self._tell("copy", done, total))
@@ -390,7 +390,6 @@ class Collection:
         )
 
 
-def _close(places: Places | None) -> None:
-    close = getattr(places, "close", None)
-    if close is not None:
-        close()
+def _close(places: Index | None) -> None:
+    if places is not None:
+        places.close()

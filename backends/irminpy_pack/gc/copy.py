@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from ..frame import BLOB
+from ..index import Index
 from ..log import KIND_OF_FRAME
-from ..lookup import Places
 from ..word import column, pack, words_of
 from .mark import Marks
 from .old import Old
@@ -26,7 +26,7 @@ class Copier:
     __slots__ = ("_entries", "_kinds", "_moved", "_old", "_output", "_places", "bytes")
 
     def __init__(
-        self, old: Old, output: Output, moved: Relocation, places: Places | None, kinds: frozenset[int]
+        self, old: Old, output: Output, moved: Relocation, places: Index | None, kinds: frozenset[int]
     ) -> None:
         self._old = old
         self._output = output

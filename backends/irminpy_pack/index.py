@@ -1,0 +1,305 @@
+"""The index of one generation: where the objects lie, by kind and hash, in LMDB. Bytes: docs/formats/index.md.
+
+It is derived from the frames of the pack, and never believed: what it says of an object is a word that counts only
+after the frame there has been hashed, and that there is no entry proves nothing. Whatever does not fit together
+raises IndexDamaged, upon which the engine sets the directory aside and rebuilds the index from the frames.
+
+Any thread may use an index. In the child of a fork it can be read.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import final
+
+from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
+
+from .damage import IndexDamaged, failure
+from .environment import DATA, MAP_SIZE, Environment, Writing
+from .files import Files, sync_directory
+from .fingerprint import CHECK, Fingerprint, begin, compare, holds, take, void
+
+__all__ = ["CHECK", "Fingerprint", "Index", "IndexDamaged"]
+
+VERSION = 1
+LONGEST_HASH = 510  # LMDB's keys have at most 511 bytes, and the first is the kind
+
+_KINDS = tuple(bytes((kind,)) for kind in range(4))
+_VALUE = Struct("<QI")  # word, crc32 of the key and the word
+_WORD = Struct("<Q")
+_STATE = Struct("<HH16sQQQI")  # version, hash size, uuid, generation, end, count, crc32 of these
+_NAME = b"state"
+_PAGE = 4096  # entries read at once by `dump`
+_HEX = frozenset("0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    end: int
+    count: int
+    transaction: int
+
+
+@final
+class Index:
+    """The index in one directory, open; `open` gives it. Every method but `close` raises Closed after `close`."""
+
+    __slots__ = (
+        *("_check", "_environment", "_files", "_fingerprint", "_generation", "_hash_size", "_uuid"),
+        *("checked", "directory", "readonly"),
+    )
+
+    directory: str
+    readonly: bool
+    checked: bool
+    """Whether the file was compared with its fingerprint, or made by this handle: then a miss is a miss."""
+
+    def __init__(
+        self,
+        directory: str,
+        uuid: bytes,
+        generation: int,
+        hash_size: int,
+        readonly: bool,
+        files: Files,
+        check: int,
+    ) -> None:
+        self.directory = directory
+        self.readonly = readonly
+        self.checked = False
+        self._uuid = uuid
+        self._generation = generation
+        self._hash_size = hash_size
+        self._files = files
+        self._check = check
+        self._fingerprint: Fingerprint | None = None  # while it is known to hold
+        self._environment: Environment | None = None
+
+    @staticmethod
+    def open(
+        directory: str,
+        *,
+        uuid: bytes,
+        generation: int,
+        hash_size: int,
+        readonly: bool,
+        files: Files,
+        fingerprint: Fingerprint | None = None,
+        check: int = CHECK,
+        map_size: int = MAP_SIZE,
+    ) -> Index:
+        """The index in `directory`; without one an empty one, unless `readonly`.
+
+        `uuid` (16 bytes) and `generation` say whose it is. A `fingerprint` that still holds is compared before
+        LMDB maps the file, if that has at most `check` bytes. `map_size` is the address space in bytes to begin with.
+        Raises IndexDamaged if it is not the index asked for, if it is damaged, or if a `readonly` one is not
+        there; StorageError if it cannot be opened now. Cost: one pass over the file, if it is compared.
+        """
+        if not 1 <= hash_size <= LONGEST_HASH:
+            raise StorageError(
+                f"an index holds hashes of 1 to {LONGEST_HASH} bytes, not {hash_size}: choose another hash"
+            )
+        index = Index(directory, uuid, generation, hash_size, readonly, files, check)
+        fresh = not files.exists(os.path.join(directory, DATA))
+        if fresh and readonly:
+            raise IndexDamaged(directory, "there is none")
+        if fresh:
+            _make_directory(files, directory)
+            begin(files, directory)
+        elif fingerprint is not None and compare(files, directory, fingerprint, check):
+            index.checked, index._fingerprint = True, fingerprint
+        environment = Environment.open(
+            directory, readonly=readonly, map_size=map_size, initial=lambda txn: index._set(txn, 0, 0)
+        )
+        try:
+            index._environment = environment
+            state = index._state()
+            if fingerprint is not None:
+                index._expect(fingerprint, state.transaction)
+            index.checked = index.checked or fresh
+        except BaseException:
+            environment.release()
+            raise
+        return index
+
+    def _expect(self, fingerprint: Fingerprint, transaction: int) -> None:
+        # Also what was too long to be hashed: numbers cost nothing.
+        if transaction != fingerprint.transaction and holds(self._files, self.directory, fingerprint):
+            reason = f"its newest transaction is {transaction}, not {fingerprint.transaction}"
+            raise (self._environment or self._closed()).condemn(reason)
+
+    # What is there
+
+    @property
+    def end(self) -> int:
+        """The virtual offset up to which the frames of the pack are indexed."""
+        return self._state().end
+
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        return self._state().count
+
+    def find(self, kind: int, hash: bytes) -> int:
+        """The word of an object with this kind and hash, or 0 if there is no entry. Cost: some 3 us."""
+        if len(hash) != self._hash_size:
+            raise self._wrong_size(hash)
+        key = _KINDS[kind] + hash
+        value = (self._environment or self._closed()).get(key)
+        return 0 if value is None else self._word(key, value)
+
+    def find_many(self, kind: int, hashes: Sequence[bytes]) -> list[int]:
+        """`find` for each of `hashes`, in order."""
+        size, prefix, word = self._hash_size, _KINDS[kind], self._word
+        for hash_ in hashes:
+            if len(hash_) != size:
+                raise self._wrong_size(hash_)
+        keys = [prefix + hash_ for hash_ in hashes]
+        values = (self._environment or self._closed()).get_many(keys)
+        return [0 if value is None else word(key, value) for key, value in zip(keys, values, strict=True)]
+
+    def prefix(self, kind: int, prefix_hex: str, limit: int) -> list[bytes]:
+        """The first `limit` hashes whose hexadecimal digits (lower case) begin with `prefix_hex`, ascending."""
+        environment = self._environment or self._closed()
+        if limit <= 0 or len(prefix_hex) > 2 * self._hash_size or not _HEX.issuperset(prefix_hex):
+            return []
+        first = _KINDS[kind] + bytes.fromhex(prefix_hex + "0" * (len(prefix_hex) % 2))
+        found: list[bytes] = []
+        for key, value in environment.entries_from(first, limit):
+            self._word(key, value)
+            if key[0] != kind or not key[1:].hex().startswith(prefix_hex):
+                break
+            found.append(key[1:])
+        return found
+
+    def dump(self) -> Iterator[tuple[bytes, int]]:
+        """All entries, ascending: kind and hash, and the word. Each is checked.
+
+        It holds nothing in LMDB while the caller works: entries added meanwhile may or may not come.
+        """
+        start = b"\0"
+        while True:
+            environment = self._environment or self._closed()
+            page = environment.entries_from(start, _PAGE)
+            for key, value in page:
+                # Damage may lead LMDB in circles; then keys do not ascend.
+                if key < start or len(key) != 1 + self._hash_size:
+                    raise environment.condemn(f"its entry {key.hex()} is out of order, or of a wrong length")
+                yield key, self._word(key, value)
+                start = key + b"\0"
+            if len(page) < _PAGE:
+                return
+
+    # Adding
+
+    def add(self, entries: Mapping[bytes, int], end: int) -> None:
+        """Bind the keys (kind and hash) of `entries` to their words, and let `end` be the end: all or nothing.
+
+        One sorted transaction, durable when this returns; the map grows where it must. Raises StorageError without
+        a change if there is no space or memory, ReadOnly, and IndexDamaged.
+        """
+        environment = self._environment or self._closed()
+        if self.readonly:
+            raise ReadOnly(f"the index {self.directory}")
+        items: list[tuple[bytes, bytes]] = []
+        pack, crc32, size = _VALUE.pack, zlib.crc32, 1 + self._hash_size
+        for key in sorted(entries):
+            if len(key) != size:
+                raise self._wrong_size(key[1:])
+            word = entries[key]
+            if not 0 < word < 1 << 64:
+                raise ValueError(f"{word} is no word of an object")
+            items.append((key, pack(word, crc32(_WORD.pack(word), crc32(key)))))
+        self._fingerprint = None
+        environment.write(lambda txn: self._add(txn, items, end))
+
+    def _add(self, txn: Writing, items: list[tuple[bytes, bytes]], end: int) -> None:
+        before = txn.entries
+        self._parse(txn.get(_NAME), before, txn.number - 1)
+        void(self._files, self.directory, txn.number - 1)  # before anything reaches the file
+        txn.put(items)
+        if not before <= txn.entries <= before + len(items):
+            raise IndexDamaged(self.directory, f"{len(items)} entries made {txn.entries} of {before}")
+        self._set(txn, end, txn.entries)
+
+    # Closing
+
+    def fingerprint(self) -> Fingerprint | None:
+        """What the file is now, for MANIFEST; None if another process is writing to it. Cost: one pass over it."""
+        known = self._fingerprint
+        if known is None or not holds(self._files, self.directory, known):
+            self._fingerprint = take(self._files, self.directory, self._state().transaction, self._check)
+        return self._fingerprint
+
+    def close(self) -> Fingerprint | None:
+        """Release it; what `fingerprint` says at the end, or None if it is `readonly` or known to be damaged.
+
+        A second call does nothing.
+        """
+        environment = self._environment
+        if environment is None:
+            return None
+        try:
+            return (
+                None if environment.readonly or self.readonly or environment.condemned else self.fingerprint()
+            )
+        finally:
+            self._environment = None
+            environment.release()
+
+    # Bytes
+
+    def _word(self, key: bytes, value: bytes) -> int:
+        if len(value) == _VALUE.size:
+            word, crc = _VALUE.unpack(value)
+            if crc == zlib.crc32(value[:8], zlib.crc32(key)):
+                return int(word)
+        raise (self._environment or self._closed()).condemn(f"its entry {key.hex()} has a wrong checksum")
+
+    def _state(self) -> _State:
+        environment = self._environment or self._closed()
+        record, entries, transaction = environment.record(_NAME)
+        try:
+            return self._parse(record, entries, transaction)
+        except IndexDamaged as found:
+            raise environment.condemn(found.reason) from found
+
+    def _parse(self, record: bytes | None, entries: int, transaction: int) -> _State:
+        if record is None or len(record) != _STATE.size:
+            raise IndexDamaged(self.directory, "its state is missing or of a wrong length")
+        version, hash_size, uuid, generation, end, count, crc = _STATE.unpack(record)
+        if crc != zlib.crc32(record[:-4]):
+            raise IndexDamaged(self.directory, "its state has a wrong checksum")
+        for what, found, wanted in (
+            ("format version", version, VERSION),
+            ("hash size", hash_size, self._hash_size),
+            ("store", uuid.hex(), self._uuid.hex()),
+            ("generation", generation, self._generation),
+            ("count of entries", count, entries),
+        ):
+            if found != wanted:
+                raise IndexDamaged(self.directory, f"its {what} is {found}, not {wanted}")
+        return _State(end, count, transaction)
+
+    def _set(self, txn: Writing, end: int, count: int) -> None:
+        record = _STATE.pack(VERSION, self._hash_size, self._uuid, self._generation, end, count, 0)[:-4]
+        txn.set(_NAME, record + zlib.crc32(record).to_bytes(4, "little"))
+
+    def _wrong_size(self, hash: bytes) -> InvalidHash:
+        return InvalidHash(hash, f"hashes of this store have {self._hash_size} bytes")
+
+    def _closed(self) -> Environment:
+        raise Closed(f"the index {self.directory}")
+
+
+def _make_directory(files: Files, directory: str) -> None:
+    try:
+        if not files.exists(directory):
+            files.mkdir(directory)
+            sync_directory(files, os.path.dirname(directory))
+    except OSError as error:
+        raise failure(directory, error) from error

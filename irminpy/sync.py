@@ -1,0 +1,208 @@
+"""Sync: fetch, pull and push between two repositories of one schema.
+
+Only objects that the other side lacks travel, by `irminpy.transfer`; refs move at its end or not at all. A fetch moves
+no branch but those it is told to, a pull moves its store, a push moves the branch of the remote, forward only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, Unpack
+
+from . import branch as branches
+from .backend import ANY, RefUpdate
+from .commit import Commit
+from .errors import DecodeError, NotFound, Rejected
+from .hash import Hash
+from .history import lcas
+from .remote import AnyRemote, Local, Remote, opened
+from .repo import Repo
+from .store import Store
+from .transfer import Bounds, Sent, Transfer
+from .tree import OnConflict
+from .types import C, M
+
+if TYPE_CHECKING:
+    from .store.store import OnLimit, Writing
+
+__all__ = ["Bounds", "Fetched", "FetchedAll", "Pushed", "Sent", "fetch", "fetch_all", "pull", "push"]
+
+
+_DEFAULT = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Generic[C, M]):
+    """What a fetch found: the head of the remote's branch, None if it has no such branch; and what travelled."""
+
+    head: Commit[C, M] | None
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedAll(Generic[C, M]):
+    """What a fetch of all branches found: their heads by name; and what travelled."""
+
+    heads: dict[str, Commit[C, M]]
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed(Generic[C, M]):
+    """What a push did: the remote's branch, where it was (None: it was not there), where it is now, what travelled.
+
+    `head` is None if the store has no head: there was nothing to push, and nothing moved.
+    """
+
+    branch: str
+    before: Hash | None
+    head: Commit[C, M] | None
+    sent: Sent
+
+
+# -- the verbs -----------------------------------------------------------------------------------------------
+
+
+def fetch(
+    store: Store[C, M],
+    remote: AnyRemote,
+    *,
+    branch: str | None = None,
+    depth: int | None = None,
+    deepen: bool = False,
+    bounds: Bounds = _DEFAULT,
+) -> Fetched[C, M]:
+    """Bring what the repository of `store` lacks of a branch of `remote`; its head, now a commit here.
+
+    No branch moves. The branch is `branch`, else that of a remote that is a store, else that of `store`;
+    NotFound where that is a detached one. Of a remote that is a detached store its own head is fetched. `head`
+    is None if the remote has no such branch.
+
+    `depth`: at most so many parents away from the head; what lies behind is cut off, and DanglingHash whoever
+    needs it. Commits that are here are not looked behind, unless `deepen` says so: then what an earlier fetch
+    has cut off comes too, as far as `depth`. Raises SchemaMismatch; DanglingHash, DecodeError or Corrupted for
+    a remote that does not send what it should. Then, or if it is interrupted, refs stay as they are.
+    """
+    local = Local(store._opened)
+    with opened(remote, store._opened.home.schema, readonly=True) as there:
+        if isinstance(remote, Store) and branch is None and remote.name is None:
+            head = None if (commit := remote.find_head()) is None else commit.hash
+        else:
+            head = there.refs().get(_branch(branch, remote, store))
+        heads = [] if head is None else [head]
+        sent = Transfer(store._opened.home.codec, there, local, bounds).run(heads, depth, deepen=deepen)
+    return Fetched(None if head is None else store._opened.get(head, "what was fetched"), sent)
+
+
+def fetch_all(
+    repo: Repo[C, M],
+    remote: Repo[Any, Any] | Remote | str,
+    *,
+    prefix: str | None = None,
+    depth: int | None = None,
+    deepen: bool = False,
+    bounds: Bounds = _DEFAULT,
+) -> FetchedAll[C, M]:
+    """As `fetch`, for all branches of `remote`.
+
+    With `prefix`, as in "origin/", each of them becomes the branch of that name behind the prefix here, wherever
+    that was, all at once and at the end; with "" this repository takes over the branches of the remote. Branches
+    that only this repository has stay.
+    """
+    local = Local(repo._opened)
+    with opened(remote, repo.schema, readonly=True) as there:
+        refs = there.refs()
+        updates = (
+            [] if prefix is None else [RefUpdate(branches.check(prefix + b), h) for b, h in refs.items()]
+        )
+        transfer = Transfer(repo._opened.home.codec, there, local, bounds)
+        sent = transfer.run(list(refs.values()), depth, updates, deepen=deepen)
+    return FetchedAll({name: repo._opened.get(h, "what was fetched") for name, h in refs.items()}, sent)
+
+
+def pull(
+    store: Store[C, M],
+    remote: AnyRemote,
+    strategy: Literal["merge", "set"] = "merge",
+    *,
+    branch: str | None = None,
+    depth: int | None = None,
+    deepen: bool = False,
+    bounds: Bounds = _DEFAULT,
+    on_conflict: OnConflict[C, M] | None = None,
+    max_depth: int | None = None,
+    n: int | None = None,
+    on_limit: OnLimit = "raise",
+    **how: Unpack[Writing],
+) -> Commit[C, M] | None:
+    """Fetch, then merge the head of the remote's branch into `store`, or set the head of `store` to it.
+
+    "merge": as `Store.merge_with_commit`, with its keywords and errors. "set": the head of `store` is the
+    remote's, whatever it was; no commit is made. The new head, or None if nothing changed: the remote has no
+    such branch, or `store` has all of it.
+    """
+    if strategy not in ("merge", "set"):
+        raise DecodeError("strategy", f'{strategy!r:.80}: use "merge" or "set"')
+    if strategy == "set" and how:
+        raise TypeError(f"a pull that sets makes no commit, and takes no keyword {min(how)!r}")
+    theirs = fetch(store, remote, branch=branch, depth=depth, deepen=deepen, bounds=bounds).head
+    if theirs is None:
+        return None
+    if strategy == "merge":
+        return store.merge_with_commit(
+            theirs, on_conflict=on_conflict, max_depth=max_depth, n=n, on_limit=on_limit, **how
+        )
+    if store.find_head() == theirs:
+        return None
+    store.set_head(theirs)
+    return theirs
+
+
+def push(
+    store: Store[C, M],
+    remote: AnyRemote,
+    *,
+    branch: str | None = None,
+    force: bool = False,
+    bounds: Bounds = _DEFAULT,
+) -> Pushed[C, M]:
+    """Send what `remote` lacks of the head of `store`, and move the remote's branch there.
+
+    The branch is `branch`, else that of a remote that is a store, else that of `store`; NotFound where that is
+    a detached one. It moves forward only: Rejected if its head is no ancestor of the one that is pushed, or
+    if it has moved meanwhile, and then it stays. `force`: it moves wherever it was, and commits that only the
+    remote had may be lost. Raises SchemaMismatch; ReadOnly; DanglingHash where a history that was cut off here
+    is not there either.
+    """
+    mine = store._opened
+    with opened(remote, mine.home.schema, readonly=False) as there:
+        name = _branch(branch, remote, store)
+        head = store.find_head()
+        before = there.refs().get(name)
+        if head is None or before == head.hash:
+            return Pushed(name, before, head, Sent())
+        if before is not None and not force:
+            _forward(store, there, name, before, head)
+        update = RefUpdate(name, head.hash, ANY if force else before)
+        sent = Transfer(mine.home.codec, Local(mine), there, bounds).run([head.hash], None, [update])
+    return Pushed(name, before, head, sent)
+
+
+def _branch(given: str | None, remote: AnyRemote, store: Store[Any, Any]) -> str:
+    name = given or (remote.name if isinstance(remote, Store) else store.name)
+    if name is None:
+        raise NotFound("branch", "a detached store has none; name the remote's with branch=")
+    return branches.check(name)
+
+
+def _forward(store: Store[C, M], there: Remote, name: str, before: Hash, head: Commit[C, M]) -> None:
+    """Raise Rejected unless `head` is a descendant of `before`, the head of the branch `name` there."""
+    what = f"the branch {name} of {there.name}"
+    if store._opened.find(before) is None:
+        raise Rejected(
+            f"{what} has commits that are not here ({before.short()}); pull first, or push with force"
+        )
+    if lcas(store._past(), before, head.hash) != [before]:
+        raise Rejected(
+            f"{what} has commits that would be lost ({before.short()}); merge them, or push with force"
+        )

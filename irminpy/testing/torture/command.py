@@ -1,0 +1,238 @@
+"""The command: `python -m irminpy.testing.torture --profile ci|long [--seed S]`, or one experiment of it."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .flip import flip
+from .fsyncgate import fsyncgate
+from .kill import kill
+from .lapse import lapse
+from .packs import pack, packs
+from .points import POINTS, classify, points
+from .program import random_program
+from .readers import readers
+from .register import register
+from .replay import Outcome, replay
+from .selftest import selftest
+from .subject import Subject
+from .sweep import sweep
+
+__all__ = ["PROFILES", "Profile", "main"]
+
+Result = tuple[str, list[str]]
+"""Figures in one line, and violations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much of each experiment: figures are floors, reached with as many programs as it takes."""
+
+    images: int
+    limit: int
+    sweeps: int
+    kills: int
+    flips: int
+    syncs: int
+    deaths: int
+    steps: int
+    processes: int
+    operations: int
+    seconds: float
+
+
+PROFILES = {
+    "tiny": Profile(
+        images=60,
+        limit=4,
+        sweeps=40,
+        kills=3,
+        flips=40,
+        syncs=2,
+        deaths=2,
+        steps=6,
+        processes=2,
+        operations=10,
+        seconds=0.5,
+    ),
+    "ci": Profile(
+        images=5000,
+        limit=24,
+        sweeps=2000,
+        kills=100,
+        flips=1500,
+        syncs=12,
+        deaths=12,
+        steps=14,
+        processes=8,
+        operations=100,
+        seconds=10,
+    ),
+    "long": Profile(
+        images=100_000,
+        limit=10**6,
+        sweeps=20_000,
+        kills=10_000,
+        flips=100_000,
+        syncs=400,
+        deaths=400,
+        steps=40,
+        processes=16,
+        operations=10_000,
+        seconds=600,
+    ),
+}
+
+
+def _points(profile: Profile, seed: int) -> Result:
+    found = points(seed=seed, limit=min(profile.limit, 10))
+    met = sum(1 for count in found.met.values() if count)
+    absent = [f"{name} ({POINTS[name].title})" for name, count in found.met.items() if not count]
+    figures = f"{met}/{len(POINTS)} points met" + (f"; not met: {', '.join(absent)}" if absent else "")
+    return figures, found.violations
+
+
+def _rotate(seed: int) -> list[tuple[int, Subject]]:
+    """Subjects in turn, each with a seed of its own."""
+    draw = random.Random(seed)
+    return [(draw.randrange(1 << 30), subject) for subject in packs()]
+
+
+def _replay(profile: Profile, seed: int) -> Result:
+    outcome, base = Outcome(), seed
+    checked = 0
+    while checked < profile.images and not outcome.violations:
+        for own, subject in _rotate(base):
+            program = random_program(own, profile.steps)
+            one = replay(subject, program, seed=own, limit=profile.limit, classify=classify)
+            checked += one.distinct
+            outcome.points.update(one.points)
+            outcome.violations += [f"{subject.name}: {text}" for text in one.violations]
+            if checked >= profile.images or outcome.violations:
+                break
+        base += 1
+    return f"{checked} distinct images, {len(outcome.points)} of the points among them", outcome.violations
+
+
+def _sweep(profile: Profile, seed: int) -> Result:
+    runs = errors = 0
+    base = seed
+    while runs < profile.sweeps:
+        for own, subject in _rotate(base):
+            program = random_program(own, profile.steps)
+            one = sweep(subject, program, seed=own, runs=profile.sweeps - runs)
+            runs += one.runs.total()
+            errors += one.errors
+            if one.violations:
+                return f"{runs} runs", [f"{subject.name}: {text}" for text in one.violations]
+            if runs >= profile.sweeps:
+                break
+        base += 1
+    return f"{runs} runs, {errors} of which met an error", []
+
+
+def _kill(profile: Profile, seed: int) -> Result:
+    killed, wrong = 0, list[str]()
+    subjects = _rotate(seed)
+    for own, subject in subjects:
+        share = -(-profile.kills // len(subjects))
+        one = kill(subject, random_program(own, profile.steps), seed=own, kills=share)
+        killed += one.killed.total()
+        wrong += [f"{subject.name}: {text}" for text in one.violations]
+    return f"{killed} processes killed", wrong
+
+
+def _flip(profile: Profile, seed: int) -> Result:
+    right = typed = 0
+    wrong: list[str] = []
+    for write in (False, True):
+        for own, subject in _rotate(seed)[:2]:
+            program = random_program(own, min(profile.steps, 10))
+            one = flip(subject, program, seed=own, flips=profile.flips // 4, write=write)
+            right += one.right.total()
+            typed += one.typed.total()
+            wrong += [f"{subject.name}, {'writer' if write else 'reader'}: {text}" for text in one.violations]
+    return f"{right + typed} flips, {typed} reported, {right} harmless", wrong
+
+
+def _fsyncgate(profile: Profile, seed: int) -> Result:
+    own, subject = _rotate(seed)[0]
+    program = random_program(own, profile.steps)
+    stride = max(1, 3 * profile.steps // profile.syncs)
+    one = fsyncgate(subject, program, seed=own, stride=stride)
+    return f"{one.syncs} syncs failed, {one.images} images", one.violations
+
+
+def _lapse(profile: Profile, seed: int) -> Result:
+    own, subject = _rotate(seed)[0]
+    program = random_program(own, min(profile.steps, 8))
+    one = lapse(subject, program, seed=own, stride=max(1, 200 // profile.deaths))
+    return f"{one.deaths} processes died, {one.images} images of the next one", one.violations
+
+
+def _register(profile: Profile, seed: int) -> Result:
+    kills = profile.processes * profile.operations // 50
+    one = register(
+        pack(seal=1 << 20), seed=seed, processes=profile.processes, operations=profile.operations, kills=kills
+    )
+    figures = f"{profile.processes} processes, {one.acknowledged} compare-and-sets, {one.killed} killed"
+    return figures, one.violations
+
+
+def _readers(profile: Profile, seed: int) -> Result:
+    one = readers(pack(), processes=min(profile.processes, 8), seconds=profile.seconds)
+    figures = f"{one.reads} trees read in {profile.seconds:.0f} s while {one.commits} commits were made"
+    return f"{figures}, {one.collections} collections of garbage", one.violations
+
+
+def _selftest(profile: Profile, seed: int) -> Result:
+    caught = selftest(seed=seed)
+    wrong = [f"{one.name}: not noticed by {one.experiment} within a minute" for one in caught if not one.ok]
+    slowest = max(caught, key=lambda one: one.seconds)
+    figures = f"{len(caught) - len(wrong)}/{len(caught)} planted bugs caught"
+    return f"{figures}, the slowest in {slowest.seconds:.1f} s ({slowest.name})", wrong
+
+
+EXPERIMENTS: dict[str, Callable[[Profile, int], Result]] = {
+    "points": _points,
+    "replay": _replay,
+    "sweep": _sweep,
+    "kill": _kill,
+    "flip": _flip,
+    "fsyncgate": _fsyncgate,
+    "lapse": _lapse,
+    "register": _register,
+    "readers": _readers,
+    "selftest": _selftest,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the experiments; 0 if nothing was violated, else 1, with the seed of each violation."""
+    parser = argparse.ArgumentParser(prog="python -m irminpy.testing.torture", description=__doc__)
+    parser.add_argument("experiment", nargs="*", choices=[[], *EXPERIMENTS], help="default: all of them")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="ci")
+    parser.add_argument("--seed", type=int, default=1, help="draws the programs and the faults")
+    parser.add_argument("--all", action="store_true", help="of points: exit code 1 unless all 25 are met")
+    given = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    profile = PROFILES[given.profile]
+    failed = False
+    started = time.monotonic()
+    for name in given.experiment or EXPERIMENTS:
+        began = time.monotonic()
+        figures, wrong = EXPERIMENTS[name](profile, given.seed)
+        failed |= bool(wrong)
+        if name == "points" and given.all and not figures.startswith("25/"):
+            failed = True
+        spent = time.monotonic() - began
+        print(f"{name}: {figures}; {len(wrong)} violations; seed {given.seed}; {spent:.0f} s", flush=True)
+        for text in wrong[:10]:
+            print(f"  {text}", flush=True)
+    print(f"{'FAILED' if failed else 'ok'}, {time.monotonic() - started:.0f} s")
+    return int(failed)

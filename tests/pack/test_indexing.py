@@ -1,0 +1,101 @@
+"""The index as the store keeps it: derived, never believed, made again whenever in doubt."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from irminpy import Hash
+from irminpy_pack.fsck import fsck
+from irminpy_pack.identity import Root
+
+from .stores import SCHEMA, commits, messages, opened
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def all_found(path: Path, made: list[Hash], **how: object) -> None:
+    with opened(path, **how) as repo:  # type: ignore[arg-type]
+        for hash_ in made:
+            commit = repo.commit(hash_)
+            assert repo.at(hash_.hex()[:10]) is not None
+            assert repo.find_key(commit.tree()) is not None
+
+
+@pytest.mark.parametrize("index", ["always", "minimal"])
+def test_an_index_that_was_deleted_is_made_again(path: Path, index: str) -> None:
+    made = commits(path, *"abcdef", index=index, seal=512)
+    for gone in (Path(Root(str(path)).index(1, index)), path / "index"):
+        shutil.rmtree(gone)
+        with opened(path, index=index, readonly=True) as repo:
+            assert [repo.commit(hash_).hash for hash_ in made] == made
+        with opened(path, index=index) as repo:
+            assert [repo.at(hash_.hex()[:10]).head().hash for hash_ in made] == made
+        assert fsck(str(path), SCHEMA).ok
+
+
+def test_each_strategy_keeps_its_own_index_and_a_store_changes_between_them(path: Path) -> None:
+    made = commits(path, "a", "b", index="minimal")
+    made += commits(path, "c", index="always")
+    made += commits(path, "d", index="minimal")
+    for index in ("always", "minimal", "always"):
+        with opened(path, index=index) as repo:
+            assert [repo.commit(hash_).hash for hash_ in made] == made
+            value = repo.find_key(repo.main().tree().get_tree("k/a"))
+            assert (value is not None) == (index == "always")
+    assert sorted(entry.name for entry in (path / "index").iterdir()) == ["1-always", "1-minimal"]
+    assert fsck(str(path), SCHEMA).ok
+
+
+def test_an_old_index_is_brought_up_to_date(path: Path, tmp_path: Path) -> None:
+    """An index restored from a backup beside a newer pack loses nothing."""
+    made = commits(path, "a")
+    shutil.copytree(path / "index", tmp_path / "old")
+    made += commits(path, "b", "c")
+    shutil.rmtree(path / "index")
+    shutil.copytree(tmp_path / "old", path / "index")
+    all_found(path, made)
+    assert fsck(str(path), SCHEMA).ok
+
+
+def test_an_index_of_another_store_is_set_aside(path: Path, tmp_path: Path) -> None:
+    made = commits(path, "a", "b")
+    other = tmp_path / "other"
+    commits(other, "x", "y", "z")
+    shutil.rmtree(path / "index")
+    shutil.copytree(other / "index", path / "index")
+    all_found(path, made)
+    assert (path / "index" / "1-always.damaged").exists()
+
+
+def test_a_damaged_index_never_makes_a_wrong_answer(path: Path) -> None:
+    made = commits(path, *(str(i) for i in range(30)))
+    data = path / "index" / "1-always" / "data.mdb"
+    good = data.read_bytes()
+    for at in range(0, len(good), 997):
+        bad = bytearray(good)
+        bad[at] ^= 0x41
+        data.write_bytes(bad)
+        assert [finding.fault for finding in fsck(str(path), SCHEMA, "index").findings] in (["index"], [])
+        with opened(path) as repo:
+            assert messages(repo) == [str(i) for i in reversed(range(30))]
+            assert [repo.commit(hash_).hash for hash_ in made] == made
+        shutil.rmtree(path / "index")
+        with opened(path):
+            pass
+        good = data.read_bytes()
+
+
+def test_what_is_in_the_index_needs_no_tail(path: Path) -> None:
+    commits(path, *"abc")
+    with opened(path) as repo:
+        backend = repo._opened.backend
+        assert len(backend.state.lookup) == 0  # type: ignore[attr-defined]
+        repo.main().set("k/d", b"d", message="d")
+        assert len(backend.state.lookup) > 0  # type: ignore[attr-defined]
+        assert messages(repo) == ["d", "c", "b", "a"]
