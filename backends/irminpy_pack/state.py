@@ -216,6 +216,9 @@ class State:
 
     def _mend(self, lookup: Lookup) -> None:
         """Replace the index of `lookup`, which is damaged."""
+        if lookup is not self.lookup:
+            lookup.places = None  # of a generation that is no more
+            return
         directory = self.root.index(self.manifest.generation, self.strategy)
         if lookup.places is not None:
             lookup.places.close()
@@ -324,11 +327,8 @@ class State:
         return _changes(before, self.refs)
 
     def reload(self) -> None:
-        """Know the store anew. Views made before go on reading what they hold."""
-        before = self.lookup
+        """Know the store anew. Views and indexes from before go on, as long as somebody uses them."""
         self.load()
-        # Not before: whoever is looking something up meanwhile would miss it.
-        _close(before)
 
     def _extend(self, tip: Tip) -> list[RefChange] | None:
         """Go on to `tip`, a later end of the same log; None if it is not one."""
@@ -462,7 +462,6 @@ class State:
             # What was adopted is on the disk: HEAD may say so.
             self.durable = done.tip
             self.publish(done.tip, 0, synced=True, sync=True)
-        self._close_index()
         self.load()
         return _changes(before, self.refs)
 
@@ -529,27 +528,20 @@ class State:
         rows = tuple([Row(s.header.number, s.base, 0) for s in self.log.table.segments])
         uuid, generation = self.identity.uuid, self.manifest.generation
         sealed = _sealed(rows, self.log.table)
-        manifest = Manifest(uuid, generation, sealed, self.tip, tuple(sorted(found.items())))
+        indexes, flip = tuple(sorted(found.items())), self.manifest.flip
+        manifest = Manifest(uuid, generation, sealed, self.tip, indexes, flip)
         if manifest != self.manifest:
             write_manifest(self.files, self.root, manifest)
             self.manifest = manifest
 
-    def _close_index(self) -> None:
-        now = getattr(self, "now", None)
-        if now is not None:
-            _close(now[1])
-
     def close(self) -> None:
         """Give back what this handle holds. Views that somebody holds stay readable."""
-        self._close_index()
+        now = getattr(self, "now", None)
+        if now is not None and now[1].places is not None:
+            now[1].places.drop()
         fd, self._head_fd = self._head_fd, None
         if fd is not None:
             self.files.close(fd)
-
-
-def _close(lookup: Lookup) -> None:
-    if lookup.places is not None:
-        lookup.places.close()
 
 
 def _sealed(rows: tuple[Row, ...], table: Table) -> tuple[Row, ...]:

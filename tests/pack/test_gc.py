@@ -58,7 +58,6 @@ def sound(repo: Repo[bytes, None], path: Path) -> None:
     """Every level of checks is content, with the open store and with its files."""
     report = repo.check()
     assert report.ok, str(report)
-    index = backend_of(repo).state.strategy
     found = fsck(str(path / "store"), SCHEMA)
     assert found.ok, found.findings
 

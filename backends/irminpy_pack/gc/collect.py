@@ -153,19 +153,18 @@ class Collection:
                 last = Generation(generation, int(self._clock() * 1e6), self._marks.shallow())
                 manifest = output.finish(last, self._moved_refs(relocation))
                 copier.index()
-                _close(places)
-                places = None
                 segments = state.manifest.segments
                 self._flip(manifest)
                 # From here on the new generation stands.
                 relocation.forget()
                 self.moved = relocation
+                if places is not None:
+                    places.drop()  # the state has its own
                 flipped(relocation)
                 self._remove(segments)
         except BaseException:
             if self.moved is None and not self._stands(generation):
-                _close(places)
-                self._abort(output, generation)
+                self._abort(output, places, generation)
             raise
         return self._report(freed, before, output.bytes, dry_run=False)
 
@@ -348,8 +347,10 @@ class Collection:
             state.clean()
             sync_directory(self._files, state.root.packs)
 
-    def _abort(self, output: Output, generation: int) -> None:
+    def _abort(self, output: Output, places: Index | None, generation: int) -> None:
         output.abort()
+        if places is not None:
+            places.drop()
         state = self._state
         with suppress(OSError):
             remove_directory(self._files, state.root.index(generation, state.strategy))
@@ -388,8 +389,3 @@ class Collection:
             len(self._marks.shallow()),
             time.monotonic() - self._started,
         )
-
-
-def _close(places: Index | None) -> None:
-    if places is not None:
-        places.close()
