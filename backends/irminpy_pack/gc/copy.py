@@ -54,7 +54,7 @@ class Copier:
             kind = frame.kind
             if kind != BLOB and frame.hints:  # without hints it stays so, and as long as its word says
                 words = marks.fixes.pop(place, None) or words_of(frame.hints)
-                hints = column([self._moved_word(word) for word in words])
+                hints = column(moved.words(words))
                 if hints != frame.hints:
                     data = framing.encode(kind, frame.hash, hints, frame.canonical)
             at = output.append(data)
@@ -67,13 +67,6 @@ class Copier:
                     self.index()
             if n % _STEP == 0:
                 progress(self.bytes)
-
-    def _moved_word(self, word: int) -> int:
-        """The word in the new generation; 0 for what is not, or not yet, copied."""
-        if not word:
-            return 0
-        new = self._moved.find(word >> 22)
-        return new << 22 | (word & 0x3FFFFF) if new else 0
 
     def index(self) -> None:
         """Put what was copied into the index."""

@@ -10,6 +10,7 @@ import sys
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -114,6 +115,12 @@ class Relocation:
                     self._recent.clear()
                 self._recent[old] = new
         return new
+
+    def words(self, words: Sequence[int]) -> list[int]:
+        """Words as they are in the next generation; 0 for what is unknown, and for what did not go there."""
+        recent, find = self._recent.get, self.find
+        moved = [recent(word >> 22) or (find(word >> 22) if word else 0) for word in words]
+        return [new << 22 | word & 0x3FFFFF if new else 0 for new, word in zip(moved, words, strict=True)]
 
     def _search(self, old: int) -> int:
         at = bisect_left(self._keys, old)
