@@ -24,7 +24,7 @@ from irminpy_pack.identity import Root
 
 from .stores import SCHEMA, opened
 
-EVERY = 1 if os.environ.get("IRMINPY_PROFILE", "quick") in ("ci", "deep") else 40
+EVERY = 1 if os.environ.get("IRMINPY_PROFILE", "quick") in ("ci", "deep") else 90
 DEPTH = 3
 
 R = TypeVar("R")

@@ -21,7 +21,7 @@ from irminpy.objects import Kind
 
 from ..files import remove_directory, sync_directory
 from ..generation import Generation
-from ..index import Index
+from ..index import Index, IndexDamaged
 from ..lock import Lock
 from ..log import Log
 from ..manifest import Manifest, Row
@@ -327,7 +327,7 @@ class Collection:
         try:
             state.reload()
             state.publish(manifest.tip, 0, synced=True, sync=True)
-        except (OSError, IrminError) as e:
+        except (OSError, IrminError, IndexDamaged) as e:
             raise writer.fail("the store cannot be read after a garbage collection", e) from e
 
     def _stands(self, generation: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..frame import BLOB
-from ..index import Index
+from ..index import Index, IndexDamaged
 from ..log import KIND_OF_FRAME
 from ..word import column, pack, words_of
 from .mark import Marks
@@ -69,7 +69,11 @@ class Copier:
                 progress(self.bytes)
 
     def index(self) -> None:
-        """Put what was copied into the index."""
+        """Put what was copied into the index. One that is damaged is left behind: it is made again from the frames."""
         entries, self._entries = self._entries, {}
         if self._places is not None:
-            self._places.add(entries, self._output.end)
+            try:
+                self._places.add(entries, self._output.end)
+            except IndexDamaged:
+                self._places.drop()
+                self._places = None
