@@ -9,9 +9,10 @@ Threads: every method may be called from any thread at any time.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
 from .hash import Hash
 from .key import Key
@@ -21,8 +22,10 @@ from .schema import Schema
 __all__ = [
     "ANY",
     "Backend",
+    "Checking",
     "Collected",
     "Collecting",
+    "Health",
     "Keep",
     "Locating",
     "Maker",
@@ -30,10 +33,14 @@ __all__ = [
     "Moving",
     "Options",
     "Progress",
+    "Readable",
     "Reader",
     "RefChange",
     "RefListener",
     "RefUpdate",
+    "StreamReader",
+    "Streams",
+    "stream_of",
 ]
 
 
@@ -189,6 +196,51 @@ class Moved(Exception):
     """
 
 
+class Readable(Protocol):
+    """What bytes are taken from, such as a file opened for reading in binary mode."""
+
+    def read(self, size: int, /) -> bytes:
+        """At least one and at most about `size` bytes, in order; `b""` only at the end."""
+        ...
+
+
+@runtime_checkable
+class StreamReader(Protocol):
+    """Optional, of a reader: it gives large contents piece by piece, in bounded memory."""
+
+    def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
+        """The value of the contents as a file for reading, at its start; None if they are not here.
+
+        What is read is checked before it is given: Corrupted where it is damaged, and reading elsewhere goes on.
+        Reading raises Closed after the backend was closed.
+        """
+        ...
+
+
+@runtime_checkable
+class Streams(StreamReader, Protocol):
+    """Optional, of a backend: it takes large contents piece by piece, too.
+
+    Of other backends a stream is the whole value in memory. How contents were written never shows: what
+    `put_stream` wrote is read by `read` too, and what `write` wrote is opened by `open_stream`.
+    """
+
+    def put_stream(self, file: Readable, /) -> Hash | Key:
+        """Write contents whose value is all that `file` gives; their key.
+
+        Nothing leads to them yet: until a commit does, they are what garbage collection may remove. Raises
+        ReadOnly before anything is read. An error of `file` goes through; what was written so far stays,
+        unreferenced.
+        """
+        ...
+
+
+def stream_of(data: bytes) -> io.BufferedReader:
+    """`data` as a file for reading: what `open_stream` gives for contents that are in memory."""
+    # A buffered reader reads from anything with `readinto`, though its type asks for a raw file.
+    return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(data)))
+
+
 @dataclass(frozen=True, slots=True)
 class Keep:
     """What garbage collection keeps, besides every head with its tree."""
@@ -290,5 +342,42 @@ class Maker(Protocol):
         `schema` None means: the recorded one, or the default schema for a new store. Raises SchemaMismatch if the
         store records another schema than the one given, NotAStore if there is none and `create` is false,
         Locked if somebody else holds it.
+        """
+        ...
+
+
+class Health(Protocol):
+    """What a check of the files of a store found."""
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing is wrong."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """0: nothing is wrong; 1: only what is derived, and is made again; 5: data is damaged."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        ...
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """Optional, of a maker: it can check the files of its store, deeper than reading it does."""
+
+    def fsck(
+        self,
+        schema: Schema[Any, Any] | None = None,
+        level: str = "deep",
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Health:
+        """Check the files, up to `level`, one of those that the backend names. Nothing is written.
+
+        `progress(done, total)` is told bytes. Raises NotAStore, UnsupportedVersion, SchemaMismatch, and DecodeError
+        for a level that does not exist; everything else that is wrong is a finding.
         """
         ...

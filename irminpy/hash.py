@@ -93,12 +93,37 @@ class HashFunction(Protocol):
         ...
 
 
+class Running(Protocol):
+    """A digest under way."""
+
+    def update(self, data: bytes, /) -> object:
+        """Take in `data`, after what was taken in before."""
+        ...
+
+    def digest(self) -> bytes:
+        """The digest of all that was taken in."""
+        ...
+
+
+@runtime_checkable
+class Incremental(Protocol):
+    """A hash function that takes its input piece by piece; all built-in ones do."""
+
+    def start(self) -> Running:
+        """A digest of nothing so far; what it becomes is what `digest` gives for all pieces joined."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BLAKE3:
     """BLAKE3 with 32 bytes, the default of the native format."""
 
     name: str = field(default="blake3-256", init=False)
     size: int = field(default=32, init=False)
+
+    def start(self) -> Running:
+        """A digest of nothing so far."""
+        return blake3()
 
     def digest(self, data: bytes, /) -> bytes:
         """The 32 bytes that `data` hashes to."""
@@ -127,6 +152,10 @@ class BLAKE2B:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", _blake2_name("blake2b", self.size, 64))
 
+    def start(self) -> Running:
+        """A digest of nothing so far."""
+        return hashlib.blake2b(digest_size=self.size)
+
     def digest(self, data: bytes, /) -> bytes:
         """The `size` bytes that `data` hashes to."""
         return hashlib.blake2b(data, digest_size=self.size).digest()
@@ -146,6 +175,10 @@ class BLAKE2S:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", _blake2_name("blake2s", self.size, 32))
+
+    def start(self) -> Running:
+        """A digest of nothing so far."""
+        return hashlib.blake2s(digest_size=self.size)
 
     def digest(self, data: bytes, /) -> bytes:
         """The `size` bytes that `data` hashes to."""
@@ -172,6 +205,10 @@ class SHA1:
     name: str = field(default="sha1", init=False)
     size: int = field(default=20, init=False)
 
+    def start(self) -> Running:
+        """A digest of nothing so far."""
+        return hashlib.sha1(usedforsecurity=False)
+
     def digest(self, data: bytes, /) -> bytes:
         """The 20 bytes that `data` hashes to."""
         return hashlib.sha1(data, usedforsecurity=False).digest()
@@ -187,6 +224,10 @@ class SHA224:
 
     name: str = field(default="sha224", init=False)
     size: int = field(default=28, init=False)
+
+    def start(self) -> Running:
+        """A digest of nothing so far."""
+        return hashlib.sha224()
 
     def digest(self, data: bytes, /) -> bytes:
         """The 28 bytes that `data` hashes to."""
@@ -204,6 +245,10 @@ class SHA256:
     name: str = field(default="sha256", init=False)
     size: int = field(default=32, init=False)
 
+    def start(self) -> Running:
+        """A digest of nothing so far."""
+        return hashlib.sha256()
+
     def digest(self, data: bytes, /) -> bytes:
         """The 32 bytes that `data` hashes to."""
         return hashlib.sha256(data).digest()
@@ -220,6 +265,10 @@ class SHA384:
     name: str = field(default="sha384", init=False)
     size: int = field(default=48, init=False)
 
+    def start(self) -> Running:
+        """A digest of nothing so far."""
+        return hashlib.sha384()
+
     def digest(self, data: bytes, /) -> bytes:
         """The 48 bytes that `data` hashes to."""
         return hashlib.sha384(data).digest()
@@ -235,6 +284,10 @@ class SHA512:
 
     name: str = field(default="sha512", init=False)
     size: int = field(default=64, init=False)
+
+    def start(self) -> Running:
+        """A digest of nothing so far."""
+        return hashlib.sha512()
 
     def digest(self, data: bytes, /) -> bytes:
         """The 64 bytes that `data` hashes to."""
@@ -258,6 +311,10 @@ class RIPEMD160:
         except ValueError as cause:
             reason = "OpenSSL has no RIPEMD-160 here; enable its legacy provider or choose another hash"
             raise InvalidHash("ripemd160", reason) from cause
+
+    def start(self) -> Running:
+        """A digest of nothing so far."""
+        return hashlib.new("ripemd160", usedforsecurity=False)
 
     def digest(self, data: bytes, /) -> bytes:
         """The 20 bytes that `data` hashes to."""
@@ -301,6 +358,33 @@ class Own:
     def digest_many(self, items: list[bytes], /) -> list[bytes]:
         """The digest of each of `items`, in order."""
         return [self.digest(data) for data in items]
+
+
+class _Gathered:
+    """The digest under way of a function that wants its input in one piece."""
+
+    __slots__ = ("_function", "_parts")
+
+    def __init__(self, function: HashFunction) -> None:
+        self._function = function
+        self._parts: list[bytes] = []
+
+    def update(self, data: bytes, /) -> None:
+        """Keep `data`."""
+        self._parts.append(bytes(data))
+
+    def digest(self) -> bytes:
+        """The digest of all that was kept."""
+        self._parts = [b"".join(self._parts)]
+        return self._function.digest(self._parts[0])
+
+
+def running(function: HashFunction) -> Running:
+    """A digest of nothing so far, by `function`.
+
+    Where the function is not `Incremental`, as with `Own`, all input is kept in memory until `digest`.
+    """
+    return function.start() if isinstance(function, Incremental) else _Gathered(function)
 
 
 _NAMED: dict[str, Callable[[], HashFunction]] = {

@@ -39,15 +39,15 @@ INNER: dict[str, tuple[str, ...]] = {
     "contents": ("protocol", "nesting", "plain", "json", "msgpack"),
     "formats": ("format", "native", "flat", "irmin", "tezos", "git"),
     "tree": (
-        *("lazy", "stage", "settle", "sweep", "edit", "listing", "home", "read"),
+        *("lazy", "stage", "settle", "sweep", "edit", "listing", "home", "stream", "read"),
         *("fold", "stats", "concrete", "clear", "view", "walk"),
         *("diff", "merge", "export", "tree"),
     ),
     "proof": ("types", "codec", "produce", "verify", "stream"),
-    "store": ("follow", "read", "history", "store"),
+    "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
-        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store"),
+        *("store_fixtures", "store_writes", "store_heads", "store_threads", "store_streams", "store"),
         *("store_model", "exchange", "store_machine", "faulty", "sync"),
         *("torture.faults", "torture.forks", "torture.recording", "torture.images", "torture.subject"),
         *("torture.program", "torture.checker", "torture.replay", "torture.sweep", "torture.victims"),
@@ -56,7 +56,7 @@ INNER: dict[str, tuple[str, ...]] = {
         *("torture.selftest", "torture.command", "torture", "torture.__main__", "__main__"),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
-    "cli": ("failure", "output", "demo"),
+    "cli": ("failure", "output", "care", "demo"),
 }
 
 # The same inside each backend.
@@ -70,6 +70,8 @@ BACKENDS: dict[str, tuple[str, ...]] = {
             "generation",
             "lookup",
             "indexing",
+            "chunking",
+            "large",
             "view",
             "opening",
             "settle",
@@ -78,8 +80,8 @@ BACKENDS: dict[str, tuple[str, ...]] = {
             "writer",
         ),
         *("gc.bitmap", "gc.relocate", "gc.old", "gc.roots", "gc.mark", "gc.output", "gc.copy", "gc.collect"),
-        *("gc", "backend", "maker"),
-        *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck"),
+        *("gc", "backend"),
+        *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck", "maker"),
     ),
 }
 

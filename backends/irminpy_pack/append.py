@@ -12,10 +12,11 @@ from zlib import crc32
 
 from irminpy.errors import DanglingHash
 from irminpy.formats.format import Codec
-from irminpy.hash import Hash
+from irminpy.hash import Hash, HashFunction
 from irminpy.objects import Objects
 
-from .frame import BLOB, COMMIT, NODE, REF, TABLE, TRAILER, Framing
+from .frame import BLOB, COMMIT, LARGE, NODE, REF, TABLE, TRAILER, Framing
+from .large import Large
 from .log import Marks, Ref, encode_ref, encode_table
 from .trailer import NOTHING, Tip, Trailer
 from .word import COMMIT as COMMIT_WORD
@@ -57,19 +58,27 @@ class Builder:
     unknown, since nothing else leads to the child.
     """
 
-    __slots__ = ("_codec", "_framing", "_place", "_strict")
+    __slots__ = ("_codec", "_framing", "_function", "_place", "_strict")
 
     def __init__(
-        self, framing: Framing, codec: Codec, place: Callable[[int, bytes], int], *, strict: bool
+        self,
+        framing: Framing,
+        codec: Codec,
+        function: HashFunction,
+        place: Callable[[int, bytes], int],
+        *,
+        strict: bool,
     ) -> None:
         self._framing = framing
         self._codec = codec
+        self._function = function
         self._place = place
         self._strict = strict
 
-    def pieces(self, objects: Objects, start: Callable[[], int]) -> Iterator[Piece]:
+    def pieces(self, objects: Objects, larges: Sequence[Large], start: Callable[[], int]) -> Iterator[Piece]:
         """The frames of `objects`, children first, in pieces. `start()` says where the next piece will lie.
 
+        `larges` are contents whose chunks are among `objects`, or lie in the store.
         Fills `objects.words` and `objects.hints`. DanglingHash for a child that is nowhere.
         """
         words = objects.words
@@ -84,6 +93,9 @@ class Builder:
         def rows() -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
             for hash_, data in objects.contents.items():
                 yield BLOB, CONTENTS, hash_, b"", data
+            for large in larges:
+                column = Struct(f"<{len(large.hashes)}Q").pack(*self._chunks(large, words))
+                yield LARGE, CONTENTS, large.hash, column, large.encode(self._function)
             for hash_, data in objects.nodes.items():
                 hints = objects.hints[hash_] = self._hints(data, words)
                 yield NODE, NODE_WORD, hash_, hints, data
@@ -107,6 +119,13 @@ class Builder:
                 parts, entries, n = [], {}, 0
                 at = first = start()
         yield Piece(parts, n, at - first, entries)
+
+    def _chunks(self, large: Large, words: dict[bytes, int]) -> Iterator[int]:
+        for hash_ in large.hashes:
+            word = words.get(hash_) or self._place(CONTENTS, hash_)
+            if not word and self._strict:
+                raise DanglingHash("a chunk of contents that are to be written", Hash(hash_))
+            yield word
 
     def _hints(self, data: bytes, words: dict[bytes, int]) -> bytes:
         size = self._framing.hash_size

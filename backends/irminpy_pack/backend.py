@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
-from irminpy.backend import Collected, Keep, Options, Progress, RefListener, RefUpdate
+from irminpy.backend import (
+    Collected,
+    Keep,
+    Moved,
+    Options,
+    Progress,
+    Readable,
+    RefListener,
+    RefUpdate,
+    stream_of,
+)
 from irminpy.errors import Closed, Forked, ReadOnly, StorageError
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
@@ -22,6 +33,7 @@ from .files import sync_directory, typed
 from .gc.collect import Collection
 from .gc.relocate import Relocation
 from .keys import PackKey
+from .large import Large, open_large, put
 from .lock import Lock
 from .state import State
 from .view import View
@@ -31,6 +43,7 @@ from .writer import Settings, Writer
 __all__ = ["PackBackend", "PackReader"]
 
 _MOST_MATCHES: Final = 20
+_PIECE: Final = 1 << 20
 _POLL: Final = 0.1  # seconds between two looks at HEAD for listeners
 
 _all: weakref.WeakSet[PackBackend] = weakref.WeakSet()
@@ -60,9 +73,7 @@ class PackReader:
 
         Cost: one read if `word` is right, else a look-up too. Raises Corrupted for a damaged object.
         """
-        backend = self._backend
-        if backend.closed:
-            raise Closed("the pack store")
+        backend = self._open()._backend
         if word and kind_of(word) == kind:
             found = self.view.at(word, hash)
             if found is not None:
@@ -77,6 +88,23 @@ class PackReader:
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
         """`read` for each of the keys."""
         return [self.read(kind, key) for key in keys]
+
+    def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
+        """Contents as a file for reading; see `irminpy.backend.StreamReader`. It reads on as this reader does."""
+        backend, hash_, word = self._backend, hash_of_key(key), self.word(key)
+        for place in backend.places(hash_, word):
+            large = self.view.large(place, hash_)
+            if large is not None:
+                chunks = self.view.chunks(place, self._open)
+                return open_large(large, chunks, self.view.codec, self.view.function)
+        found = self.load(Kind.CONTENTS, hash_, word)
+        return None if found is None else stream_of(self.view.codec.decode_contents(found[0]))
+
+    def _open(self) -> PackReader:
+        # What calls this holds the reader, and with it the files that it reads.
+        if self._backend.closed:
+            raise Closed("the pack store")
+        return self
 
     def key(self, hash: bytes, word: int, /) -> Key:
         """A Direct key, or an Indexed one for the word 0."""
@@ -119,6 +147,7 @@ class PackBackend:
             self._writer = self._open_for_writing(schema, settings, clock)
             self._mutex = self._writer.mutex
         self._codec = schema.codec
+        self._function = schema.hash
         self._reader = PackReader(self, state.manifest.generation, state.view)
         self._moves: list[_Move] = []
         self._shallow: tuple[int, frozenset[Hash]] | None = None
@@ -149,7 +178,7 @@ class PackBackend:
             with suppress(OSError):
                 lock.close()
             raise
-        return Writer(state, schema.codec, lock, self._announcer, settings, clock, lambda: self.reader)
+        return Writer(state, schema.codec, schema.hash, lock, self._announcer, settings, clock)
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -205,6 +234,17 @@ class PackBackend:
                 raise error
         return None
 
+    def places(self, hash: bytes, word: int) -> Iterator[int]:
+        """The words that may lead to the contents `hash`: `word`, what the index says, and what it says anew."""
+        if word:
+            yield word
+        lookup = self._open().lookup
+        found = lookup.find(Kind.CONTENTS, hash)
+        if found:
+            yield found
+        elif self.refresh():
+            yield from filter(None, (word, self.state.lookup.find(Kind.CONTENTS, hash)))
+
     def refresh(self) -> bool:
         """See what other processes wrote; whether there was something."""
         state = self._open()
@@ -241,7 +281,7 @@ class PackBackend:
             view, lookup = state.now
             words = lookup.find_many(kind, hashes)
         return [
-            PackKey(hash_, word) if word and view.at(word, hash_) is not None else None
+            PackKey(hash_, word) if word and view.holds(word, hash_) else None
             for hash_, word in zip(hashes, words, strict=True)
         ]
 
@@ -289,13 +329,51 @@ class PackBackend:
 
     def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
         """Write all or nothing; whether it happened. See DESIGN of durability in docs/formats/pack.md."""
+        with typed(self.state.root.path):
+            return self._writing().write(objects, updates, lambda: self.reader)
+
+    def _writing(self) -> Writer:
         self._open()
         if self._writer is None:
             raise ReadOnly("the pack store")
         if self._forked:
             raise Forked("the pack store")
+        return self._writer
+
+    # -- large contents --------------------------------------------------------------------------------------
+
+    def put_stream(self, file: Readable, /) -> Key:
+        """Write contents from `file`; their key. Memory: some 24 MiB, whatever the length.
+
+        The whole value in memory, for a format that hashes the length first or a hash function that is not
+        `Incremental`. StorageError if the objects of the store moved meanwhile: nothing leads to the chunks yet, so
+        garbage collection did not keep them.
+        """
         with typed(self.state.root.path):
-            return self._writer.write(objects, updates, lambda: self.reader)
+            return self._put_stream(file)
+
+    def _put_stream(self, file: Readable) -> Key:
+        writer, before = self._writing(), self.reader
+        taken: Large | bytes
+        codec, function = self.state.view.codec, self.state.view.function
+        if codec.contents_prefix is None:
+            (taken,) = codec.encode_contents([b"".join(iter(lambda: file.read(_PIECE), b""))])
+        else:
+            taken = put(file, codec, function, writer)
+        if not isinstance(taken, Large):
+            hash_ = codec.digest(taken)
+            (word,) = writer.put([(hash_, taken)])
+            return before.key(hash_, word)
+        try:
+            word = writer.put_large(taken, lambda: self.reader, before)
+        except Moved:
+            reason = "garbage was collected while contents were streamed into it, with their chunks"
+            raise StorageError(f"{self.state.root.path}: {reason}; stream them again") from None
+        return before.key(taken.hash, word)
+
+    def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
+        """As `PackReader.open_stream`."""
+        return self.reader.open_stream(key)
 
     # -- garbage collection -----------------------------------------------------------------------------------
 
@@ -307,7 +385,7 @@ class PackBackend:
                 raise ReadOnly("the pack store")
             if self._forked:
                 raise Forked("the pack store")
-        run = Collection(state, self._writer, self._codec, self.refresh, keep, progress)
+        run = Collection(state, self._writer, self._codec, self._function, self.refresh, keep, progress)
         try:
             return run.dry_run() if dry_run else run.run(self._flipped)
         except OSError as e:

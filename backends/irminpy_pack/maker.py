@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from irminpy.backend import Backend, Options
-from irminpy.errors import NotAStore, StorageError
+from irminpy.errors import DecodeError, NotAStore, StorageError
 from irminpy.schema import Schema
 
 from .backend import PackBackend
 from .files import Files, typed
+from .fsck import LEVELS, Report, fsck
 from .head import MODES
 from .identity import Identity, Root
 from .index import CHECK
@@ -77,6 +79,20 @@ class Pack:
                 raise TypeError(f"pack: takes no option {name}={value:.40}")
         return Pack(rest, **known)
 
+    def fsck(
+        self,
+        schema: Schema[Any, Any] | None = None,
+        level: str = "deep",
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Report:
+        """Check the files of the store; see `irminpy_pack.fsck`. The schema None means the default one."""
+        wanted = Schema() if schema is None else schema
+        known = [name for name in LEVELS if name == level]
+        if not known:
+            raise DecodeError("level", f"{level!r:.40} is none of {', '.join(LEVELS)}")
+        return fsck(self.path, wanted, known[0], files=self.files, progress=progress)
+
     def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
         """A handle on the store; see `irminpy.backend.Maker`."""
         root = Root(os.path.abspath(self.path))
@@ -98,7 +114,8 @@ class Pack:
             files,
             root,
             identity,
-            wanted.codec.digest,
+            wanted.codec,
+            wanted.hash,
             self.index,
             check=self.check,
             mapped=self.io == "mmap",

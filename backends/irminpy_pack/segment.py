@@ -28,6 +28,8 @@ _VERSION: Final = 1
 _FIELDS: Final = Struct("<8sHBBI16sIIQI8x")
 _CRC: Final = Struct("<I")
 _MARGIN: Final = 4 << 20  # unmapped bytes that are read by call before the segment is mapped anew
+# A long read is one call: page faults cost more, and pages that were touched count as memory of the process.
+_LONG: Final = 1 << 16
 
 
 class Header(NamedTuple):
@@ -131,6 +133,8 @@ class Segment:
     def read(self, at: int, size: int) -> bytes:
         """`size` bytes from byte `at` of the file; fewer where the snapshot ends. StorageError if the system fails."""
         stop = min(at + size, self.length)
+        if stop - at >= _LONG:
+            return read_at(self._files, self.fd, stop - at, at)
         # A map is dropped and never closed: one that another thread is slicing stays until it is done.
         mapped = self._map
         if mapped is None or stop > len(mapped):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from irminpy.backend import RefChange
 from irminpy.errors import Corrupted, StorageError
-from irminpy.hash import Hash
+from irminpy.formats.format import Codec
+from irminpy.hash import Hash, HashFunction
 
 from . import lock as locks
 from .files import Files, read_at, remove_directory, write_at
@@ -32,6 +32,7 @@ from .segment import HEADER_SIZE, Header, Segment, Table
 from .settle import settle, start, walk
 from .trailer import Tip
 from .view import View
+from .word import CONTENTS
 
 __all__ = ["TAIL_BYTES", "Degraded", "State"]
 
@@ -50,8 +51,9 @@ class State:
 
     __slots__ = (
         "_check",
-        "_digest",
+        "_codec",
         "_disorder",
+        "_function",
         "_head_fd",
         "_last_head",
         "_mapped",
@@ -77,7 +79,8 @@ class State:
         files: Files,
         root: Root,
         identity: Identity,
-        digest: Callable[[bytes], bytes],
+        codec: Codec,
+        function: HashFunction,
         strategy: str,
         *,
         check: int,
@@ -95,7 +98,8 @@ class State:
         """Whether this handle holds LOCK, so that nobody else is writing."""
         self.degraded: list[str] = []
         """What was found missing, as told by `Degraded` too."""
-        self._digest = digest
+        self._codec = codec
+        self._function = function
         self._check = check
         self._mapped = mapped
         self._last_head: bytes = b""
@@ -172,7 +176,7 @@ class State:
         self.refs, self.marks = self.log.refs_at(tip)
         self._last_head = head
         lookup = self._take_index()
-        self.now = (View(self.framing, table, self._digest), lookup)
+        self.now = (View(self.framing, table, self._codec, self._function, self._find_contents), lookup)
 
     def new_index(self, manifest: Manifest) -> Index | None:
         """The index of this handle's strategy for the generation of `manifest`, to be filled."""
@@ -245,6 +249,9 @@ class State:
     def _degrade(self, what: str) -> None:
         self.degraded.append(what)
         warnings.warn(f"{self.root.path}: {what}", Degraded, stacklevel=2)
+
+    def _find_contents(self, hash: bytes) -> int:
+        return self.lookup.find(CONTENTS, hash)
 
     def _idle(self) -> bool:
         return self.alone or locks.is_free(self.files, self.root.lock)

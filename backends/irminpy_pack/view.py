@@ -10,12 +10,14 @@ from collections.abc import Callable
 from typing import Final
 from zlib import crc32
 
-from irminpy.errors import Corrupted
-from irminpy.hash import Hash
+from irminpy.errors import Corrupted, DanglingHash, DecodeError
+from irminpy.formats.format import Codec
+from irminpy.hash import Hash, HashFunction
 
 from .frame import BLOB, HEADER, LARGE, Framing
+from .large import Large, value_of
 from .segment import Segment, Table
-from .word import CONTENTS, LONG, kind_of, offset_of, units_of
+from .word import CONTENTS, LONG, kind_of, offset_of, units_of, words_of
 
 __all__ = ["View"]
 
@@ -23,20 +25,30 @@ _OBJECT: Final = {1: frozenset(b"N"), 2: frozenset(b"BX"), 3: frozenset(b"C")}
 
 
 class View:
-    """The objects in the segments of `table`."""
+    """The objects in the segments of `table`. `find` asks the index for the word of contents, 0 for none."""
 
-    __slots__ = ("digest", "framing", "table")
+    __slots__ = ("_find", "codec", "digest", "framing", "function", "table")
 
-    def __init__(self, framing: Framing, table: Table, digest: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self,
+        framing: Framing,
+        table: Table,
+        codec: Codec,
+        function: HashFunction,
+        find: Callable[[bytes], int],
+    ) -> None:
         self.framing = framing
         self.table = table
-        self.digest = digest
+        self.codec = codec
+        self.function = function
+        self.digest = codec.digest
+        self._find = find
 
-    def at(self, word: int, hash: bytes) -> tuple[bytes, bytes] | None:
+    def at(self, word: int, hash: bytes, *, large: bool = True) -> tuple[bytes, bytes] | None:
         """(canonical bytes, column of the children's words) of the object `hash` at `word`.
 
         None if another object, or nothing, lies there: then `damage` tells whether that is a stale word or a damaged
-        file. Cost: one read; two from 8 MiB on.
+        file. Cost: one read; two from 8 MiB on; for large contents, which `large` allows, one more per chunk.
         """
         offset = offset_of(word)
         segment = self.table.locate(offset)
@@ -56,7 +68,7 @@ class View:
         end = self.framing.head + (hints << 3)
         canonical = data[end : size - pad]
         if kind == LARGE:
-            return self._large(data, hash)
+            return self._joined(word, hash) if large else None
         if self.digest(canonical) != hash:
             return None
         if kind == BLOB:
@@ -71,8 +83,61 @@ class View:
         except ValueError:
             return 0
 
-    def _large(self, data: bytes, hash: bytes) -> tuple[bytes, bytes] | None:
-        raise NotImplementedError
+    def holds(self, word: int, hash: bytes) -> bool:
+        """Whether the object `hash` lies at `word`; the chunks of large contents are not looked at. One read."""
+        return self.at(word, hash, large=False) is not None or self.large(word, hash) is not None
+
+    # -- large contents --------------------------------------------------------------------------------------
+
+    def large(self, word: int, hash: bytes) -> Large | None:
+        """What the large contents `hash` at `word` consist of; None if there is nothing of the kind.
+
+        Its chunks are not looked at. Cost: one read, two from 8 MiB on.
+        """
+        offset = offset_of(word)
+        segment = self.table.locate(offset)
+        if segment is None or kind_of(word) != CONTENTS:
+            return None
+        at = offset - segment.base
+        try:
+            header = segment.read(at, HEADER.size)
+            size = self.framing.length(header)
+            if HEADER.unpack(header)[3] != LARGE:
+                return None
+            frame = self.framing.parse(segment.read(at, size))
+            return Large.decode(hash, frame.canonical, words_of(frame.hints), self.function)
+        except (ValueError, DecodeError):
+            return None
+
+    def chunk(self, word: int, hash: bytes) -> bytes | None:
+        """The canonical bytes of the chunk `hash`, which `word` or the index leads to; None if neither does."""
+        for place in (word, self._find(hash)) if word else (self._find(hash),):
+            # Never large itself: chunks of chunks would be many from few bytes.
+            found = self.at(place, hash, large=False) if place else None
+            if found is not None:
+                return found[0]
+        return None
+
+    def lost(self, word: int, hash: bytes) -> Corrupted | None:
+        """What is wrong with the chunk `hash`, of which `chunk` gave None; None if there never was one."""
+        for place in (word, self._find(hash)):
+            damaged = self.damage(place, hash) if place else None
+            if damaged is not None:
+                return damaged
+        return None
+
+    def _joined(self, word: int, hash: bytes) -> tuple[bytes, bytes] | None:
+        large = self.large(word, hash)
+        if large is None:
+            return None
+        try:
+            return value_of(large, self.chunks(word), self.codec), b""
+        except (Corrupted, DanglingHash):
+            return None  # `damage` says which chunk it was
+
+    def chunks(self, word: int, check: Callable[[], object] | None = None) -> ViewedChunks:
+        """The chunks of the large contents at `word`; `check` is called before each is read."""
+        return ViewedChunks(self, word, check)
 
     def damage(self, word: int, hash: bytes) -> Corrupted | None:
         """What is wrong with the frame at `word`, if it is, or was, the one of the object `hash`; None if it is not.
@@ -91,8 +156,45 @@ class View:
         except ValueError as e:
             return Corrupted(segment.path, at, Hash(hash), str(e))
         if frame.hash == hash and kind_of(word) == _kind(frame.kind):
+            large = self.large(word, hash) if frame.kind == LARGE else None
+            if large is not None:
+                try:
+                    value_of(large, self.chunks(word), self.codec)
+                except Corrupted as e:
+                    return e
+                except DanglingHash as e:
+                    return Corrupted(segment.path, at, Hash(hash), f"its chunk {e.hash.hex()} is not there")
             return Corrupted(segment.path, at, Hash(hash), "its bytes hash to something else")
         return None
+
+
+class ViewedChunks:
+    """The chunks of the large contents at `word`, read through `view`."""
+
+    __slots__ = ("_check", "view", "word")
+
+    def __init__(self, view: View, word: int, check: Callable[[], object] | None) -> None:
+        self.view = view
+        self.word = word
+        self._check = check
+
+    def read(self, hash: bytes, word: int, /) -> bytes | None:
+        """As `large.Chunks`."""
+        if self._check is not None:
+            self._check()
+        found = self.view.chunk(word, hash)
+        if found is None:
+            damaged = self.view.lost(word, hash)
+            if damaged is not None:
+                raise damaged
+        return found
+
+    @property
+    def place(self) -> tuple[str, int | None]:
+        """The file and offset of the record."""
+        offset = offset_of(self.word)
+        segment = self.view.table.locate(offset)
+        return ("the segments", offset) if segment is None else (segment.path, offset - segment.base)
 
 
 def _kind(frame: int) -> int:

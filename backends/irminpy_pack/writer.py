@@ -16,19 +16,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
 from irminpy.backend import ANY, Moved, RefChange, RefUpdate
 from irminpy.errors import StorageError
 from irminpy.formats.format import Codec
-from irminpy.hash import Hash
+from irminpy.hash import Hash, HashFunction
 from irminpy.objects import Kind, Objects
 
 from .append import Batch, Builder, Piece
 from .files import write_at
 from .head import MODES
 from .index import IndexDamaged
+from .large import LIMIT, Large, split
 from .lock import Lock
 from .log import Marks, Ref
 from .segment import HEADER_SIZE, Segment
@@ -76,15 +77,15 @@ class Writer:
         self,
         state: State,
         codec: Codec,
+        function: HashFunction,
         lock: Lock,
         announcer: Announcer,
         settings: Settings,
         clock: Callable[[], float],
-        reader: Callable[[], object],
     ) -> None:
-        self._reader = reader
         self._state = state
         self._codec = codec
+        self._function = function
         self._lock = lock
         self._announcer = announcer
         self._settings = settings
@@ -109,29 +110,37 @@ class Writer:
 
     # -- one batch -------------------------------------------------------------------------------------------
 
-    def write(self, objects: Objects, updates: Sequence[RefUpdate], reader: Callable[[], object]) -> bool:
+    def write(
+        self,
+        objects: Objects,
+        updates: Sequence[RefUpdate] = (),
+        reader: Callable[[], object] | None = None,
+        larges: Sequence[Large] = (),
+    ) -> bool:
         """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`.
 
         Raises Moved if the words of `objects` are not of the reader that `reader()` gives while nothing can move.
+        `larges` are large contents whose chunks have been written, at the words in `objects`.
         """
         while True:
             self.check()
             generation = self._state.manifest.generation
             mine = self._dedup(objects)
-            if not len(mine) and not updates:
+            large = [*larges, *self._split(mine)]
+            if not len(mine) and not large and not updates:
                 return True
             self._let_others()
             with self.mutex:
                 self._enter()
                 try:
-                    if objects.reader is not None and objects.reader is not reader():
+                    if reader is not None and objects.reader is not None and objects.reader is not reader():
                         raise Moved
                     if self._state.manifest.generation != generation:
                         # Garbage was collected since: the words that were found just now lead elsewhere.
                         objects.words.clear()
                         objects.hints.clear()
                         continue
-                    done = self._tested(updates) is not None and self._append(mine, updates)
+                    done = self._tested(updates) is not None and self._append(mine, large, updates)
                 finally:
                     behind = self._pending[-1].tip if self._pending else None
                     self._leave()
@@ -145,18 +154,35 @@ class Writer:
             self._flush(behind)
         return bool(done)
 
-    def _same_reader(self, objects: Objects) -> None:
-        """Raise Moved if the words of `objects` came from a reader of another generation."""
-        reader = objects.reader
-        if reader is not None and reader is not self._reader():
-            raise Moved
+    def put(self, chunks: Sequence[tuple[bytes, bytes]], /) -> list[int]:
+        """Write chunks as contents that nothing leads to yet; the word of each."""
+        objects = Objects(contents=dict(chunks))
+        self.write(objects)
+        return [objects.words[hash_] for hash_, _ in chunks]
 
-    def _forget(self, objects: Objects) -> None:
-        """Drop the words that `_dedup` found in a generation that is no more; Moved if there are others."""
-        if objects.reader is not None:
-            raise Moved
-        objects.words.clear()
-        objects.hints.clear()
+    def put_large(self, large: Large, reader: Callable[[], object], before: Any) -> int:
+        """Write large contents whose chunks have been written since `reader()` gave `before`; their word.
+
+        Raises Moved if it gives another one now.
+        """
+        word = self._place(Kind.CONTENTS, large.hash)
+        if word and self._state.view.large(word, large.hash) == large:
+            return word
+        objects = Objects(words=dict(zip(large.hashes, large.words, strict=True)), reader=before)
+        self.write(objects, (), reader, [large])
+        return objects.words[large.hash]
+
+    def _split(self, objects: Objects) -> list[Large]:
+        """Take the large contents out of `objects`, and put in the chunks of them that are not here yet."""
+        found: list[Large] = []
+        for hash_ in [hash_ for hash_, data in objects.contents.items() if len(data) > LIMIT]:
+            parts = split(hash_, objects.contents[hash_], self._codec)
+            if parts is not None:
+                large, chunks = parts
+                del objects.contents[hash_]
+                objects.contents.update(self._dedup(Objects(chunks, words=objects.words)).contents)
+                found.append(large)
+        return found
 
     def _let_others(self) -> None:
         """Wait until LOCK is given back if this process has kept it for long."""
@@ -168,10 +194,9 @@ class Writer:
                 return
             self._flush(tip)
 
-    def _append(self, objects: Objects, updates: Sequence[RefUpdate]) -> bool:
-        builder = Builder(
-            self._state.framing, self._codec, self._place, strict=self._state.strategy != "always"
-        )
+    def _append(self, objects: Objects, larges: Sequence[Large], updates: Sequence[RefUpdate]) -> bool:
+        strict = self._state.strategy != "always"
+        builder = Builder(self._state.framing, self._codec, self._function, self._place, strict=strict)
         before: Piece | None = None
         begin = 0
 
@@ -183,7 +208,7 @@ class Writer:
             begin = self._begin()
             return begin
 
-        for piece in builder.pieces(objects, start):
+        for piece in builder.pieces(objects, larges, start):
             before = piece
         assert before is not None
         tested = self._tested(updates)

@@ -116,7 +116,7 @@ def main(
 def demo(options: Options, directory: str | None) -> None:
     """Import DIR (irminpy's own files by default), branch, change, merge, and show it.
 
-    DIR is only read. The store is in memory and gone afterwards.
+    DIR is only read. The store is a pack in a temporary directory, and gone afterwards.
     """
     from pathlib import Path  # late, like the demo itself: --help and other commands need neither
 
@@ -145,3 +145,30 @@ def demo(options: Options, directory: str | None) -> None:
         output.record({"directory": shown(str(root)), "steps": records, "seconds": total})
     else:
         output.line(f"done    {total:8.3f} s", "bold green")
+
+
+@main.command()
+@click.option(
+    "--level",
+    default="deep",
+    show_default=True,
+    metavar="LEVEL",
+    help="How deep: frames, hashes, graph, index or deep, each with those before it.",
+)
+@click.pass_obj
+@click.pass_context
+def fsck(ctx: click.Context, options: Options, level: str) -> None:
+    """Check the store and tell all that is wrong. Nothing is written.
+
+    Exit status 0: nothing is wrong. 1: only what is derived, which the next writer puts in order. 5: data is damaged.
+    """
+    from irminpy.cli.care import checked  # late: other commands need no store
+
+    status, text, record = checked(options.store, level)
+    output = Output(options)
+    if options.json:
+        output.record(record)
+    else:
+        for line in text.splitlines():
+            output.line(line)
+    ctx.exit(status)

@@ -12,10 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import irminpy
+from irminpy.backend import Checking, Maker
 from irminpy.cli.failure import ABSENT, CORRUPT, USAGE, Failure
 from irminpy.cli.output import amount, size
+from irminpy.registry import maker_of_uri
 
 Path_ = tuple[str, ...]
 Fact = str | int | dict[str, int]
@@ -154,7 +157,14 @@ def _steps(root: Path) -> Iterator[Step]:
         {"files": len(found.files), "bytes": found.octets, "skipped": dict(sorted(found.skipped.items()))},
     )
 
-    with irminpy.open("mem:") as repo:
+    with TemporaryDirectory(prefix="irminpy-demo-") as folder:
+        maker = maker_of_uri(f"pack:{folder}/store")
+        yield from _in(maker, found)
+
+
+def _in(maker: Maker, found: Found) -> Iterator[Step]:
+    """The steps in the store that `maker` makes."""
+    with irminpy.Repo.open(maker) as repo:
         main = repo.main()
         imported = _tree(main.tree(), found.files)
         stats = imported.stats(force=True)
@@ -223,6 +233,11 @@ def _steps(root: Path) -> Iterator[Step]:
         yield Step(
             "diff", f"{amount(len(changes), 'path')} since the import", {"paths": len(changes)}, _cut(changes)
         )
+
+    if isinstance(maker, Checking):
+        health = maker.fsck()
+        _must(health.ok, f"the store is not in order: {health}")
+        yield Step("fsck", str(health), {})
 
     with irminpy.open("mem:") as other:
         again = _tree(other.main().tree(), dict(reversed(found.files.items())))

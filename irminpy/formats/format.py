@@ -76,6 +76,14 @@ class Codec(Protocol):
         """
         ...
 
+    @property
+    def contents_prefix(self) -> bytes | None:
+        """What `encode_contents` puts before every value, whatever the value; None where that depends on it.
+
+        With it, contents can be hashed piece by piece before their length is known.
+        """
+        ...
+
     def encode_contents(self, values: list[bytes], /) -> list[bytes]:
         """The canonical bytes of contents objects, from the bytes of the contents type."""
         ...

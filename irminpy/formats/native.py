@@ -121,6 +121,9 @@ class NativeCodec:
         "order",
     )
 
+    contents_prefix: bytes | None = b"B"
+    """The domain byte of contents."""
+
     encode_node = staticmethod(_core.encode_node)
     """The bytes of an `N` object."""
 

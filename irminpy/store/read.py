@@ -5,6 +5,7 @@ Users see `Store`. The tree of the head is kept until the head moves, so that ma
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,6 +125,10 @@ class ReadableStore(Generic[C, M]):
     def get_all(self, path: PathLike = ()) -> tuple[C, M]:
         """The contents and the metadata bound to `path`; NotFound where `find_all` gives None."""
         return self.tree().get_all(path)
+
+    def open_stream(self, path: PathLike) -> io.BufferedReader:
+        """The contents bound to `path` as a file for reading; see `Tree.open_stream`."""
+        return self.tree().open_stream(path)
 
     def find_tree(self, path: PathLike = ()) -> Tree[C, M] | None:
         """The subtree at `path`, unread, or None if there is nothing."""

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, TypedDict, Unpack, cast
+from typing import Any, Literal, Unpack, cast
 
-from ..backend import RefUpdate
-from ..commit import Commit, Infos
+from ..backend import Readable, RefUpdate
+from ..commit import Commit
 from ..errors import (
     DecodeError,
     MaxDepthReached,
@@ -36,29 +36,10 @@ from ..tree import Editor, OnConflict, Tree
 from ..types import C, M
 from .history import HistoricStore
 from .read import Head, hash_of
+from .stream import put_stream
+from .writing import Writing
 
 __all__ = ["Edit", "Store", "Writing"]
-
-
-class Writing(TypedDict, total=False):
-    """How a write is done; every keyword may be left out."""
-
-    message: str
-    """Why; empty by default."""
-    author: str
-    """Who; by default what the repository was opened with."""
-    date: int
-    """When, in seconds since 1970; by default now, by the clock of the repository."""
-    info: Infos
-    """All of that at once, or a function that makes it, called for each commit that is attempted."""
-    retries: int
-    """How often to start over when another writer was quicker; 13 by default. Then TooManyRetries."""
-    allow_empty: bool
-    """Commit even if nothing changes."""
-    parents: Sequence[Hash | Commit[Any, Any]]
-    """The parents of the commit, instead of the head."""
-    clear: bool
-    """Forget what is in memory of the tree that was committed, which can be read again; True by default."""
 
 
 RETRIES = 13
@@ -89,6 +70,20 @@ class Store(HistoricStore[C, M]):
         """
         self._below_root(path)
         return self._update(lambda tree: tree.add(path, value, metadata=metadata), how)
+
+    def write_stream(
+        self, path: PathLike, file: Readable, *, metadata: M | None = None, **how: Unpack[Writing]
+    ) -> Commit[C, M] | None:
+        """Bind `path` to contents whose bytes are all that `file` gives, in one commit; None if that is so already.
+
+        `file` is read once, to its end, in pieces; what is kept in memory does not depend on its length where
+        the backend has `Streams`, else it is the whole value. For contents that are stored as they are: Bytes, and
+        String, whose UTF-8 is checked on the way; DecodeError for other types and for the root path. If `file`
+        raises, so does this, and nothing is bound.
+        """
+        self._below_root(path)
+        _check(how)
+        return self.set_tree(path, put_stream(self._opened, file, metadata), **how)
 
     def set_tree(self, path: PathLike, tree: Tree[C, M], **how: Unpack[Writing]) -> Commit[C, M] | None:
         """Bind `path` to `tree`, in one commit; an empty tree removes. None if nothing changes.

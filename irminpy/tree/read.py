@@ -6,6 +6,7 @@ the directory that holds it and kept beside its parent.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, Literal, Self, cast
 
@@ -18,6 +19,7 @@ from .lazy import Child, Leaf, Stored
 from .listing import bindings, check_page
 from .settle import settle
 from .stage import Frozen, Staged
+from .stream import check_plain, open_contents
 from .sweep import swept
 
 __all__ = ["ReadableTree", "Root", "leaf_root"]
@@ -91,6 +93,20 @@ class ReadableTree(Generic[C, M]):
         if found is None:
             raise NotFound("path", shown(path))
         return found
+
+    def open_stream(self, path: PathLike = ()) -> io.BufferedReader:
+        """The bytes of the contents bound to `path` as a file for reading, at its start; a context manager.
+
+        It can be read from any place (`seek`) and shows this version whatever happens to the store. Where the
+        backend has `StreamReader`, only what is read is fetched, and it is checked before it is given: Corrupted
+        where it is damaged. NotFound if there is nothing or a directory; DecodeError for contents that are
+        not stored as they are (Bytes and String are).
+        """
+        check_plain(self._home.schema.contents)
+        child = self._lookup(self._home.steps(path))
+        if type(child) is not bytes and type(child) is not Leaf:
+            raise NotFound("path", shown(path))
+        return open_contents(child)
 
     def find_tree(self, path: PathLike = (), *, cache: bool = True) -> Self | None:
         """The subtree at `path`, unread, or None if there is nothing."""

@@ -425,3 +425,23 @@ def test_manifest_lost_after_a_collection_is_made_again(tmp_path: Path) -> None:
     with opened(tmp_path / "store") as repo:
         assert messages(repo) == before
         sound(repo, tmp_path)
+
+
+@INDEX
+def test_large_contents_are_kept_with_their_chunks(tmp_path: Path, index: str) -> None:
+    value = bytes(range(256)) * 12_000
+    with opened(tmp_path / "store", index=index) as repo:
+        repo.main().set("gone", value[::-1])
+        repo.main().set("large", value)
+        held = repo.main().tree()
+        repo.main().remove("gone")
+        report = repo.gc(depth=0)
+        assert report.freed_bytes > 1 << 20
+        assert repo.main().get("large") == value
+        sound(repo, tmp_path)
+        assert held.get("gone") == value[::-1]
+        repo.main().set_tree((), held, message="again")
+        assert repo.main().get("gone") == value[::-1]
+        sound(repo, tmp_path)
+    with opened(tmp_path / "store", index=index) as repo:
+        assert repo.main().get("large") == value

@@ -152,3 +152,25 @@ def test_json_that_is_no_hash_is_refused(obj: object) -> None:
 
 def test_a_hash_prints_short_in_a_representation() -> None:
     assert repr(Hash(bytes(range(32)))) == "Hash(0001020304)"
+
+
+@pytest.mark.parametrize("function", functions(), ids=lambda f: f.name)
+@given(parts=st.lists(st.binary(max_size=300), max_size=6))
+def test_a_digest_of_pieces_is_that_of_the_whole(function: h.HashFunction, parts: list[bytes]) -> None:
+    assert isinstance(function, h.Incremental)
+    running = h.running(function)
+    for i, part in enumerate(parts):
+        running.update(part)
+        assert running.digest() == function.digest(b"".join(parts[: i + 1]))
+    assert running.digest() == function.digest(b"".join(parts))
+
+
+def test_a_function_that_wants_its_input_whole_gets_it_whole() -> None:
+    own = h.Own("mine", 16, lambda data: hashlib.md5(data, usedforsecurity=False).digest())
+    assert not isinstance(own, h.Incremental)
+    running = h.running(own)
+    for part in (b"a", b"b", b"c"):
+        running.update(part)
+    assert running.digest() == own.digest(b"abc")
+    running.update(b"d")
+    assert running.digest() == own.digest(b"abcd")

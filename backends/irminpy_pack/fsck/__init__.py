@@ -89,8 +89,9 @@ class _Check:
         self.files, self.root, self.identity, self.schema = files, root, identity, schema
         self.report, self.manifest, self.table = report, manifest, table
         self.framing = Framing(identity.hash_size)
-        self.view = View(self.framing, table, schema.codec.digest)
+        self.view = View(self.framing, table, schema.codec, schema.hash, self._find)
         self.log = Log(self.framing, table)
+        self.place: Callable[[int, bytes], int] | None = None
         self.progress = progress
 
     def run(self, level: int) -> None:
@@ -104,7 +105,7 @@ class _Check:
         if level >= LEVELS.index("index"):
             indexes = self._indexes()
             visits += indexes
-        place = self._place(indexes, published)
+        place = self.place = self._place(indexes, published)
         if level >= LEVELS.index("graph"):
             shallow = self._shallow(self.log)
             visits.append(Graph(self.schema, self.framing, self.table, self.view, place, shallow, report))
@@ -171,6 +172,9 @@ class _Check:
         except Corrupted as e:
             self.report.findings.append(Finding("store", self.root.packs, flip, None, str(e)))
             return frozenset()
+
+    def _find(self, hash: bytes) -> int:
+        return 0 if self.place is None else self.place(Kind.CONTENTS, hash)
 
     # -- HEAD --------------------------------------------------------------------------------------------------
 

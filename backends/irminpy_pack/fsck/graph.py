@@ -9,23 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from irminpy.errors import DecodeError
+from irminpy.contents import Bytes
+from irminpy.errors import Corrupted, DecodeError
 from irminpy.lru import Lru
 from irminpy.objects import DIRECTORY, Inode, Node
 from irminpy.schema import Schema
 
-from ..frame import BLOB, COMMIT, HEADER, NODE, Frame, Framing
+from ..frame import BLOB, COMMIT, HEADER, LARGE, NODE, Frame, Framing
+from ..large import Large, open_large, value_of
 from ..log import KIND_OF_FRAME
 from ..segment import Segment, Table
 from ..view import View
 from ..word import COMMIT as COMMIT_WORD
-from ..word import CONTENTS, kind_of, offset_of, words_of
+from ..word import CONTENTS, kind_of, offset_of, pack, words_of
 from ..word import NODE as NODE_WORD
 from .report import Fault, Finding, Report
 
 __all__ = ["Graph"]
 
 _REMEMBERED: Final = 1 << 16
+_PIECE: Final = 1 << 20
 
 
 class _Bucket(NamedTuple):
@@ -61,6 +64,8 @@ class Graph:
         self._place = place
         self._shallow = shallow
         self._report = report
+        # Contents that are not of the type of the schema, until a node refers to them.
+        self._odd: dict[bytes, tuple[Segment, int, str]] = {}
         # What was found right lately: most children are those of the version before.
         self._right: dict[int, bytes] = {}
         self._known: Lru[tuple[bytes, int], _Bucket] = Lru(_REMEMBERED)
@@ -69,7 +74,9 @@ class Graph:
         """Check one frame."""
         try:
             if frame.kind == BLOB:
-                self._schema.contents.decode(self._codec.decode_contents(frame.canonical))
+                self._blob(segment, at, frame)
+            elif frame.kind == LARGE:
+                self._large(segment, at, frame)
             elif frame.kind == NODE:
                 self._node(segment, at, frame)
             elif frame.kind == COMMIT:
@@ -83,6 +90,36 @@ class Graph:
 
     def _tell(self, fault: Fault, segment: Segment, at: int, hash: bytes, reason: str) -> None:
         self._report.findings.append(Finding(fault, segment.path, at, hash.hex(), reason))
+
+    def _blob(self, segment: Segment, at: int, frame: Frame) -> None:
+        value = self._codec.decode_contents(frame.canonical)
+        try:
+            self._schema.contents.decode(value)
+        except DecodeError as e:
+            # A chunk need not be of the type that the whole is of; if a node refers to it as contents, it must.
+            self._odd[frame.hash] = (segment, at, str(e))
+
+    def _large(self, segment: Segment, at: int, frame: Frame) -> None:
+        """Each chunk is there and right, joined they are right, and of the type of contents. Memory: one chunk for
+        bytes, else the value."""
+        words, function = words_of(frame.hints), self._schema.hash
+        large = Large.decode(frame.hash, frame.canonical, words, function)
+        if not self._children(segment, at, frame, [(CONTENTS, hash_) for hash_ in large.hashes]):
+            return
+        chunks = self._view.chunks(pack(segment.base + at, frame.size >> 3, CONTENTS))
+        try:
+            if isinstance(self._schema.contents, Bytes):
+                with open_large(large, chunks, self._codec, function) as file:
+                    while file.read(_PIECE):
+                        pass
+            else:
+                value = self._codec.decode_contents(value_of(large, chunks, self._codec))
+                try:
+                    self._schema.contents.decode(value)
+                except DecodeError as e:
+                    self._odd[frame.hash] = (segment, at, str(e))
+        except Corrupted as e:
+            self._tell("hash", segment, at, frame.hash, str(e))
 
     def _node(self, segment: Segment, at: int, frame: Frame) -> None:
         record = self._codec.decode_node(frame.canonical)
@@ -99,6 +136,11 @@ class Graph:
             (NODE_WORD if kind == DIRECTORY else CONTENTS, record.hashes[i * size : (i + 1) * size])
             for i, kind in enumerate(record.kinds)
         ]
+        if self._odd:
+            for kind, hash_ in rows:
+                if kind == CONTENTS and hash_ in self._odd:
+                    where, byte, reason = self._odd.pop(hash_)
+                    self._tell("object", where, byte, hash_, reason)
         self._children(segment, at, frame, rows)
 
     def _children(self, segment: Segment, at: int, frame: Frame, rows: list[tuple[int, bytes]]) -> bool:

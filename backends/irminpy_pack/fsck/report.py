@@ -33,7 +33,7 @@ store whose index is minimal, unreadable. frame, trailer, refs, hash, object, da
 """
 _HEALS: Final = frozenset({"head", "index", "tail", "stray"})
 
-EXIT: Final = {"clean": 0, "derived": 1, "damaged": 4}
+EXIT: Final = {"clean": 0, "derived": 1, "damaged": 5}
 """Exit statuses: nothing found; only derived data is not in order; data is damaged."""
 
 

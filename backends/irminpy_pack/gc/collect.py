@@ -16,7 +16,7 @@ from typing import Final
 from irminpy.backend import Collected, Keep, Progress
 from irminpy.errors import Corrupted, DanglingHash, IrminError, Locked, NotFound, StorageError
 from irminpy.formats.format import Codec
-from irminpy.hash import Hash
+from irminpy.hash import Hash, HashFunction
 from irminpy.objects import Kind
 
 from ..files import remove_directory, sync_directory
@@ -60,6 +60,7 @@ class Collection:
         state: State,
         writer: Writer | None,
         codec: Codec,
+        function: HashFunction,
         refresh: Callable[[], object],
         keep: Keep,
         progress: Progress | None,
@@ -69,6 +70,7 @@ class Collection:
         self._files = state.files
         self._writer = writer
         self._codec = codec
+        self._function = function
         self._refresh = refresh
         self._keep = keep
         self._policy = Policy(keep.depth, keep.since)
@@ -192,7 +194,7 @@ class Collection:
                 if state.manifest.generation == generation:
                     raise
         log = Log(state.framing, table)
-        self._old = Old(log, self._codec, lambda kind, hash_: state.lookup.find(kind, hash_))
+        self._old = Old(log, self._codec, self._function, lambda kind, hash_: state.lookup.find(kind, hash_))
         known = self._keep.branches is not None or self._policy.bounded
         self._marks = Marks(self._old, self._bitmap, self._bitmap() if known else None)
         self._see()

@@ -119,7 +119,8 @@ class Marks:
         self._children(offset, frame, self._old.hashes(offset, frame), lambda: self._old.kinds(offset, frame))
 
     def _large(self, offset: int, frame: Frame) -> None:
-        raise self._old.damaged(offset, frame.hash, "large contents, which this version cannot collect")
+        hashes = self._old.large(offset, frame).hashes
+        self._children(offset, frame, b"".join(hashes), lambda: [Kind.CONTENTS] * len(hashes))
 
     def _children(self, offset: int, frame: Frame, hashes: bytes, kinds_of: Callable[[], list[int]]) -> None:
         size, seen = self._old.codec.hash_size, self._seen
@@ -135,7 +136,7 @@ class Marks:
                 kind = kinds[i]
             head = self._old.resolve(kind, hash_, word)
             if head is None:
-                if not word and hash_ == self._old.codec.empty:
+                if not word and kind == Kind.NODE and hash_ == self._old.codec.empty:
                     continue  # the empty directory need not be stored
                 raise DanglingHash(f"garbage collection, at the node {Hash(frame.hash).short()}", Hash(hash_))
             self._keep(head)

@@ -7,13 +7,14 @@ from typing import Final, NamedTuple
 
 from irminpy.errors import Corrupted, DecodeError
 from irminpy.formats.format import Codec
-from irminpy.hash import Hash
+from irminpy.hash import Hash, HashFunction
 from irminpy.objects import Commit as CommitVal
 from irminpy.objects import Inode, Kind
 
 from ..frame import BLOB, COMMIT, HEADER, LARGE, NODE, Frame
+from ..large import Large
 from ..log import KIND_OF_FRAME, Log
-from ..word import offset_of, pack
+from ..word import offset_of, pack, words_of
 
 __all__ = ["OBJECTS", "Head", "Old"]
 
@@ -38,11 +39,14 @@ class Old:
     A window of 1 MiB follows what is read. Not safe for threads.
     """
 
-    __slots__ = ("_at", "_block", "codec", "down", "find", "log")
+    __slots__ = ("_at", "_block", "codec", "down", "find", "function", "log")
 
-    def __init__(self, log: Log, codec: Codec, find: Callable[[int, bytes], int]) -> None:
+    def __init__(
+        self, log: Log, codec: Codec, function: HashFunction, find: Callable[[int, bytes], int]
+    ) -> None:
         self.log = log
         self.codec = codec
+        self.function = function
         self.find = find
         self.down = False
         """Whether what is read next lies below what was read last, as a rule."""
@@ -125,6 +129,13 @@ class Old:
         if frame.hints and len(frame.hints) * self.codec.hash_size != 8 * len(hashes):
             raise self.damaged(offset, frame.hash, "its hints are not one for each child")
         return hashes
+
+    def large(self, offset: int, frame: Frame) -> Large:
+        """What the large contents in `frame` consist of; Corrupted if the seal or anything else is wrong."""
+        try:
+            return Large.decode(frame.hash, frame.canonical, words_of(frame.hints), self.function)
+        except DecodeError as e:
+            raise self.damaged(offset, frame.hash, str(e)) from e
 
     def kinds(self, offset: int, frame: Frame) -> list[int]:
         """The kind of each child of a node, as words name it."""
