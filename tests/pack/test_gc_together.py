@@ -115,7 +115,7 @@ def test_threads_edit_trees_that_they_hold_while_garbage_is_collected(tmp_path: 
 
         threads = [in_thread(edit("a")), in_thread(edit("b"))]
         try:
-            for _ in range(8):
+            for _ in range(5):
                 repo.gc(depth=1)
         finally:
             done.set()
@@ -140,7 +140,7 @@ def test_another_process_writes_in_turn(tmp_path: Path, index: str) -> None:
     path = tmp_path / "store"
     with started(path, index, timeout=60.0) as repo:
         ready = _fork.Event()
-        other = _fork.Process(target=_write, args=(str(path), index, 150, ready, "other"))
+        other = _fork.Process(target=_write, args=(str(path), index, 60, ready, "other"))
         other.start()
         assert ready.wait(30)
         n = 0
@@ -151,7 +151,7 @@ def test_another_process_writes_in_turn(tmp_path: Path, index: str) -> None:
         other.join()
         assert other.exitcode == 0
         assert n > 1
-        for i in range(150):
+        for i in range(60):
             assert repo.main().get(f"other/{i % 7}/{i}") == b"%d" % i
         for i in range(n):
             assert repo.main().get(f"mine/{i}") == b"%d" % i
@@ -185,7 +185,7 @@ def test_another_process_reads_all_the_time(tmp_path: Path, index: str) -> None:
         other = _fork.Process(target=_read, args=(str(path), index, ready, done, problems))
         other.start()
         assert ready.wait(30)
-        for i in range(25):
+        for i in range(8):
             repo.main().set(f"live/{i}", str(i).encode())
             repo.gc(depth=i % 3)
         done.set()
