@@ -97,9 +97,14 @@ class Found:
     trusted: bool = False
 
 
+Past = Callable[[tuple[Hash, ...]], tuple[Hash, ...]]
 Fetch = Callable[[Kind, Sequence[Hash]], list[Found]]
 Ref = tuple[Kind, Hash, int]
 """Kind, hash, and how many digits all steps below must share: 0 for all but buckets."""
+
+
+def _all(parents: tuple[Hash, ...]) -> tuple[Hash, ...]:
+    return parents
 
 
 @dataclass(slots=True)
@@ -107,7 +112,7 @@ class Checker:
     """A walk over objects given by `fetch`; what is wrong goes to `tell`, which may raise.
 
     `decode_contents` and `decode_metadata` raise DecodeError for bytes that are not canonical. `shallow`: the
-    parents of commits are not followed.
+    parents of commits are not followed. `past` leaves out of the parents of a commit those that were cut off.
     """
 
     codec: Codec
@@ -116,6 +121,7 @@ class Checker:
     decode_metadata: Callable[[bytes], object]
     tell: Callable[[Problem], None]
     shallow: bool = False
+    past: Past = _all
     counts: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
     # The first reference that led to each object: for messages, and so that none is visited twice.
     _seen: dict[Ref, tuple[Kind, Hash] | str] = field(default_factory=dict[Ref, tuple[Kind, Hash] | str])
@@ -212,7 +218,7 @@ class Checker:
         by = (Kind.COMMIT, ref[1])
         self.start(Kind.NODE, commit.node, by)
         if not self.shallow:
-            for parent in commit.parents:
+            for parent in self.past(commit.parents):
                 self.start(Kind.COMMIT, parent, by)
 
     def _node(self, ref: Ref, data: bytes, *, trusted: bool) -> None:
@@ -331,11 +337,12 @@ def check(
     codec: Codec,
     decode_contents: Callable[[bytes], object],
     decode_metadata: Callable[[bytes], object],
+    past: Past = _all,
     roots: Iterable[Hash] = (),
     *,
     shallow: bool = False,
 ) -> Report:
-    """Read, hash and decode all that the heads in `refs` and the commits `roots` lead to.
+    """Read, hash and decode all that the heads in `refs` and the commits `roots` lead to; `past` as in `Checker`.
 
     `shallow`: a parent that is not there is no problem. Cost: one read per object, many at once.
     """
@@ -347,7 +354,7 @@ def check(
         if not (shallow and cut_off):
             problems.append(problem)
 
-    checker = Checker(codec, fetch_from(reader), decode_contents, decode_metadata, tell)
+    checker = Checker(codec, fetch_from(reader), decode_contents, decode_metadata, tell, past=past)
     for name, head in refs.items():
         checker.start(Kind.COMMIT, head, f"the branch {name}")
     for root in roots:

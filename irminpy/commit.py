@@ -77,6 +77,11 @@ class Commit(Generic[C, M]):
         return self._val.parents
 
     @property
+    def past(self) -> tuple[Hash, ...]:
+        """The parents that history goes on to: without those that a collection of garbage has cut off."""
+        return self._home.past(self._val.parents)
+
+    @property
     def tree_hash(self) -> Hash:
         """The hash of the root directory."""
         return self._val.node

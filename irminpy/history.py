@@ -23,8 +23,8 @@ class Node(Protocol):
     """A commit, as far as this module looks."""
 
     @property
-    def parents(self) -> tuple[Hash, ...]:
-        """The hashes of the parents."""
+    def past(self) -> tuple[Hash, ...]:
+        """The hashes of the parents that history goes on to: all but those where it was cut off."""
         ...
 
     @property
@@ -35,6 +35,11 @@ class Node(Protocol):
 
 class Vertex(Node, Protocol):
     """A commit that knows its hash."""
+
+    @property
+    def parents(self) -> tuple[Hash, ...]:
+        """The hashes of all parents."""
+        ...
 
     @property
     def hash(self) -> Hash:
@@ -165,7 +170,7 @@ def _by_date(read: Read, a: Hash, b: Hash, n: int | None) -> list[Hash]:
                 if n is not None and len(found) >= n and len(now := candidates()) >= n:
                     return now
             mark |= _BELOW
-        parents = nodes[hash].parents
+        parents = nodes[hash].past
         roots = roots or not parents
         for parent in parents:
             before = marks.get(parent, 0)
@@ -203,7 +208,7 @@ def _by_layers(read: Read, a: Hash, b: Hash, max_depth: int, n: int | None) -> l
         following: list[Hash] = []
         for hash in layer:
             try:
-                expanded[hash] = read(hash).parents
+                expanded[hash] = read(hash).past
             except DanglingHash as e:
                 if not marks[hash] & _BELOW:
                     raise
@@ -256,13 +261,13 @@ def walk(read: Callable[[Hash], N], heads: Iterable[Hash]) -> Iterator[N]:
         if len(frontier) == 1:
             only = read(frontier[0])
             yield only
-            frontier = list(dict.fromkeys(only.parents))
+            frontier = list(dict.fromkeys(only.past))
             continue
         region, neck = _region(read, frontier)
         # How many children in the region each commit of it still waits for.
         waits: dict[Hash, int] = dict.fromkeys(region, 0)
         for node in region.values():
-            for parent in node.parents:
+            for parent in node.past:
                 waits[parent] = waits.get(parent, 0) + 1
         queue = _Queue()
         for hash_ in frontier:
@@ -271,7 +276,7 @@ def walk(read: Callable[[Hash], N], heads: Iterable[Hash]) -> Iterator[N]:
         while len(queue):
             hash_ = queue.pop()
             yield region[hash_]
-            for parent in region[hash_].parents:
+            for parent in region[hash_].past:
                 waits[parent] -= 1
                 if not waits[parent] and parent != neck:
                     queue.push(parent, region[parent])
@@ -296,8 +301,8 @@ def _region(read: Callable[[Hash], N], frontier: list[Hash]) -> tuple[dict[Hash,
         if len(waiting) == 1 and not roots:
             return region, hash_
         node = region[hash_] = waiting.pop(hash_)
-        roots = roots or not node.parents
-        for parent in node.parents:
+        roots = roots or not node.past
+        for parent in node.past:
             if parent not in region and parent not in waiting:
                 waiting[parent] = read(parent)
                 queue.push(parent, waiting[parent])
@@ -327,7 +332,7 @@ def by_date(
     while len(queue):
         node = nodes.pop(queue.pop())
         yield node
-        push(node.parents)
+        push(node.past)
 
 
 def first_parents(read: Callable[[Hash], N], head: Hash) -> Iterator[N]:
@@ -336,7 +341,7 @@ def first_parents(read: Callable[[Hash], N], head: Hash) -> Iterator[N]:
     while at is not None:
         node = read(at)
         yield node
-        at = node.parents[0] if node.parents else None
+        at = node.past[0] if node.past else None
 
 
 def window(
@@ -353,12 +358,12 @@ def window(
         for hash_ in layer:
             node = found[hash_] = read(hash_)
             if hash_ not in ends:
-                following.update(dict.fromkeys(node.parents))
+                following.update(dict.fromkeys(node.past))
         layer = [hash_ for hash_ in following if hash_ not in found]
         away += 1
     waits = dict.fromkeys(found, 0)
     for node in found.values():
-        for parent in node.parents:
+        for parent in node.past:
             if parent in waits:
                 waits[parent] += 1
     queue = _Queue()
@@ -369,7 +374,7 @@ def window(
     while len(queue):
         hash_ = queue.pop()
         node = order[hash_] = found[hash_]
-        for parent in node.parents:
+        for parent in node.past:
             if parent in waits:
                 waits[parent] -= 1
                 if not waits[parent]:

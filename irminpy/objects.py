@@ -145,6 +145,11 @@ class Commit:
     parents: tuple[Hash, ...] = ()
     info: Info = field(default_factory=Info)
 
+    @property
+    def past(self) -> tuple[Hash, ...]:
+        """The parents that a walk goes on to."""
+        return self.parents
+
     def __post_init__(self) -> None:
         unique = tuple(dict.fromkeys(self.parents))
         if len(unique) != len(self.parents):
@@ -169,6 +174,8 @@ class Objects:
     """After a write the words of the children of each node, in the order of its hashes, as in `Node.words`."""
     reader: object = None
     """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
+    shallow: bool = False
+    """Whether these commits may name parents that are nowhere, though `reader` is given."""
 
     def __len__(self) -> int:
         return len(self.contents) + len(self.nodes) + len(self.commits)
@@ -188,6 +195,7 @@ class Objects:
             self.words.copy(),
             self.hints.copy(),
             self.reader,
+            self.shallow,
         )
 
     def update(self, other: Objects) -> None:

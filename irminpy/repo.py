@@ -12,11 +12,11 @@ from . import check as check_
 from . import graph
 from . import revision as revision_
 from . import slice as slice_
-from .backend import Maker, Options, RefUpdate
+from .backend import Collected, Collecting, Keep, Maker, Options, Progress, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened
 from .diff import Change
-from .errors import DanglingHash, MergeConflict, NotFound
+from .errors import DanglingHash, MergeConflict, NotFound, StorageError
 from .hash import Hash
 from .info import Info
 from .key import Key, KindedKey, hash_of_key
@@ -358,6 +358,7 @@ class Repo(Generic[C, M]):
             opened.home.codec,
             self.schema.contents.decode,
             opened.home.decode_metadata,
+            opened.home.past,
             _hashes(roots),
             shallow=shallow,
         )
@@ -401,19 +402,62 @@ class Repo(Generic[C, M]):
 
         def fresh(backend: Walkable) -> Objects:
             decode, decode_metadata = self.schema.contents.decode, opened.home.decode_metadata
-            return slice_.fresh(backend, slice, decode, decode_metadata, shallow=shallow)
+            past = opened.home.past
+            return slice_.fresh(backend, slice, decode, decode_metadata, shallow=shallow, past=past)
 
         try:
-            return fresh(opened.backend)
+            objects = fresh(opened.backend)
         except DanglingHash:
             found = opened.trail()
             if not isinstance(found, Trail):
                 raise
+        else:
+            # What was found here may be gone after a collection of garbage: then it is looked for again.
+            objects.reader, objects.shallow = source.reader, shallow
+            return objects
         # Directories and contents may have no index: they are found by way of the commits that the slice goes on from.
         slice_.meet(found, slice)
         objects = fresh(found)
-        objects.words, objects.reader = found.words(), source.reader
+        objects.words, objects.reader, objects.shallow = found.words(), source.reader, shallow
         return objects
+
+    # -- garbage ---------------------------------------------------------------------------------------------
+
+    def gc(
+        self,
+        *,
+        branches: Iterable[str] | None = None,
+        depth: int | None = None,
+        since: int | None = None,
+        keep: Iterable[Hash | Commit[C, M]] = (),
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> Collected:
+        """Drop what no branch leads to, and history that is not to be kept; what was kept and freed.
+
+        Every head stays, with its tree. Of the history of `branches` (None: all) and of the commits of `keep`, which
+        stay too, there remains what is at most `depth` parents away or not older than `since` (seconds since 1970);
+        all of it if neither is given. Where history is cut off it ends from then on: `log`, `lcas` and the like find
+        no parents there. Trees that are held stay readable, and can be edited and committed.
+
+        `dry_run`: only say what would be. `progress(what, done, total)` is called now and then; if it raises,
+        nothing has happened. Readers and writers go on meanwhile. Raises NotFound, DanglingHash, Locked, ReadOnly,
+        StorageError (also for a backend that keeps everything). Cost: one read per object that is kept, and as
+        much space, until it is done.
+        """
+        for name, value in (("depth", depth), ("since", since)):
+            if value is not None and (type(value) is not int or value < 0):
+                raise ValueError(f"{name} {value!r:.80} is no number from 0 up")
+        if isinstance(branches, str):
+            raise TypeError("branches is several names, not one str")
+        opened = self._opened
+        opened.check()
+        backend = opened.backend
+        if not isinstance(backend, Collecting):
+            raise StorageError("this backend collects no garbage")
+        names = None if branches is None else tuple(map(branches_.check, branches))
+        commits = tuple(map(opened.home.check_hash, _hashes(keep)))
+        return backend.collect(Keep(names, commits, depth, since), dry_run=dry_run, progress=progress)
 
     def _graph(self) -> graph.Graph:
         self._opened.check()

@@ -54,7 +54,7 @@ def commit_at(opened: Opened[C, M], text: str) -> Commit[C, M]:
             which = 1 if way == "~" else number
             if not which:
                 continue
-            if which > len(commit.parents):
+            if which > len(commit.parents) or commit.parents[which - 1] not in commit.past:
                 raise NotFound("revision", revision)
             commit = opened.get(commit.parents[which - 1], "a parent of a commit")
     return commit

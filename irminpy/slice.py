@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, final
 from blake3 import blake3
 
 from .backend import Reader
-from .check import Checker, Found, Problem
+from .check import Checker, Found, Past, Problem
 from .errors import Corrupted, DanglingHash, DecodeError, SchemaMismatch, UnsupportedVersion
 from .graph import Commit, Contents, Node, batches, children_first, commits, decode_commit, successors
 from .hash import Hash
@@ -359,14 +359,15 @@ def fresh(
     decode_metadata: Callable[[bytes], object],
     *,
     shallow: bool = False,
+    past: Past | None = None,
     what: str = "slice",
 ) -> Objects:
     """The objects of `slice` that `backend` lacks, after all were checked; nothing is written.
 
     Hashes, canonical bytes, kinds, buckets and counts are checked, and that every reference leads to an object
     of the slice, before the one that refers to it, or of the backend; `shallow` lets parents of commits be
-    absent. Raises DecodeError, Corrupted or DanglingHash, which call it `what`. Cost: a look-up per object and
-    per reference.
+    absent, and so may those be that `past` leaves out. Raises DecodeError, Corrupted or DanglingHash, which call it
+    `what`. Cost: a look-up per object and per reference.
     """
     objects = Objects()
     for kind in _RANK:
@@ -384,6 +385,8 @@ def fresh(
 
     codec = slice.schema.codec
     checker = Checker(codec, fetch, decode_contents, decode_metadata, partial(_refuse, what), shallow)
+    if past is not None:
+        checker.past = past
     for head in slice.heads:
         checker.start(Kind.COMMIT, head, f"the heads of the {what}")
     for commit in map(Hash, objects.commits):

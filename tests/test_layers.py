@@ -81,6 +81,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
         *(
             "log",
+            "generation",
             "lookup",
             "indexing",
             "chunking",
@@ -91,9 +92,9 @@ BACKENDS: dict[str, tuple[str, ...]] = {
             "append",
             "state",
             "writer",
-            "backend",
-            "maker",
         ),
+        *("gc.bitmap", "gc.relocate", "gc.old", "gc.roots", "gc.mark", "gc.output", "gc.copy", "gc.collect"),
+        *("gc", "backend"),
         *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck", "maker"),
     ),
 }

@@ -82,6 +82,7 @@ class Builder:
         Fills `objects.words` and `objects.hints`. DanglingHash for a child that is nowhere.
         """
         words = objects.words
+        bound = objects.reader is not None and not objects.shallow
         head, pack, pads = self._framing.head, _REST.pack, _PADS
         fill = _PADS[-self._framing.hash_size & 7]
         parts: list[bytes] = []
@@ -99,7 +100,7 @@ class Builder:
                 hints = objects.hints[hash_] = self._hints(data, words)
                 yield NODE, NODE_WORD, hash_, hints, data
             for hash_, data in objects.commits.items():
-                yield COMMIT, COMMIT_WORD, hash_, self._commit_hints(data, words), data
+                yield COMMIT, COMMIT_WORD, hash_, self._commit_hints(data, words, bound), data
 
         for frame, kind, hash_, hints, data in rows():
             size = head + len(hints) + len(data)
@@ -146,7 +147,7 @@ class Builder:
         words[hash_] = word
         return word
 
-    def _commit_hints(self, data: bytes, words: dict[bytes, int]) -> bytes:
+    def _commit_hints(self, data: bytes, words: dict[bytes, int], bound: bool) -> bytes:
         try:
             commit = self._codec.decode_commit(data)
         except ValueError:
@@ -155,6 +156,10 @@ class Builder:
         if not root and self._strict:
             raise DanglingHash("the tree of a commit that is to be written", commit.node)
         parents = [words.get(parent) or self._place(COMMIT_WORD, parent) for parent in commit.parents]
+        if bound and 0 in parents:
+            # Garbage was collected since whoever makes this commit has seen its parent.
+            absent = commit.parents[parents.index(0)]
+            raise DanglingHash("a parent of a commit that is to be written", absent)
         return Struct(f"<{1 + len(parents)}Q").pack(root, *parents)
 
     def batch(

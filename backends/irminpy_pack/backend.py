@@ -9,10 +9,20 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
-from irminpy.backend import Moved, Options, Readable, RefListener, RefUpdate, stream_of
+from irminpy.backend import (
+    Collected,
+    Keep,
+    Moved,
+    Options,
+    Progress,
+    Readable,
+    RefListener,
+    RefUpdate,
+    stream_of,
+)
 from irminpy.errors import Closed, Forked, ReadOnly, StorageError
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
@@ -20,6 +30,8 @@ from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
 from .files import sync_directory, typed
+from .gc.collect import Collection
+from .gc.relocate import Relocation
 from .keys import PackKey
 from .large import Large, open_large, put
 from .lock import Lock
@@ -35,6 +47,15 @@ _PIECE: Final = 1 << 20
 _POLL: Final = 0.1  # seconds between two looks at HEAD for listeners
 
 _all: weakref.WeakSet[PackBackend] = weakref.WeakSet()
+
+
+class _Move(NamedTuple):
+    """Where the objects of `generation` went when garbage was collected."""
+
+    generation: int
+    places: Relocation
+    reader: weakref.ref[PackReader]
+    """Who read them before."""
 
 
 class PackReader:
@@ -90,9 +111,14 @@ class PackReader:
         return PackKey(Hash(hash), word)
 
     def word(self, key: Hash | Key, /) -> int:
-        """Where the object of `key` lies, if that is where the key says; else 0. Cost: one read, none for a hash."""
-        word = key.word if isinstance(key, PackKey) else 0
-        return word if word and self.view.at(word, hash_of_key(key)) is not None else 0
+        """Where the object of `key` lies; 0 if the key does not lead there, not even by way of where it was before
+        garbage was collected. Cost: one read, none for an Indexed key.
+        """
+        if not isinstance(key, PackKey) or not key.word:
+            return 0
+        if self.view.at(key.word, key.hash) is not None:
+            return key.word
+        return self._backend.moved(self, key.hash, key.word)
 
 
 class PackBackend:
@@ -120,7 +146,11 @@ class PackBackend:
         else:
             self._writer = self._open_for_writing(schema, settings, clock)
             self._mutex = self._writer.mutex
+        self._codec = schema.codec
+        self._function = schema.hash
         self._reader = PackReader(self, state.manifest.generation, state.view)
+        self._moves: list[_Move] = []
+        self._shallow: tuple[int, frozenset[Hash]] | None = None
         _all.add(self)
 
     def _open_for_writing(
@@ -173,25 +203,35 @@ class PackBackend:
     def search(self, reader: PackReader, kind: Kind, hash: bytes, word: int) -> tuple[bytes, bytes] | None:
         """The object by its hash, since its word does not lead to it; or None."""
         state = self._open()
-        tried = {0, word}
-        for again in (False, True):
-            if again and not self.refresh():
+        damaged: set[tuple[View, int]] = set()
+        again = True
+        while True:
+            view, lookup = state.now
+            tried: set[tuple[View, int]] = set()
+            if kind_of(word) == kind:
+                # Where the reader's generation has it; else what an older reader was told by the present one.
+                tried = {(reader.view, word), (view, word)}
+            other = lookup.find(kind, hash)
+            if other:
+                tried.add((view, other))
+            for where, place in tried - damaged:
+                found = where.at(place, hash)
+                if found is not None:
+                    return found
+            damaged |= tried
+            if state.now[0] is not view:
+                continue  # garbage was collected meanwhile
+            if not again:
                 break
-            if again and word and kind_of(word) == kind:
-                found = reader.view.at(word, hash)  # written by another process since the last look
-                if found is not None:
-                    return found
-            other = state.lookup.find(kind, hash)
-            if other not in tried:
-                tried.add(other)
-                found = state.view.at(other, hash)
-                if found is not None:
-                    return found
-        for place in tried - {0}:
-            if kind_of(place) == kind:
-                damaged = reader.view.damage(place, hash) or state.view.damage(place, hash)
-                if damaged is not None:
-                    raise damaged
+            again = False
+            if not self.refresh() and state.now[0] is view:
+                break
+            damaged.discard((reader.view, word))  # it may have been written since, by another process
+            damaged.discard((view, word))
+        for where, place in damaged:
+            error = where.damage(place, hash)
+            if error is not None:
+                raise error
         return None
 
     def places(self, hash: bytes, word: int) -> Iterator[int]:
@@ -235,10 +275,11 @@ class PackBackend:
         With the strategy `minimal` only commits are known.
         """
         state = self._open()
-        words = state.lookup.find_many(kind, hashes)
-        if 0 in words and self.refresh():
-            words = state.lookup.find_many(kind, hashes)
-        view = state.view
+        view, lookup = state.now
+        words = lookup.find_many(kind, hashes)
+        if 0 in words and (self.refresh() or state.now[0] is not view):
+            view, lookup = state.now
+            words = lookup.find_many(kind, hashes)
         return [
             PackKey(hash_, word) if word and view.holds(word, hash_) else None
             for hash_, word in zip(hashes, words, strict=True)
@@ -329,6 +370,61 @@ class PackBackend:
     def open_stream(self, key: Hash | Key, /) -> io.BufferedReader | None:
         """As `PackReader.open_stream`."""
         return self.reader.open_stream(key)
+
+    # -- garbage collection -----------------------------------------------------------------------------------
+
+    def collect(self, keep: Keep, /, *, dry_run: bool = False, progress: Progress | None = None) -> Collected:
+        """See `irminpy.backend.Collecting` and docs/formats/pack-gc.md."""
+        state = self._open()
+        if not dry_run:
+            if self._writer is None:
+                raise ReadOnly("the pack store")
+            if self._forked:
+                raise Forked("the pack store")
+        run = Collection(state, self._writer, self._codec, self._function, self.refresh, keep, progress)
+        try:
+            return run.dry_run() if dry_run else run.run(self._flipped)
+        except OSError as e:
+            raise StorageError(f"{state.root.path}: garbage was not collected: {e}") from e
+
+    def shallow(self) -> frozenset[Hash]:
+        """Where history ends since garbage was collected."""
+        self._open()
+        known = self._shallow
+        if known is not None and known[0] == self.state.manifest.generation:
+            return known[1]
+        with self._mutex:
+            generation = self.state.manifest.generation
+            if self._shallow is None or self._shallow[0] != generation:
+                self._shallow = (generation, self.state.shallow())
+            return self._shallow[1]
+
+    def _flipped(self, places: Relocation) -> None:
+        before, moves = self._reader, self._moves
+        moves.append(_Move(before.generation, places, weakref.ref(before)))
+        # Who still reads an older generation keeps all that follow it.
+        while len(moves) > 1 and moves[0].reader() is None:
+            moves.pop(0)
+
+    def moved(self, reader: PackReader, hash: bytes, word: int) -> int:
+        """Where the object `hash`, which lay at `word` in an older generation, lies for `reader`; 0 if unknown."""
+        moves = self._moves.copy()
+        for i in range(len(moves)):
+            place, generation = word >> 22, moves[i].generation
+            for move in moves[i:]:
+                if not place or move.generation != generation:
+                    break
+                try:
+                    place, generation = move.places.find(place), generation + 1
+                except OSError:
+                    place = 0  # then it is found by its hash, or copied
+            if place and generation == reader.generation:
+                found = place << 22 | (word & 0x3FFFFF)
+                if reader.view.at(found, hash) is not None:
+                    return found
+        return 0
+
+    # -- closing ---------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Publish what is pending and let go of everything. A second call does nothing."""

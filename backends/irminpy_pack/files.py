@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 from irminpy.errors import StorageError
 
-__all__ = ["Files", "read_at", "sync_directory", "typed", "write_at", "write_file"]
+__all__ = ["Files", "read_at", "remove_directory", "sync_directory", "typed", "write_at", "write_file"]
 
 
 class Files:
@@ -154,3 +154,11 @@ def write_file(files: Files, path: str, data: bytes) -> None:
         files.close(fd)
     files.rename(temporary, path)
     sync_directory(files, os.path.dirname(path))
+
+
+def remove_directory(files: Files, path: str) -> None:
+    """Remove the directory `path` and the files in it; nothing happens if it is not there."""
+    if files.exists(path):
+        for name in files.listdir(path):
+            files.unlink(os.path.join(path, name))
+        files.rmdir(path)

@@ -36,6 +36,11 @@ class Root:
         return os.path.join(self.path, "LOCK")
 
     @property
+    def collecting(self) -> str:
+        """Held by whoever collects garbage."""
+        return os.path.join(self.path, "GC")
+
+    @property
     def head(self) -> str:
         """The newest batch."""
         return os.path.join(self.path, "HEAD")

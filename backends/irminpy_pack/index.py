@@ -253,6 +253,12 @@ class Index:
             self._environment = None
             environment.release()
 
+    def drop(self) -> None:
+        """Release it, without a look at what it is. A second call does nothing."""
+        environment, self._environment = self._environment, None
+        if environment is not None:
+            environment.release()
+
     # Bytes
 
     def _word(self, key: bytes, value: bytes) -> int:

@@ -15,7 +15,7 @@ import msgpack
 
 from irminpy.errors import Corrupted
 
-from .frame import BLOB, COMMIT, HEADER, LARGE, NODE, REF, TABLE, TRAILER, Frame, Framing
+from .frame import BLOB, COMMIT, GENERATION, HEADER, LARGE, NODE, REF, TABLE, TRAILER, Frame, Framing
 from .segment import HEADER_SIZE, Table
 from .trailer import NOTHING, TRAILER_SIZE, Tip, Trailer
 from .word import COMMIT as COMMIT_WORD
@@ -124,6 +124,18 @@ class Log:
             if after is not None:
                 found = self._batch_at(after.base + HEADER_SIZE, tip)
         return found
+
+    def flip(self, begin: Tip) -> tuple[Tip, int]:
+        """(end, offset of the G frame) of the first batch after `begin` that has one; offset 0 if the whole batches
+        that follow each other lead to none. Reads all of them.
+        """
+        tip = begin
+        while (batch := self.following(tip)) is not None:
+            for offset, frame in self.framing.scan(self.table.read, batch.trailer.start, batch.tip.at):
+                if frame.kind == GENERATION:
+                    return batch.tip, offset
+            tip = batch.tip
+        return tip, NOTHING
 
     def _batch_at(self, start: int, tip: Tip) -> Batch | None:
         segment = self.table.locate(start)

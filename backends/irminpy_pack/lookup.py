@@ -42,6 +42,11 @@ class Lookup:
         self._tail: dict[bytes, int] = {}
         self._older: dict[bytes, int] = {}  # on its way into the index
 
+    def __del__(self) -> None:
+        # Not when it is replaced: others may be asking it.
+        if self.places is not None:
+            self.places.drop()
+
     def __len__(self) -> int:
         return len(self._tail) + len(self._older)
 

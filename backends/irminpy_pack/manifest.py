@@ -43,6 +43,8 @@ class Manifest:
     """The end of the log when this was written: everything up to it was synced."""
     indexes: tuple[tuple[str, Fingerprint], ...] = ()
     """(strategy, what its index was when a store was closed), in order. It may have been written to since."""
+    flip: int = 0
+    """Offset of the G frame with which garbage collection ended this generation's making; 0 for the first one."""
 
     def index(self, strategy: str) -> Fingerprint | None:
         """What the index of `strategy` was, or None."""
@@ -52,7 +54,7 @@ class Manifest:
         """The bytes of the file."""
         indexes = [[strategy, *fingerprint] for strategy, fingerprint in self.indexes]
         rows = [list(row) for row in self.segments]
-        body = _pack([self.uuid, self.generation, rows, list(self.tip), indexes])
+        body = _pack([self.uuid, self.generation, rows, list(self.tip), indexes, self.flip])
         return _MAGIC + crc32(body).to_bytes(4, "little") + body
 
     @staticmethod
@@ -62,10 +64,10 @@ class Manifest:
         if data[:8] != _MAGIC or crc32(body).to_bytes(4, "little") != data[8:12]:
             return None
         try:
-            uuid, generation, rows, tip, indexes = _unpack(body)
+            uuid, generation, rows, tip, indexes, flip = _unpack(body)
             segments = tuple([Row(*row) for row in rows])
             found = tuple([(strategy, Fingerprint(*fields)) for strategy, *fields in indexes])
-            manifest = Manifest(uuid, generation, segments, Tip(*tip), found)
+            manifest = Manifest(uuid, generation, segments, Tip(*tip), found, flip)
         except (ValueError, TypeError):
             return None
         return manifest if segments and manifest.encode() == data else None

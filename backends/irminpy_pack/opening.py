@@ -80,16 +80,30 @@ def _remove(files: Files, root: Root) -> None:
             files.rmdir(directory)
 
 
-def write_segment(files: Files, root: Root, header: Header) -> None:
-    """A new segment without frames; it and its name are durable."""
-    path = root.segment(header.number)
-    fd = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    try:
-        write_at(files, fd, header.encode(), 0)
-        files.fsync(fd)
-    finally:
-        files.close(fd)
-    sync_directory(files, root.packs)
+def write_segment(files: Files, root: Root, header: Header) -> Header:
+    """A new segment without frames; it and its name are durable. The header it was given.
+
+    Its number is the first from `header.number` on that no file has: garbage collection, or a process that died, may
+    have made one meanwhile.
+    """
+    while True:
+        try:
+            fd = files.open(root.segment(header.number), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            header = header._replace(number=header.number + 1)
+            continue
+        try:
+            try:
+                write_at(files, fd, header.encode(), 0)
+                files.fsync(fd)
+            finally:
+                files.close(fd)
+            sync_directory(files, root.packs)
+        except OSError:
+            with suppress(OSError):
+                files.unlink(root.segment(header.number))
+            raise
+        return header
 
 
 def harden(files: Files, root: Root, segment: Segment) -> None:
@@ -111,7 +125,9 @@ class Found:
 
     manifest: Manifest
     strays: tuple[str, ...]
-    """Paths: left behind by a process that died."""
+    """Paths: left behind by a process that died, of this generation or older ones."""
+    unborn: tuple[str, ...]
+    """Paths: of a generation that garbage collection is making, or was when it died, and those that are torn."""
     rebuilt: str | None
     """Why MANIFEST could not be used as it was; None if it could."""
     unlisted: tuple[int, ...] = ()
@@ -125,26 +141,22 @@ def find(files: Files, root: Root, identity: Identity) -> Found:
     """
     headers = _headers(files, root, identity)
     manifest, reason = _read_manifest(files, root, identity, headers)
-    newest = max((header.generation for header in headers.values()), default=0)
-    if manifest is None or newest > manifest.generation:
-        for generation in sorted({header.generation for header in headers.values()}, reverse=True):
-            if manifest is not None and generation <= manifest.generation:
-                break
-            rows = _chain(headers, generation)
-            # A generation that garbage collection did not finish has no G frame yet, and never replaces another.
-            if rows and (generation == FIRST or _finished(files, root, identity, rows)):
-                begin = rows[0].base + HEADER_SIZE
-                manifest = Manifest(identity.uuid, generation, tuple(rows), BEGIN._replace(end=begin))
-                reason = reason or "MANIFEST is older than the segments"
-                break
+    if manifest is None:
+        manifest = _rebuilt(files, root, identity, headers)
     if manifest is None:
         raise Corrupted(root.packs, None, None, f"no segments that make a store are here, and {reason}")
     more = _following(headers, manifest)
     if more:
         manifest = replace(manifest, segments=manifest.segments + more)
     ours = {row.number for row in manifest.segments}
-    strays = tuple(sorted(root.segment(number) for number in headers if number not in ours))
-    return Found(manifest, strays, reason, tuple([row.number for row in more]))
+    strays: list[str] = []
+    unborn: list[str] = []
+    for number, header in sorted(headers.items()):
+        if number not in ours:
+            old = 0 < header.generation <= manifest.generation
+            (strays if old else unborn).append(root.segment(number))
+    unlisted = tuple([row.number for row in more])
+    return Found(manifest, tuple(strays), tuple(unborn), reason, unlisted)
 
 
 def _headers(files: Files, root: Root, identity: Identity) -> dict[int, Header]:
@@ -159,7 +171,10 @@ def _headers(files: Files, root: Root, identity: Identity) -> dict[int, Header]:
             continue
         number = int(stem)
         path = root.segment(number)
-        fd = files.open(path, os.O_RDONLY)
+        try:
+            fd = files.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # removed since, after a garbage collection
         try:
             header = Header.decode(read_at(files, fd, HEADER_SIZE, 0))
         finally:
@@ -223,18 +238,43 @@ def _following(headers: dict[int, Header], manifest: Manifest) -> tuple[Row, ...
     return tuple(found)
 
 
-def _finished(files: Files, root: Root, identity: Identity, rows: list[Row]) -> bool:
-    """Whether these segments hold the frame that garbage collection writes last."""
-    try:
-        table = open_table(files, root, identity.uuid, rows, mapped=False, write=False)
-    except Corrupted:
-        return False
-    log = Log(Framing(identity.hash_size), table)
-    for segment in reversed(table.segments):
-        for _, frame in log.framing.scan(table.read, segment.base + HEADER_SIZE, segment.end):
+def _rebuilt(files: Files, root: Root, identity: Identity, headers: dict[int, Header]) -> Manifest | None:
+    """What the headers and the frames say; None if they make no store.
+
+    A generation that garbage collection did not finish has no G frame that its batches lead to. One that was finished
+    may be damaged since: it is taken if there is no other.
+    """
+    found: list[Manifest] = []
+    for generation in sorted({header.generation for header in headers.values()}, reverse=True):
+        rows = _chain(headers, generation)
+        if not rows:
+            continue
+        begin = BEGIN._replace(end=rows[0].base + HEADER_SIZE)
+        manifest = Manifest(identity.uuid, generation, tuple(rows), begin)
+        if generation == FIRST:
+            found.append(manifest)
+            continue
+        try:
+            table = open_table(files, root, identity.uuid, rows, mapped=False, write=False)
+        except Corrupted:
+            continue
+        log = Log(Framing(identity.hash_size), table)
+        tip, at = log.flip(begin)
+        if at:
+            return replace(manifest, tip=tip, flip=at)
+        at = _flip_frame(log)
+        if at:
+            found.append(replace(manifest, flip=at))
+    return found[-1] if found else None
+
+
+def _flip_frame(log: Log) -> int:
+    """The offset of the first G frame that can be found segment by segment; 0 for none."""
+    for segment in log.table.segments:
+        for offset, frame in log.framing.scan(log.table.read, segment.base + HEADER_SIZE, segment.end):
             if frame.kind == GENERATION:
-                return True
-    return False
+                return offset
+    return NOTHING
 
 
 def open_table(

@@ -17,16 +17,17 @@ from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
 
 from . import lock as locks
-from .files import Files, read_at, write_at
+from .files import Files, read_at, remove_directory, write_at
 from .frame import Framing
+from .generation import generation_at
 from .head import HEAD_SIZE, MODES, Slot, best, place, slots
 from .identity import Identity, Root
 from .index import Index, IndexDamaged
 from .indexing import fill, open_index, set_aside
 from .log import Batch, Log, Marks
-from .lookup import Lookup
+from .lookup import INDEXED, Lookup
 from .manifest import Manifest, Row
-from .opening import BEGIN, find, harden, open_table, write_manifest, write_segment
+from .opening import BEGIN, Found, find, harden, open_table, write_manifest, write_segment
 from .segment import HEADER_SIZE, Header, Segment, Table
 from .settle import settle, start, walk
 from .trailer import Tip
@@ -63,14 +64,13 @@ class State:
         "framing",
         "identity",
         "log",
-        "lookup",
         "manifest",
         "marks",
+        "now",
         "refs",
         "root",
         "strategy",
         "tip",
-        "view",
         "writing",
     )
 
@@ -107,14 +107,24 @@ class State:
         self._head_fd: int | None = None
         self.manifest: Manifest
         self.log: Log
-        self.view: View
-        self.lookup: Lookup
+        self.now: tuple[View, Lookup]
+        """What reads objects and what finds them, of one generation: taken together, so that they fit."""
         self.refs: dict[str, tuple[bytes, int]] = {}
         self.marks = Marks()
         self.tip = BEGIN
         """The end that is published: what readers may see."""
         self.durable = BEGIN
         """The farthest end that is known to be synced."""
+
+    @property
+    def view(self) -> View:
+        """What reads objects."""
+        return self.now[0]
+
+    @property
+    def lookup(self) -> Lookup:
+        """What finds objects by hash."""
+        return self.now[1]
 
     # -- opening ---------------------------------------------------------------------------------------------
 
@@ -133,7 +143,8 @@ class State:
                     raise
                 continue
             self._take(found.manifest, table)
-            self._disorder = found.rebuilt is not None or bool(found.strays or found.unlisted)
+            collected = found.unborn and locks.is_free(self.files, self.root.collecting)
+            self._disorder = found.rebuilt is not None or bool(found.strays or found.unlisted or collected)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
 
@@ -159,14 +170,21 @@ class State:
             # A writer who settles this says so, and keeps what he cuts off; a reader can only say it.
             self._degrade(f"batches {tip.batch_no + 1} to {synced.batch_no} were synced and are missing")
         self.tip = tip
-        self.durable = newest.durable if newest is not None else manifest.tip
+        ours = newest is not None and newest.generation == manifest.generation
+        self.durable = newest.durable if ours and newest is not None else manifest.tip
         self._trim(tip)
         self.refs, self.marks = self.log.refs_at(tip)
         self._last_head = head
-        self.view = View(self.framing, table, self._codec, self._function, self._find_contents)
-        self._take_index()
+        lookup = self._take_index()
+        self.now = (View(self.framing, table, self._codec, self._function, self._find_contents), lookup)
 
-    def _take_index(self) -> None:
+    def new_index(self, manifest: Manifest) -> Index | None:
+        """The index of this handle's strategy for the generation of `manifest`, to be filled."""
+        return open_index(
+            self.files, self.root, self.identity, manifest, self.strategy, self._check, readonly=False
+        )
+
+    def _take_index(self) -> Lookup:
         """Look up by the index; what it lacks is in the tail, unless that is much."""
         places = open_index(
             self.files,
@@ -183,10 +201,10 @@ class State:
             places = None
             if self.writing:
                 set_aside(self.files, self.root.index(self.manifest.generation, self.strategy))
-                self._take_index()
-                return
-        self.lookup = Lookup(self.strategy, places, self._mend)
-        self._fill(self.lookup, places)
+                return self._take_index()
+        lookup = Lookup(self.strategy, places, self._mend)
+        self._fill(lookup, places)
+        return lookup
 
     def _fill(self, lookup: Lookup, places: Index | None) -> None:
         """Bring index and tail up to the end."""
@@ -202,6 +220,9 @@ class State:
 
     def _mend(self, lookup: Lookup) -> None:
         """Replace the index of `lookup`, which is damaged."""
+        if lookup is not self.lookup:
+            lookup.places = None  # of a generation that is no more
+            return
         directory = self.root.index(self.manifest.generation, self.strategy)
         if lookup.places is not None:
             lookup.places.close()
@@ -276,6 +297,18 @@ class State:
         self._last_head = head[:at] + slot + head[at + len(slot) :]
         self.tip = tip
 
+    def shallow(self) -> frozenset[Hash]:
+        """Where history was cut off by the garbage collection that made this generation. Cost: one read."""
+        flip = self.manifest.flip
+        return frozenset(map(Hash, generation_at(self.log, flip).shallow)) if flip else frozenset()
+
+    def blank(self) -> None:
+        """Name nothing in HEAD, so that whoever reads or writes next asks MANIFEST. Raises OSError."""
+        fd = self._head()
+        if fd is not None:
+            self._last_head = b""
+            write_at(self.files, fd, bytes(HEAD_SIZE), 0)
+
     # -- following others ------------------------------------------------------------------------------------
 
     def refresh(self) -> list[RefChange]:
@@ -301,8 +334,7 @@ class State:
         return _changes(before, self.refs)
 
     def reload(self) -> None:
-        """Know the store anew. Views made before go on reading what they hold."""
-        self._close_index()
+        """Know the store anew. Views and indexes from before go on, as long as somebody uses them."""
         self.load()
 
     def _extend(self, tip: Tip) -> list[RefChange] | None:
@@ -419,25 +451,45 @@ class State:
         log = Log(self.framing, table)
         here = slots(self._read_head(), uuid)
         done = settle(self.files, self.root, log, here, found.manifest.tip, found.manifest.generation)
-        for path in (*done.dropped, *found.strays):
+        for path in done.dropped:
             self.files.unlink(path)
             table.drop(path)
+        self._clean(found)
         if done.degraded:
             self._degrade(done.degraded)
         rows = tuple([Row(s.header.number, s.base, 0) for s in table.segments])
-        indexes = found.manifest.indexes
-        manifest = Manifest(uuid, found.manifest.generation, _sealed(rows, table), done.tip, indexes)
-        changed = manifest.segments != found.manifest.segments
-        if found.rebuilt or found.unlisted or done.dropped or changed:
+        old = found.manifest
+        manifest = Manifest(uuid, old.generation, _sealed(rows, table), done.tip, old.indexes, old.flip)
+        changed = manifest.segments != old.segments
+        # Without HEAD garbage collection may have died between MANIFEST's rename and the sync of its directory.
+        if found.rebuilt or found.unlisted or not here or done.dropped or changed:
             write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         if done.tip != self.tip or not here:
             # What was adopted is on the disk: HEAD may say so.
             self.durable = done.tip
             self.publish(done.tip, 0, synced=True, sync=True)
-        self._close_index()
         self.load()
         return _changes(before, self.refs)
+
+    def clean(self) -> None:
+        """Under LOCK: remove what processes left behind that died while they collected garbage. Raises OSError."""
+        self._clean(find(self.files, self.root, self.identity))
+
+    def _clean(self, found: Found) -> None:
+        files, generation = self.files, found.manifest.generation
+        paths = found.strays
+        collecting = not locks.is_free(files, self.root.collecting)
+        if not collecting:
+            paths += found.unborn
+        for path in paths:
+            files.unlink(path)
+        for name in files.listdir(self.root.indexes):
+            number, _, strategy = name.partition("-")
+            if not number.isdigit() or strategy not in INDEXED:
+                continue
+            if int(number) < generation or (int(number) > generation and not collecting):
+                remove_directory(files, os.path.join(self.root.indexes, name))
 
     def new_segment(self) -> Segment:
         """Begin a segment behind the active one, which is sealed: the caller has synced it. Raises OSError.
@@ -451,11 +503,14 @@ class State:
         header = Header(
             uuid, self.identity.hash_size, number, generation, table.next_base(), last.header.number
         )
-        write_segment(self.files, self.root, header)
-        path = self.root.segment(number)
+        # Others who have the store open go on in the old segment unless HEAD tells them to look again, and the batch
+        # for which this one is made may never be written.
+        self.blank()
+        path = self.root.segment(write_segment(self.files, self.root, header).number)
         segment = Segment.open(self.files, path, uuid, HEADER_SIZE, mapped=self._mapped, write=True)
         rows = _sealed(tuple([Row(s.header.number, s.base, 0) for s in [*table.segments, segment]]), table)
-        manifest = Manifest(uuid, generation, rows, self.tip, self.manifest.indexes)
+        before = self.manifest
+        manifest = Manifest(uuid, generation, rows, self.tip, before.indexes, before.flip)
         write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
         table.add(segment)
@@ -480,19 +535,17 @@ class State:
         rows = tuple([Row(s.header.number, s.base, 0) for s in self.log.table.segments])
         uuid, generation = self.identity.uuid, self.manifest.generation
         sealed = _sealed(rows, self.log.table)
-        manifest = Manifest(uuid, generation, sealed, self.tip, tuple(sorted(found.items())))
+        indexes, flip = tuple(sorted(found.items())), self.manifest.flip
+        manifest = Manifest(uuid, generation, sealed, self.tip, indexes, flip)
         if manifest != self.manifest:
             write_manifest(self.files, self.root, manifest)
             self.manifest = manifest
 
-    def _close_index(self) -> None:
-        lookup = getattr(self, "lookup", None)
-        if lookup is not None and lookup.places is not None:
-            lookup.places.close()
-
     def close(self) -> None:
         """Give back what this handle holds. Views that somebody holds stay readable."""
-        self._close_index()
+        now = getattr(self, "now", None)
+        if now is not None and now[1].places is not None:
+            now[1].places.drop()
         fd, self._head_fd = self._head_fd, None
         if fd is not None:
             self.files.close(fd)

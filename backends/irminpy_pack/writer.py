@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
@@ -122,24 +122,33 @@ class Writer:
         Raises Moved if the words of `objects` are not of the reader that `reader()` gives while nothing can move.
         `larges` are large contents whose chunks have been written, at the words in `objects`.
         """
-        self.check()
-        mine = self._dedup(objects)
-        larges = [*larges, *self._split(mine)]
-        if not len(mine) and not larges and not updates:
-            return True
-        self._let_others()
-        with self.mutex:
-            self._enter()
-            try:
-                if reader is not None and objects.reader is not None and objects.reader is not reader():
-                    raise Moved
-                done = self._tested(updates) is not None and self._append(mine, larges, updates)
-            finally:
-                behind = self._pending[-1].tip if self._pending else None
-                self._leave()
-                if behind is not None and sys.exc_info()[0] is not None:
-                    self._publish_pending()  # pieces of what failed: orphans, but nobody else would publish them
+        while True:
+            self.check()
+            generation = self._state.manifest.generation
+            mine = self._dedup(objects)
+            large = [*larges, *self._split(mine)]
+            if not len(mine) and not large and not updates:
+                return True
+            self._let_others()
+            with self.mutex:
+                self._enter()
+                try:
+                    if reader is not None and objects.reader is not None and objects.reader is not reader():
+                        raise Moved
+                    if self._state.manifest.generation != generation:
+                        # Garbage was collected since: the words that were found just now lead elsewhere.
+                        objects.words.clear()
+                        objects.hints.clear()
+                        continue
+                    done = self._tested(updates) is not None and self._append(mine, large, updates)
+                finally:
+                    behind = self._pending[-1].tip if self._pending else None
                     self._leave()
+                    if behind is not None and sys.exc_info()[0] is not None:
+                        # Pieces of what failed: orphans, but nobody else would publish them.
+                        self._publish_pending()
+                        self._leave()
+            break
         # Who lost a compare-and-set to a batch that is not published yet must see it before he tries again.
         if behind is not None:
             self._flush(behind)
@@ -231,7 +240,7 @@ class Writer:
     def _dedup(self, objects: Objects) -> Objects:
         """`objects` without those that lie in the store already, byte for byte; their words go into `objects`."""
         state = self._state
-        lookup, view = state.lookup, state.view
+        view, lookup = state.now
         rest = Objects(words=objects.words, hints=objects.hints)
         for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
             given, kept = objects.of_kind(kind), rest.of_kind(kind)
@@ -302,6 +311,28 @@ class Writer:
         if not self._pending and self._lock.held and not self._settings.exclusive:
             self._lock.release()
 
+    @contextmanager
+    def halted(self) -> Generator[None]:
+        """With LOCK held and nothing pending: meanwhile nobody writes, here or in another process.
+
+        Raises Locked, StorageError. What others wrote before is known.
+        """
+        try:
+            with self._turn, self.mutex:
+                self._enter()
+                try:
+                    self._publish_pending()
+                    yield
+                finally:
+                    self._leave()
+        finally:
+            self._announcer.speak()
+
+    @property
+    def sealing(self) -> int:
+        """Bytes of a segment beyond which the next batch begins another."""
+        return self._settings.seal
+
     def check(self) -> None:
         """Raise StorageError if this handle failed for good."""
         if self._failed is not None:
@@ -317,7 +348,7 @@ class Writer:
             try:
                 self._state.files.fdatasync(segment.fd)
             except OSError as e:
-                raise self._fail("a segment cannot be synced", e) from e
+                raise self.fail("a segment cannot be synced", e) from e
             try:
                 segment = self._segment = self._state.new_segment()
             except OSError as e:
@@ -350,7 +381,7 @@ class Writer:
                 # A full disk, or a write cut short: what was appended before stands, and so does this handle.
                 files.ftruncate(segment.fd, at)
             except OSError as again:
-                raise self._fail("what a failed write left cannot be cut off", again) from e
+                raise self.fail("what a failed write left cannot be cut off", again) from e
             full = "; free some space and try again" if e.errno in _FULL else ""
             raise StorageError(f"{segment.path}: the batch was not written: {e}{full}") from e
 
@@ -364,8 +395,8 @@ class Writer:
                     refs[move.name] = (move.new, move.word)
         return refs
 
-    def _fail(self, what: str, cause: BaseException) -> StorageError:
-        """This handle can promise nothing any more."""
+    def fail(self, what: str, cause: BaseException) -> StorageError:
+        """This handle can promise nothing any more; the error that says so."""
         self._failed = f"{self._state.root.path}: {what}: {cause}; close the store and open it again"
         self._pending.clear()
         self._overlay.clear()
@@ -399,7 +430,7 @@ class Writer:
                     self._state.files.fdatasync(segment.fd)
         except OSError as e:
             with self.mutex:
-                error = self._fail("the segments cannot be synced", e)
+                error = self.fail("the segments cannot be synced", e)
                 self._give_up()
             raise error from e
         with self.mutex:
@@ -419,7 +450,7 @@ class Writer:
                 for pending in self._pending:
                     self._state.files.fdatasync(pending.segment.fd)
         except OSError as e:
-            raise self._fail("the segments cannot be synced", e) from e
+            raise self.fail("the segments cannot be synced", e) from e
         self._publish(self._pending[-1].tip)
 
     def _publish(self, tip: Tip) -> None:
@@ -434,12 +465,12 @@ class Writer:
             self._show(ready)
         except BaseException as e:
             # What is in the log and what is known here may differ now.
-            raise self._fail("HEAD cannot be written", e) from e
+            raise self.fail("HEAD cannot be written", e) from e
 
     def _name(self, tip: Tip, segments: list[Segment]) -> None:
         state = self._state
         synced = self._settings.durability != "none"
-        far = tip.end - self._synced_head >= _SYNC_EVERY
+        far = not 0 <= tip.end - self._synced_head < _SYNC_EVERY
         if far and not synced:
             for segment in segments:
                 state.files.fdatasync(segment.fd)

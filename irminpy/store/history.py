@@ -147,13 +147,13 @@ class HistoricStore(ReadableStore[C, M]):
 
 
 class _Node(Generic[C, M]):
-    """A commit in a walk: its parents are those that count."""
+    """A commit in a walk: its past are the parents that count."""
 
-    __slots__ = ("commit", "parents")
+    __slots__ = ("commit", "past")
 
-    def __init__(self, commit: Commit[C, M], parents: tuple[Hash, ...]) -> None:
+    def __init__(self, commit: Commit[C, M], past: tuple[Hash, ...]) -> None:
         self.commit = commit
-        self.parents = parents
+        self.past = past
 
     @property
     def info(self) -> Info:
@@ -188,7 +188,9 @@ class _Past(Generic[C, M]):
 
     def __call__(self, hash: Hash) -> _Node[C, M]:
         commit = self._commit(hash)
-        parents = commit.parents[:1] if self._first_parent else commit.parents
+        # Of what was cut off the first parent is none, rather than the second.
+        past = commit.past
+        parents = tuple([p for p in commit.parents[:1] if p in past]) if self._first_parent else past
         return _Node(commit, tuple(filter(self._is_here, parents)) if self._shallow else parents)
 
     def _commit(self, hash: Hash) -> Commit[C, M]:
@@ -211,9 +213,9 @@ class _Past(Generic[C, M]):
     def changed(self, node: _Node[C, M]) -> bool:
         """Whether what is at the path differs from that of every parent; of no parents, whether it is there."""
         here = self._value(node.commit)
-        if not node.parents:
+        if not node.past:
             return here is not None
-        return all(self._value(self._commit(parent)) != here for parent in node.parents)
+        return all(self._value(self._commit(parent)) != here for parent in node.past)
 
     def _value(self, commit: Commit[C, M]) -> KindedHash | Hash | None:
         if commit.hash not in self._values:

@@ -6,11 +6,11 @@ import threading
 from typing import Any, Generic, Protocol
 from weakref import WeakSet
 
-from ..backend import Moving, Reader
+from ..backend import Collecting, Moving, Reader
 from ..contents import Bytes
 from ..errors import DecodeError
 from ..hash import Hash
-from ..objects import Objects
+from ..objects import Kind, Objects
 from ..schema import Schema
 from ..types import C2, M2, C, M
 from .lazy import Counters, Leaf, Pool, Pruned, RepoSource, Source, Stored
@@ -22,7 +22,7 @@ class Home(Generic[C, M]):
     """The surroundings of a tree. `repo` is None for trees that were made in memory, without a store."""
 
     __slots__ = (
-        *("_lock", "_moving", "_sources", "codec", "counters", "encode"),
+        *("_collecting", "_lock", "_moving", "_sources", "codec", "counters", "encode"),
         *("plain", "pruned", "repo", "schema", "steps", "void"),
     )
 
@@ -37,6 +37,7 @@ class Home(Generic[C, M]):
         self.repo = repo
         """Where `source` last found the objects."""
         self._moving = moving
+        self._collecting: Collecting | None = None
         self._lock = threading.Lock()
         # Those that are still held, by trees from before objects moved.
         self._sources: WeakSet[RepoSource] = WeakSet(() if repo is None else (repo,))
@@ -51,7 +52,21 @@ class Home(Generic[C, M]):
         """The home of the trees that `reader`, such as an open backend, holds."""
         moving = reader if isinstance(reader, Moving) else None
         present = reader if moving is None else moving.reader
-        return Home(schema, RepoSource(schema.codec, present, Counters()), moving)
+        home = Home(schema, RepoSource(schema.codec, present, Counters()), moving)
+        home._collecting = reader if isinstance(reader, Collecting) else None
+        return home
+
+    def past(self, parents: tuple[Hash, ...]) -> tuple[Hash, ...]:
+        """`parents` of a commit without those that a collection of garbage has cut off, and that are not back since.
+
+        Cost: one read for each that was cut off.
+        """
+        collecting, repo = self._collecting, self.repo
+        shallow = None if collecting is None else collecting.shallow()
+        if not shallow or repo is None or shallow.isdisjoint(parents):
+            return parents
+        source = self.source()
+        return tuple([hash_ for hash_ in parents if hash_ not in shallow or source.holds(Kind.COMMIT, hash_)])
 
     def encode_metadata(self, metadata: M | None) -> bytes | None:
         """The bytes of `metadata`; None for the default and for None."""

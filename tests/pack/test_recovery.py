@@ -16,6 +16,7 @@ import pytest
 
 from irminpy.errors import Corrupted, NotAStore, SchemaMismatch, StorageError, UnsupportedVersion
 from irminpy_pack import Degraded, Pack
+from irminpy_pack.files import Files
 from irminpy_pack.fsck import fsck
 from irminpy_pack.identity import Root
 
@@ -338,3 +339,29 @@ def test_options_that_do_not_exist_are_told(path: Path) -> None:
         Pack.of_uri("x", {"colour": "blue"})
     with pytest.raises(TypeError, match="path"):
         Pack.of_uri("", {})
+
+
+def test_a_segment_that_was_sealed_for_a_batch_that_failed_is_known_to_other_writers(tmp_path: Path) -> None:
+    """The batch for which a segment was begun does not fit on the disk: HEAD names nothing in it."""
+
+    class Full(Files):
+        full = False
+
+        def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> int:
+            if self.full and offset == 64 and len(data) > 64:
+                raise OSError(errno.ENOSPC, "no space")
+            return super().pwrite(fd, data, offset)
+
+    files = Full()
+    with opened(tmp_path / "store", seal=1024, files=files) as one, opened(tmp_path / "store") as two:
+        one.main().set("a", bytes(2000))
+        assert two.main().get("a") == bytes(2000)
+        two.main().set("b", b"1")
+        files.full = True
+        with pytest.raises(StorageError, match="no space"):
+            one.main().set("c", b"1")
+        files.full = False
+        two.main().set("d", b"1")
+        one.main().set("e", b"1")
+    with opened(tmp_path / "store") as repo:
+        assert [step for step, _ in repo.main().list()] == ["a", "b", "d", "e"]

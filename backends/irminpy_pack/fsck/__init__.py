@@ -19,6 +19,7 @@ from irminpy.schema import Schema
 
 from ..files import Files, read_at
 from ..frame import Frame, Framing
+from ..generation import generation_at
 from ..head import HEAD_SIZE, slots
 from ..identity import Identity, Root
 from ..log import Log
@@ -63,7 +64,7 @@ def fsck(
         return report
     if found.rebuilt:
         report.findings.append(Finding("head", root.manifest, None, None, found.rebuilt))
-    for stray in found.strays:
+    for stray in (*found.strays, *found.unborn):
         report.findings.append(
             Finding("stray", stray, None, None, "no segment of this store, left by a dead process")
         )
@@ -106,7 +107,8 @@ class _Check:
             visits += indexes
         place = self.place = self._place(indexes, published)
         if level >= LEVELS.index("graph"):
-            visits.append(Graph(self.schema, self.framing, self.table, self.view, place, frozenset(), report))
+            shallow = self._shallow(self.log)
+            visits.append(Graph(self.schema, self.framing, self.table, self.view, place, shallow, report))
 
         def visit(segment: Segment, at: int, frame: Frame) -> None:
             for one in visits:
@@ -161,6 +163,15 @@ class _Check:
             return places.get(bytes((kind,)) + hash, 0)
 
         return place
+
+    def _shallow(self, log: Log) -> frozenset[bytes]:
+        """Where history was cut off."""
+        flip = self.manifest.flip
+        try:
+            return frozenset(generation_at(log, flip).shallow) if flip else frozenset()
+        except Corrupted as e:
+            self.report.findings.append(Finding("store", self.root.packs, flip, None, str(e)))
+            return frozenset()
 
     def _find(self, hash: bytes) -> int:
         return 0 if self.place is None else self.place(Kind.CONTENTS, hash)

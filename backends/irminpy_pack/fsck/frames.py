@@ -12,7 +12,7 @@ from zlib import crc32
 import msgpack
 
 from ..files import Files
-from ..frame import HEADER, LARGE, REF, TABLE, TRAILER, Frame, Framing
+from ..frame import GENERATION, HEADER, LARGE, REF, TABLE, TRAILER, Frame, Framing
 from ..log import Ref, encode_ref, encode_table
 from ..segment import HEADER_SIZE, Segment, Table
 from ..trailer import TRAILER_SIZE, Tip, Trailer
@@ -167,6 +167,8 @@ class Sweep:
             self._ref_table(segment, at, frame)
         elif frame.kind == REF:
             self._ref(segment, at, frame)
+        elif frame.kind == GENERATION:
+            self._known = False  # what came before are copies: the table that follows says where the refs are
         elif self._visit is not None:
             self._visit(segment, at, frame)
 
