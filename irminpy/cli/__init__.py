@@ -172,3 +172,48 @@ def fsck(ctx: click.Context, options: Options, level: str) -> None:
         for line in text.splitlines():
             output.line(line)
     ctx.exit(status)
+
+
+@main.command()
+@click.option(
+    "--history", "branches", metavar="BRANCH", multiple=True, help="Keep the history of these branches only."
+)
+@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Keep commits at most N parents away.")
+@click.option(
+    "--since", type=click.IntRange(min=0), metavar="SECONDS", help="Keep commits since then, from 1970 on."
+)
+@click.option("--keep", metavar="REV", multiple=True, help="Keep this commit and its history too.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be kept and freed.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def gc(
+    options: Options,
+    branches: tuple[str, ...],
+    depth: int | None,
+    since: int | None,
+    keep: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Drop what no branch leads to, and the history that is not to be kept. Every head stays.
+
+    Readers and writers may go on meanwhile. Interrupted, it has done nothing.
+    """
+    from irminpy.cli.care import collected  # late, as in fsck
+
+    if not (dry_run or yes):
+        click.confirm("What is dropped cannot be had back. Go on?", abort=True, err=True)
+    report = collected(
+        options.store,
+        branches=branches,
+        depth=depth,
+        since=since,
+        keep=keep,
+        dry_run=dry_run,
+        progress=None,
+    )
+    output = Output(options)
+    if options.json:
+        output.record(report.to_json())
+    else:
+        output.line(str(report))

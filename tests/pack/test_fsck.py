@@ -219,3 +219,24 @@ def test_the_command_tells_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     done = run(command, ["--store", f"pack:{path}", "--json", "fsck"])
     assert (done.exit_code, json.loads(done.output)["status"]) == (1, 1)
     assert run(command, ["fsck"]).exit_code == 2
+
+
+def test_the_command_collects_garbage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("irminpy.cli.care.maker_of_uri", lambda uri: Pack(uri.removeprefix("pack:")))
+    made = commits(path, *"abcdef")
+    run = CliRunner().invoke
+    store = ["--store", f"pack:{path}"]
+    tried = run(command, [*store, "--json", "gc", "--depth", "1", "--dry-run"])
+    assert json.loads(tried.output)["commits"] == 2
+    asked = run(command, [*store, "gc", "--depth", "1"], input="n\n")
+    assert asked.exit_code == 1
+    with opened(path) as repo:
+        assert len(list(repo.main().log())) == 6
+    done = run(command, [*store, "gc", "--depth", "1", "--yes", "--keep", made[0].hex()[:12]])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("kept")
+    with opened(path) as repo:
+        assert [commit.hash for commit in repo.main().log()] == [made[5], made[4]]
+        assert repo.find_commit(made[0]) is not None
+        assert repo.find_commit(made[2]) is None
+    assert fsck(str(path), SCHEMA).ok
