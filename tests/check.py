@@ -113,7 +113,7 @@ def traces(fix: bool) -> None:
 
 def tests(fix: bool) -> None:
     """The tests, doctests, README and examples."""
-    output = tool("pytest", "-q")
+    output = tool("pytest", "-q", "-n", "auto")
     for line in output.splitlines():
         if line.startswith("deselected") or re.match(r"\d+ passed", line):
             print(f"         {line}")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("quick", max_examples=50, deadline=None)
-settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("deep", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("IRMINPY_PROFILE", "quick"))
 

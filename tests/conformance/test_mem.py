@@ -48,7 +48,7 @@ class TestTreesInMemory(TreeSuite):
 
 
 class TestStoresInMemory(StoreSuite):
-    increments = 250 if PROFILE == "quick" else 1000
+    increments = 100 if PROFILE == "quick" else 1000
 
     @pytest.fixture
     def maker(self) -> Maker:

@@ -70,7 +70,7 @@ class TestTreesInAMinimalPack(TestTreesInAPack):
 
 
 class TestStoresInAPack(StoreSuite):
-    increments = 25 if PROFILE == "quick" else 1000
+    increments = {"quick": 10, "ci": 50}.get(PROFILE, 1000)
 
     @pytest.fixture
     def maker(self, tmp_path: Path) -> Maker:
@@ -78,7 +78,7 @@ class TestStoresInAPack(StoreSuite):
 
 
 class TestStoresInAMinimalPack(StoreSuite):
-    increments = 25 if PROFILE == "quick" else 1000
+    increments = {"quick": 10, "ci": 50}.get(PROFILE, 1000)
 
     @pytest.fixture
     def maker(self, tmp_path: Path) -> Maker:
@@ -105,7 +105,7 @@ class TestSyncFromAMinimalPackToAPack(SyncSuite):
         return Pack(str(tmp_path / "other"), durability="none")
 
 
-EXAMPLES = settings(max_examples=10 if PROFILE == "quick" else settings().max_examples)
+EXAMPLES = settings(max_examples={"quick": 10, "ci": 25}.get(PROFILE, settings().max_examples))
 
 
 @pytest.mark.parametrize("index", ["always", "minimal"])

@@ -216,15 +216,15 @@ def test_a_bomb_is_refused_soon_and_with_little_memory(domain: bytes, bomb: byte
     codec = FlatNative().bind(BLAKE3()) if domain == b"flat N" else CODEC
     decode = codec.decode_commit if domain == b"C" else codec.decode_node
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.thread_time()  # not what others do to the machine meanwhile
     try:
         with pytest.raises(DecodeError) as caught:
             decode(domain[-1:] + bomb)
-        took = time.perf_counter() - start
+        took = time.thread_time() - start
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert took < 2
+    assert took < 5
     assert peak < (2 << 20) + 20 * len(bomb)
     assert len(str(caught.value)) < 1000
 
