@@ -38,6 +38,7 @@ TREE: dict[str, Any] = {
         "RemoteError": {},
         "StorageError": {
             "Closed": {},
+            "Forked": {},
             "ReadOnly": {},
             "Locked": {},
             "Corrupted": {},
@@ -77,6 +78,7 @@ ONE_OF_EACH: list[IrminError] = [
     errors.RemoteError("http://example.org", "a reason"),
     errors.StorageError("a reason"),
     errors.Closed("repo"),
+    errors.Forked("the pack store"),
     errors.ReadOnly("repo"),
     errors.Locked("/x", 17),
     errors.Locked("/x"),

@@ -174,7 +174,7 @@ class Environment:
         env = self._open_lmdb()
         try:
             env.reader_check()  # slots of processes that were killed
-            objects, meta = _table(env, b"objects"), _table(env, b"meta")
+            objects, meta = _tables(env)
             if objects is not None and meta is not None:
                 return _Connection(env, objects, meta)
             # One that has never seen a transaction was about to be made, perhaps by somebody who was killed.
@@ -394,6 +394,15 @@ class Environment:
             if self._connection is not None:
                 _abandoned.append(self._connection)
             self._connection = None
+
+
+def _tables(env: lmdb.Environment) -> tuple[Table | None, Table | None]:
+    """The tables `objects` and `meta`, where there are such."""
+    while True:
+        try:
+            return _table(env, b"objects"), _table(env, b"meta")
+        except lmdb.MapResizedError:
+            env.set_mapsize(0)  # another process made it longer after this one had read how long it is
 
 
 def _table(env: lmdb.Environment, name: bytes) -> Table | None:

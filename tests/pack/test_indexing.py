@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from irminpy import Hash
+from irminpy.objects import Kind
 from irminpy_pack.fsck import fsck
 from irminpy_pack.identity import Root
 
@@ -46,8 +47,8 @@ def test_each_strategy_keeps_its_own_index_and_a_store_changes_between_them(path
     for index in ("always", "minimal", "always"):
         with opened(path, index=index) as repo:
             assert [repo.commit(hash_).hash for hash_ in made] == made
-            value = repo.find_key(repo.main().tree().get_tree("k/a"))
-            assert (value is not None) == (index == "always")
+            (found,) = repo._opened.backend.find_keys(Kind.NODE, [repo.main().tree().hash()])
+            assert (found is not None) == (index == "always")
     assert sorted(entry.name for entry in (path / "index").iterdir()) == ["1-always", "1-minimal"]
     assert fsck(str(path), SCHEMA).ok
 
@@ -77,7 +78,7 @@ def test_a_damaged_index_never_makes_a_wrong_answer(path: Path) -> None:
     made = commits(path, *(str(i) for i in range(30)))
     data = path / "index" / "1-always" / "data.mdb"
     good = data.read_bytes()
-    for at in range(0, len(good), 997):
+    for at in range(0, len(good), 4801):
         bad = bytearray(good)
         bad[at] ^= 0x41
         data.write_bytes(bad)
