@@ -55,6 +55,9 @@ class Node(NamedTuple):
     """Position to encoded metadata, for the entries of kind `CONTENTS_META` only."""
     words: bytes = b""
     """The words of the entries, joined; empty where nothing is known. No part of what the directory is."""
+    head: bytes = b""
+    """The canonical bytes up to `hashes`, if these come last and all at once; empty if that is not so, or not known.
+    An edit that changes nothing but hashes begins with them."""
 
     @property
     def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -103,6 +106,8 @@ class Inode(NamedTuple):
     """The hashes of the buckets, joined."""
     words: bytes = b""
     """The words of the buckets, as in `Node`."""
+    head: bytes = b""
+    """The canonical bytes up to `hashes`, as in `Node`."""
 
     @property
     def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -346,7 +346,11 @@ def apply(
         buckets = bytes(sorted(counts))
         old = dict(zip(record.buckets, record.children(), strict=True))
         column = b"".join([patches.get(digit) or old[digit] for digit in buckets])
-    data = codec.encode_inode(record.depth, buckets, [counts[digit] for digit in buckets], column)
+    sizes = [counts[digit] for digit in buckets]
+    if record.head and buckets == record.buckets and sizes == record.counts:
+        data = record.head + column
+    else:
+        data = codec.encode_inode(record.depth, buckets, sizes, column)
     return _put(codec, nodes, data), total
 
 
@@ -364,7 +368,8 @@ def _apply_flat(
             patches.append((i, entry[1:]))
         else:
             column = patch_column(record.hashes, size, patches)
-            return _put(codec, nodes, codec.encode_node(list(index), kinds, column, [])), len(index)
+            data = record.head + column if record.head else codec.encode_node(list(index), kinds, column, [])
+            return _put(codec, nodes, data), len(index)
     items = dict(record.entries())
     for step, entry in changes.items():
         if entry is None:

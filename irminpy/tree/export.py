@@ -111,7 +111,7 @@ class _Gathering:
             self._behind(Kind.NODE, hash_, pool, word)
             return
         self.stack.append(partial(self.objects.nodes.__setitem__, hash_, data))
-        record = pool.decode_node(hash_, data)
+        record = pool.load_node(hash_, data)
         if type(record) is Inode:
             self.stack.extend(partial(self._node, part, child) for child in record.children())
             return
@@ -196,7 +196,7 @@ class _Gathering:
             self.objects.contents[hash_] = data
             return
         self.stack.append(partial(self.objects.nodes.__setitem__, hash_, data))
-        record = source.decode_node(hash_, data)
+        record = source.load_node(hash_, data)
         where = located(record.hashes, words)
         if type(record) is Inode:
             below = [(Kind.NODE, child) for child in record.children()]

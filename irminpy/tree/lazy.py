@@ -132,17 +132,17 @@ class Source(ABC):
         """True if what is read from here is stored in a repository."""
         return True
 
-    def decode_node(self, hash: bytes, data: bytes) -> Record:
-        """The node with bytes `data`; Corrupted if they are not canonical, since their hash was right."""
+    def load_node(self, hash: bytes, data: bytes, words: bytes = b"") -> Record:
+        """The node with bytes `data`, whose hash is right; Corrupted if they are no node (decision 023)."""
         if hash == self.codec.empty:
             return EMPTY
         try:
-            return self.codec.decode_node(data)
+            return self.codec.load_node(data, words)
         except DecodeError as e:
             raise Corrupted("", None, Hash(hash), str(e)) from e
 
     def decode_contents(self, hash: bytes, data: bytes) -> bytes:
-        """As `decode_node`, for contents."""
+        """As `load_node`, for contents."""
         try:
             return self.codec.decode_contents(data)
         except DecodeError as e:
@@ -195,7 +195,7 @@ class RepoSource(Source):
             if found is None:
                 raise DanglingHash("a directory", Hash(hash))
             data, words = found
-            record = _located(hash, self.decode_node(hash, data), words)
+            record = self.load_node(hash, data, words)
             self._cache.add(hash, record)
         return record
 
@@ -226,16 +226,6 @@ class RepoSource(Source):
     def clear(self) -> None:
         """Forget all decoded nodes."""
         self._cache.clear()
-
-
-def _located(hash: bytes, record: Record, words: bytes) -> Record:
-    """`record` with the words of its children."""
-    if not words:
-        return record
-    n = len(record.index) if type(record) is Node else len(record.counts)
-    if len(words) != 8 * n:
-        raise Corrupted("", None, Hash(hash), f"{n} children with {len(words) / 8:g} words")
-    return record._replace(words=words)
 
 
 def _weight(record: Record) -> int:
@@ -314,7 +304,7 @@ class Pool(Source):
                 if self.locates:
                     return self.parent.node(hash, word or self.word(hash))
                 return self.parent.node(hash)
-            record = _located(hash, self.decode_node(hash, data), self.objects.hints.get(hash, b""))
+            record = self.load_node(hash, data, self.objects.hints.get(hash, b""))
             self._records.add(hash, record)
         return record
 

@@ -56,7 +56,7 @@ def _needed(root: Stored, pool: Pool) -> Objects:
                 objects.words[hash_] = word
             continue
         stack.append((hash_, data))
-        record = pool.decode_node(hash_, data)
+        record = pool.load_node(hash_, data)
         if type(record) is Inode:
             stack.extend((child, None) for child in record.children())
             continue
