@@ -68,6 +68,10 @@ class Node(NamedTuple):
         """Where the child at position `i` lies; 0 if it is not known."""
         return int.from_bytes(self.words[8 * i : 8 * i + 8], "little")
 
+    def located(self, words: bytes) -> Node:
+        """The same with other words."""
+        return Node(self.index, self.kinds, self.hashes, self.metadata, words, self.head)
+
     def entry(self, step: str) -> bytes | None:
         """The entry bound to `step` as bytes (kind, hash, metadata), or None."""
         i = self.index.get(step)
@@ -117,6 +121,10 @@ class Inode(NamedTuple):
     def word(self, i: int) -> int:
         """Where bucket number `i` lies; 0 if it is not known."""
         return int.from_bytes(self.words[8 * i : 8 * i + 8], "little")
+
+    def located(self, words: bytes) -> Inode:
+        """The same with other words."""
+        return Inode(self.depth, self.buckets, self.counts, self.hashes, words, self.head)
 
     def child(self, i: int) -> bytes:
         """The hash of bucket number `i` (a position, not a digit)."""

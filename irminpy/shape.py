@@ -305,16 +305,18 @@ def apply(
     record: Record,
     changes: Mapping[str, bytes | None],
     depth: int = 0,
+    made: dict[bytes, Record] | None = None,
 ) -> tuple[bytes, int]:
     """(hash, count) of `record` with `changes` applied: an entry binds its step, None unbinds it.
 
     Only nodes on the way to a change are read and written, and those of a subtree that shrinks to a flat
     object.
-    New objects are added to `nodes`, children first; the empty directory only if it is the result. Raises
-    DepthExceeded as `build`.
+    New objects are added to `nodes`, children first; the empty directory only if it is the result. Those that
+    differ from the old ones in nothing but hashes are added to `made`, decoded, without words. Raises DepthExceeded
+    as `build`.
     """
     if type(record) is Node:
-        return _apply_flat(codec, nodes, record, changes, depth)
+        return _apply_flat(codec, nodes, record, changes, depth, made)
     groups: dict[int, dict[str, bytes | None]] = {}
     steps = list(changes)
     for digit, rows in enumerate(codec.split(steps, codec.keys(steps), range(len(steps)), record.depth)):
@@ -326,7 +328,7 @@ def apply(
     for digit, group in groups.items():
         i = record.buckets.find(digit)
         child = bucket(load, record, i) if i >= 0 else EMPTY
-        hash_, count = apply(codec, load, nodes, child, group, record.depth + 1)
+        hash_, count = apply(codec, load, nodes, child, group, record.depth + 1, made)
         if count:
             counts[digit] = count
             patches[digit] = hash_
@@ -348,14 +350,20 @@ def apply(
         column = b"".join([patches.get(digit) or old[digit] for digit in buckets])
     sizes = [counts[digit] for digit in buckets]
     if record.head and buckets == record.buckets and sizes == record.counts:
-        data = record.head + column
-    else:
-        data = codec.encode_inode(record.depth, buckets, sizes, column)
-    return _put(codec, nodes, data), total
+        hash_ = _put(codec, nodes, record.head + column)
+        if made is not None:
+            made[hash_] = Inode(record.depth, buckets, sizes, column, b"", record.head)
+        return hash_, total
+    return _put(codec, nodes, codec.encode_inode(record.depth, buckets, sizes, column)), total
 
 
 def _apply_flat(
-    codec: Codec, nodes: dict[bytes, bytes], record: Node, changes: Mapping[str, bytes | None], depth: int
+    codec: Codec,
+    nodes: dict[bytes, bytes],
+    record: Node,
+    changes: Mapping[str, bytes | None],
+    depth: int,
+    made: dict[bytes, Record] | None,
 ) -> tuple[bytes, int]:
     index, kinds, size = record.index, record.kinds, codec.hash_size
     if not record.metadata:
@@ -368,8 +376,12 @@ def _apply_flat(
             patches.append((i, entry[1:]))
         else:
             column = patch_column(record.hashes, size, patches)
-            data = record.head + column if record.head else codec.encode_node(list(index), kinds, column, [])
-            return _put(codec, nodes, data), len(index)
+            if not record.head:
+                return _put(codec, nodes, codec.encode_node(list(index), kinds, column, [])), len(index)
+            hash_ = _put(codec, nodes, record.head + column)
+            if made is not None:
+                made[hash_] = Node(index, kinds, column, record.metadata, b"", record.head)
+            return hash_, len(index)
     items = dict(record.entries())
     for step, entry in changes.items():
         if entry is None:

@@ -35,8 +35,10 @@ def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bo
     `clear` drops what is in memory; without it, what was written stays at hand and is read from there.
     """
     source: Source = target
+    own = root.source
+    if isinstance(own, Pool):
+        target.keep(own.records.iter(), objects)
     if not clear:
-        own = root.source
         if own is target or (isinstance(own, Pool) and own.saved and own.base_repo() is target):
             return root
         if objects.nodes or objects.contents:

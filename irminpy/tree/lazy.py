@@ -14,11 +14,11 @@ from reprlib import repr as brief
 from typing import Any, NamedTuple, final
 
 from ..backend import Locating, Reader
+from ..cache import Cache
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec
 from ..hash import Hash
 from ..key import Key
-from ..lru import Lru
 from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Place, Record, entry_of, place_of
 
@@ -172,7 +172,7 @@ class RepoSource(Source):
         self.origin = object() if origin is None else origin
         """The same for all sources of one open repository."""
         # Weighed by entries: a decoded node costs memory in proportion to them.
-        self._cache: Lru[bytes, Record] = Lru(cache * 16, weigh=_weight)
+        self._cache: Cache[bytes, Record] = Cache(cache * 16, weigh=_weight)
 
     def renewed(self, reader: Reader) -> RepoSource:
         """The source of the same repository where `reader` reads."""
@@ -223,6 +223,15 @@ class RepoSource(Source):
         """Where the object of `key` lies; 0 if that is not known."""
         return 0 if self._locating is None else self._locating.word(key)
 
+    def keep(self, records: Iterator[tuple[bytes, Record]], objects: Objects) -> None:
+        """Read those `records` no more whose `objects` were just written: they are known."""
+        hints, nodes, add = objects.hints, objects.nodes, self._cache.add
+        for hash, record in records:
+            if hash in nodes:
+                words = hints.get(hash, b"")
+                if words or self._locating is None:
+                    add(hash, record.located(words))
+
     def clear(self) -> None:
         """Forget all decoded nodes."""
         self._cache.clear()
@@ -269,7 +278,7 @@ class Pool(Source):
     directories in memory hold themselves.
     """
 
-    __slots__ = ("_records", "_saved", "floor", "objects", "parent", "whole", "words")
+    __slots__ = ("_saved", "floor", "objects", "parent", "records", "whole", "words")
 
     def __init__(
         self,
@@ -288,12 +297,13 @@ class Pool(Source):
         """None if the pool may hold objects that were superseded."""
         self.floor = 0
         """How many objects were needed when superseded ones were last left behind."""
-        self._records: Lru[bytes, Record] = Lru(1 << 20, weigh=_weight)
+        self.records: Cache[bytes, Record] = Cache(1 << 20, weigh=_weight)
+        """Nodes of the pool, decoded."""
         self._saved = False
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The decoded node, from the pool or from behind it."""
-        record = self._records.find(hash)
+        record = self.records.find(hash)
         if record is None:
             data = self.objects.nodes.get(hash)
             if data is None:
@@ -305,7 +315,7 @@ class Pool(Source):
                     return self.parent.node(hash, word or self.word(hash))
                 return self.parent.node(hash)
             record = self.load_node(hash, data, self.objects.hints.get(hash, b""))
-            self._records.add(hash, record)
+            self.records.add(hash, record)
         return record
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:

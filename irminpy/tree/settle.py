@@ -110,7 +110,10 @@ class _Few:
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = ("codec", "counters", "few", "jobs", "keep", "objects", "parts", "pools", "values", "words")
+    __slots__ = (
+        *("codec", "counters", "few", "jobs", "keep", "made"),
+        *("objects", "parts", "pools", "values", "words"),
+    )
 
     def __init__(self, void: Source, *, keep: bool) -> None:
         self.codec = void.codec
@@ -120,6 +123,8 @@ class _Settling:
         self.few = _Few()
         self.values: list[bytes] = []
         self.objects = Objects()
+        self.made: dict[bytes, Record] = {}
+        """Some of the nodes in `objects`, decoded."""
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
         # Per repository, by id: where what new nodes may point at lies.
@@ -150,6 +155,8 @@ class _Settling:
         bases = {id(base): base for base in [_base(parent) for parent in parents]}
         exact = len(bases) <= 1 and all(parent.saved for parent in parents)
         for pool in self.pools.values():
+            for hash_, record in self.made.items():
+                pool.records.add(hash_, record)
             if exact:
                 pool.floor = len(pool.objects)  # none of them is superseded
                 base = next(iter(bases.values()), None)
@@ -284,11 +291,11 @@ class _Settling:
             return apply(codec, _nothing, nodes, EMPTY, entries)[0]
         record = base.record()
         if not base.source.locates:
-            return apply(codec, base.source.node, nodes, record, entries)[0]
+            return apply(codec, base.source.node, nodes, record, entries, 0, self.made)[0]
         # New nodes go on pointing at most of what the old ones point at.
         words = self._words(_base(base.source))
         words.update(located(record.hashes, record.words))
-        return apply(codec, _noting(base.source.node, words), nodes, record, entries)[0]
+        return apply(codec, _noting(base.source.node, words), nodes, record, entries, 0, self.made)[0]
 
     def _words(self, base: Source | None) -> dict[bytes, int]:
         return self.words.setdefault(id(base), {})
