@@ -179,7 +179,8 @@ class Objects:
     """Where objects lie that are not in here but that these nodes point at, as far as the backend said so; after
     a write also where these objects lie now. By hash."""
     hints: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """After a write the words of the children of each node, in the order of its hashes, as in `Node.words`."""
+    """The words of the children of a node, in the order of its hashes, as in `Node.words`: before a write of some
+    nodes, and 0 for children that may be in here; after it of all."""
     reader: object = None
     """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
 

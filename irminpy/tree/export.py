@@ -66,9 +66,10 @@ class _Gathering:
         if type(root) is Stored and isinstance(root.source, Pool) and self._whole(root):
             pool = root.source
             if pool.whole is not None and not pool.whole.parts and root.hash != pool.codec.empty:
-                # The words are copied: a write adds to them.
-                words, reader = dict(pool.whole.words), self.target.reader
-                return Objects(pool.objects.contents, pool.objects.nodes, words=words, reader=reader)
+                # A write adds to words and hints, so that these are no other's.
+                objects = Objects(pool.objects.contents, pool.objects.nodes, reader=self.target.reader)
+                pool.whole.put(objects)
+                return objects
         stack = self.stack
         self._push(root)
         while stack:
@@ -90,7 +91,7 @@ class _Gathering:
         if self._whole(part):
             assert source.whole is not None
             # All of the pool belongs to this directory: no need to look at it piece by piece.
-            self.objects.words.update(source.whole.words)
+            self.objects.words.update(source.whole.words.all())
             self.stack.append(partial(self.objects.update, source.objects))
             for child in source.whole.parts:
                 self._push(child)

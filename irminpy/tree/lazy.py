@@ -21,6 +21,7 @@ from ..hash import Hash
 from ..key import Key
 from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Place, Record, entry_of, place_of
+from .words import Words
 
 __all__ = [
     "ABSENT",
@@ -202,14 +203,10 @@ class RepoSource(Source):
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """The contents; one read."""
         self.counters.contents_find += 1
-        if self._locating is None:
-            data = self.reader.read(Kind.CONTENTS, Hash(hash))
-        else:
-            found = self._locating.load(Kind.CONTENTS, hash, word)
-            data = None if found is None else found[0]
-        if data is None:
+        found = self.fetch(Kind.CONTENTS, hash, word)
+        if found is None:
             raise DanglingHash("contents", Hash(hash))
-        return self.decode_contents(hash, data)
+        return self.decode_contents(hash, found[0])
 
     def holds(self, kind: Kind, hash: bytes) -> bool:
         """True if the object is found by its hash; a look-up or a read."""
@@ -225,12 +222,11 @@ class RepoSource(Source):
 
     def keep(self, records: Iterator[tuple[bytes, Record]], objects: Objects) -> None:
         """Read those `records` no more whose `objects` were just written: they are known."""
-        hints, nodes, add = objects.hints, objects.nodes, self._cache.add
         for hash, record in records:
-            if hash in nodes:
-                words = hints.get(hash, b"")
-                if words or self._locating is None:
-                    add(hash, record.located(words))
+            if hash in objects.nodes:
+                words = objects.hints.get(hash, b"")
+                if words or not self.locates:
+                    self._cache.add(hash, record.located(words) if words else record)
 
     def clear(self) -> None:
         """Forget all decoded nodes."""
@@ -267,8 +263,16 @@ class Whole(NamedTuple):
     """What of it is elsewhere, and was in memory when it was settled."""
     base: Source | None
     """The one repository, or None, that holds all the rest."""
-    words: dict[bytes, int]
+    words: Words
     """Where that lies in `base`, if it has words."""
+    hints: dict[bytes, bytes]
+    """For nodes whose children were known before, the words of those that did not change, and 0 for the others."""
+
+    def put(self, objects: Objects) -> None:
+        """Note in `objects`, which takes in those of the pool, where the rest lies."""
+        objects.hints.update(self.hints)
+        if not self.hints.keys() >= objects.nodes.keys():
+            objects.words.update(self.words.all())
 
 
 class Pool(Source):
@@ -286,12 +290,12 @@ class Pool(Source):
         counters: Counters,
         objects: Objects,
         parent: Source | None,
-        words: dict[bytes, int] | None = None,
+        words: Words | None = None,
     ) -> None:
         super().__init__(codec, counters, locates=parent is not None and parent.locates)
         self.objects = objects
         self.parent = parent
-        self.words: dict[bytes, int] = {} if words is None else words
+        self.words = Words() if words is None else words
         """Where the repository behind holds what nodes of this pool point at; not what pools behind it know."""
         self.whole: Whole | None = None
         """None if the pool may hold objects that were superseded."""
@@ -333,7 +337,7 @@ class Pool(Source):
         """Where an object lies that is not in memory but that nodes of this pool, or behind it, point at; else 0."""
         source: Source | None = self
         while isinstance(source, Pool):
-            word = source.words.get(hash)
+            word = source.words.find(hash)
             if word:
                 return word
             source = source.parent
@@ -559,7 +563,7 @@ class Stored(Part):
         """What `step` is bound to, unread, or None."""
         child = self.now.get(step)
         if child is None:
-            place = self.place(step, cache=cache)
+            place = place_of(self.source.codec, self.source.node, self.record(cache=cache), step)
             if place is None:
                 return None
             child = self.open(*place)

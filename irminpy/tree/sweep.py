@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..objects import DIRECTORY, Inode, Kind, Objects
 from .lazy import Pool, Source, Stored
+from .words import Words
 
 __all__ = ["swept"]
 
@@ -33,7 +34,7 @@ def swept(root: Stored) -> Stored:
     if total <= _FEW + 2 * floor:
         return root
     objects = _needed(root, pool)
-    fresh = Pool(pool.codec, pool.counters, objects, source, objects.words)
+    fresh = Pool(pool.codec, pool.counters, objects, source, Words(objects.words))
     fresh.floor = len(objects)
     return Stored(root.hash, fresh, None, root.pins)
 
