@@ -39,7 +39,7 @@ INNER: dict[str, tuple[str, ...]] = {
     "contents": ("protocol", "nesting", "plain", "json", "msgpack"),
     "formats": ("format", "native", "flat", "irmin", "tezos", "git"),
     "tree": (
-        *("words", "lazy", "stage", "settle", "sweep", "edit", "listing", "home", "read"),
+        *("counters", "words", "lazy", "stage", "settle", "sweep", "edit", "listing", "home", "read"),
         *("fold", "stats", "concrete", "clear", "view", "walk"),
         *("diff", "merge", "export", "tree"),
     ),

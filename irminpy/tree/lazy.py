@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
-from reprlib import repr as brief
 from typing import Any, NamedTuple, final
 
 from ..backend import Locating, Reader
@@ -21,6 +19,7 @@ from ..hash import Hash
 from ..key import Key
 from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Place, Record, entry_of, place_of
+from .counters import Counters
 from .words import Words
 
 __all__ = [
@@ -50,52 +49,6 @@ class Part:
 
 Child = bytes | Part
 """Contents with default metadata whose value is in memory are plain `bytes`: no object per binding."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """How often a repository was read and written, in objects, since it was opened or `reset`."""
-
-    contents_find: int = 0
-    """Contents objects read."""
-    contents_add: int = 0
-    """Contents objects written."""
-    contents_hash: int = 0
-    """Contents objects hashed."""
-    contents_mem: int = 0
-    """Look-ups of a contents key by hash."""
-    node_find: int = 0
-    """Directory objects and inner nodes read."""
-    node_add: int = 0
-    """Directory objects and inner nodes written."""
-    node_hash: int = 0
-    """Directories hashed."""
-    node_mem: int = 0
-    """Look-ups of a directory key by hash."""
-
-    def reset(self) -> None:
-        """Set all to zero."""
-        for field in fields(self):
-            setattr(self, field.name, 0)
-
-    def to_json(self) -> dict[str, int]:
-        """Name to number."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(value: Any) -> Counters:
-        """The inverse of `to_json`; DecodeError for anything else."""
-        try:
-            counters = Counters(**value)
-        except TypeError:
-            raise DecodeError("counters", f"{brief(value):.80}", None) from None
-        if any(type(n) is not int or n < 0 for n in asdict(counters).values()):
-            raise DecodeError("counters", f"{brief(value):.80}", None)
-        return counters
-
-    def dump(self) -> str:
-        """One line per counter that is not zero, for people."""
-        return "\n".join(f"{name:>16} {n}" for name, n in asdict(self).items() if n)
 
 
 class Source(ABC):
@@ -150,6 +103,9 @@ class Source(ABC):
             raise Corrupted("", None, Hash(hash), str(e)) from e
 
 
+_VALUES = 8 << 20  # bytes of values that a repository whose objects have words keeps at hand
+
+
 class RepoSource(Source):
     """The objects of an open repository as one reader gives them, with a bounded cache of decoded nodes.
 
@@ -157,7 +113,7 @@ class RepoSource(Source):
     same `origin`; trees that read from this one keep it, and with it the reader.
     """
 
-    __slots__ = ("__weakref__", "_cache", "_locating", "origin", "reader")
+    __slots__ = ("__weakref__", "_cache", "_locating", "_values", "origin", "reader")
 
     def __init__(
         self,
@@ -174,6 +130,7 @@ class RepoSource(Source):
         """The same for all sources of one open repository."""
         # Weighed by entries: a decoded node costs memory in proportion to them.
         self._cache: Cache[bytes, Record] = Cache(cache * 16, weigh=_weight)
+        self._values: Cache[bytes, bytes] = Cache(_VALUES, weigh=_length)
 
     def renewed(self, reader: Reader) -> RepoSource:
         """The source of the same repository where `reader` reads."""
@@ -201,12 +158,18 @@ class RepoSource(Source):
         return record
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
-        """The contents; one read."""
-        self.counters.contents_find += 1
-        found = self.fetch(Kind.CONTENTS, hash, word)
-        if found is None:
-            raise DanglingHash("contents", Hash(hash))
-        return self.decode_contents(hash, found[0])
+        """The contents; at most one read."""
+        # Without words the backend has them in memory, or is asked each time.
+        value = self._values.find(hash) if word else None
+        if value is None:
+            self.counters.contents_find += 1
+            found = self.fetch(Kind.CONTENTS, hash, word)
+            if found is None:
+                raise DanglingHash("contents", Hash(hash))
+            value = self.decode_contents(hash, found[0])
+            if word:
+                self._values.add(hash, value)
+        return value
 
     def holds(self, kind: Kind, hash: bytes) -> bool:
         """True if the object is found by its hash; a look-up or a read."""
@@ -229,8 +192,13 @@ class RepoSource(Source):
                     self._cache.add(hash, record.located(words) if words else record)
 
     def clear(self) -> None:
-        """Forget all decoded nodes."""
+        """Forget all decoded nodes and values."""
         self._cache.clear()
+        self._values.clear()
+
+
+def _length(value: bytes) -> int:
+    return 128 + len(value)
 
 
 def _weight(record: Record) -> int:
