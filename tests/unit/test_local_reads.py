@@ -37,7 +37,7 @@ columns = st.integers(0, 2).flatmap(
 
 
 def packed(domain: bytes, row: object) -> bytes:
-    return domain + msgpack.packb(row)
+    return domain + bytes(msgpack.packb(row))
 
 
 @given(st.sampled_from([b"N", b"I", b"B", b""]), json_like | columns, st.binary(max_size=2))
