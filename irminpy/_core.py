@@ -30,6 +30,8 @@ __all__ = [
     "encode_commit",
     "encode_inode",
     "encode_node",
+    "load_inode",
+    "load_node",
     "patch_column",
 ]
 
@@ -195,6 +197,30 @@ def decode_node(
     return index, kinds, hashes, metadata
 
 
+def load_node(
+    data: bytes, hash_size: int, leaf: int, empty: bytes
+) -> tuple[dict[str, int], bytes, bytes, dict[int, bytes], bytes]:
+    """What `decode_node` gives for bytes that were checked when they were stored, and those before the hashes.
+
+    Types and lengths are looked at, so that the columns can be used; not the order, nor whether the encoding is the
+    shortest. The last item is empty where the hashes do not come last. Raises ValueError as `decode_node`.
+    """
+    row = _rows(data, b"N", leaf)
+    if len(row) == 3:
+        steps, kinds, hashes = row
+        if type(kinds) is bytes and type(hashes) is bytes and _is_list(steps):
+            n, size = len(kinds), len(hashes)
+            if len(steps) == n <= leaf and size == n * hash_size and not kinds.strip(b"\0\1"):
+                try:
+                    "".join(steps)
+                except TypeError:
+                    raise ValueError("a step is no str") from None
+                index = dict(zip(steps, range(n), strict=True))
+                if len(index) == n:
+                    return index, kinds, hashes, {}, data[: len(data) - size]
+    return *decode_node(data, hash_size, leaf, empty), b""
+
+
 def children(data: bytes, hash_size: int) -> bytes:
     """The joined hashes in a node or inode, in order: its last column, or the last but one with metadata.
 
@@ -249,6 +275,28 @@ def decode_inode(
     if encode_inode(fanout, leaf, depth, buckets, counts, hashes) != data:
         raise ValueError("not the shortest encoding")
     return depth, buckets, counts, hashes
+
+
+def load_inode(
+    data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes
+) -> tuple[int, bytes, list[int], bytes, bytes]:
+    """What `decode_inode` gives for bytes that were checked when they were stored, and those before the hashes.
+
+    As `load_node`.
+    """
+    row = _rows(data, b"I", fanout)
+    if len(row) == 6 and row[0] == fanout and row[1] == leaf:
+        depth, buckets, counts, hashes = row[2:]
+        if type(depth) is int and type(buckets) is bytes and type(hashes) is bytes and _is_list(counts):
+            k, size = len(buckets), len(hashes)
+            if 0 <= depth < digits and k == len(counts) and k and size == k * hash_size:
+                try:
+                    usable = min(counts) > 0 and leaf < sum(counts) <= _INT64_MAX and type(sum(counts)) is int
+                except TypeError:
+                    raise ValueError("a bucket whose count is no number") from None
+                if usable:
+                    return depth, buckets, counts, hashes, data[: len(data) - size]
+    return *decode_inode(data, hash_size, fanout, leaf, digits, empty), b""
 
 
 def decode_commit(

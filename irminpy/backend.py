@@ -148,8 +148,9 @@ class Locating(Reader, Protocol):
     believed: what it leads to counts only if it has the hash that was asked for. Who reads a node hands its words
     on to whoever reads its children, so that an object need not be found by its hash.
 
-    `Backend.write` of such a backend is given the words of children that are not in the batch, in
-    `Objects.words`. It adds those of the objects it wrote, and the columns of their nodes to `Objects.hints`.
+    `Backend.write` of such a backend is given the words of children that are not in the batch, in the columns
+    that `Objects.hints` has of some nodes or else in `Objects.words`. It adds the words of the objects it wrote, and
+    the columns of all their nodes.
     """
 
     def load(self, kind: Kind, hash: bytes, word: int, /) -> tuple[bytes, bytes] | None:

@@ -55,6 +55,9 @@ class Node(NamedTuple):
     """Position to encoded metadata, for the entries of kind `CONTENTS_META` only."""
     words: bytes = b""
     """The words of the entries, joined; empty where nothing is known. No part of what the directory is."""
+    head: bytes = b""
+    """The canonical bytes up to `hashes`, if these come last and all at once; empty if that is not so, or not known.
+    An edit that changes nothing but hashes begins with them."""
 
     @property
     def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -64,6 +67,10 @@ class Node(NamedTuple):
     def word(self, i: int) -> int:
         """Where the child at position `i` lies; 0 if it is not known."""
         return int.from_bytes(self.words[8 * i : 8 * i + 8], "little")
+
+    def located(self, words: bytes) -> Node:
+        """The same with other words."""
+        return Node(self.index, self.kinds, self.hashes, self.metadata, words, self.head)
 
     def entry(self, step: str) -> bytes | None:
         """The entry bound to `step` as bytes (kind, hash, metadata), or None."""
@@ -103,6 +110,8 @@ class Inode(NamedTuple):
     """The hashes of the buckets, joined."""
     words: bytes = b""
     """The words of the buckets, as in `Node`."""
+    head: bytes = b""
+    """The canonical bytes up to `hashes`, as in `Node`."""
 
     @property
     def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -112,6 +121,10 @@ class Inode(NamedTuple):
     def word(self, i: int) -> int:
         """Where bucket number `i` lies; 0 if it is not known."""
         return int.from_bytes(self.words[8 * i : 8 * i + 8], "little")
+
+    def located(self, words: bytes) -> Inode:
+        """The same with other words."""
+        return Inode(self.depth, self.buckets, self.counts, self.hashes, words, self.head)
 
     def child(self, i: int) -> bytes:
         """The hash of bucket number `i` (a position, not a digit)."""
@@ -171,7 +184,8 @@ class Objects:
     """Where objects lie that are not in here but that these nodes point at, as far as the backend said so; after
     a write also where these objects lie now. By hash."""
     hints: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """After a write the words of the children of each node, in the order of its hashes, as in `Node.words`."""
+    """The words of the children of a node, in the order of its hashes, as in `Node.words`: before a write of some
+    nodes, and 0 for children that may be in here; after it of all."""
     reader: object = None
     """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
     shallow: bool = False

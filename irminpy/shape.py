@@ -45,6 +45,7 @@ __all__ = [
 
 Record = Node | Inode
 EMPTY = Node({}, b"", b"", {})
+_UNKNOWN = bytes(8)
 
 
 Place = tuple[Node, int]
@@ -305,53 +306,89 @@ def apply(
     record: Record,
     changes: Mapping[str, bytes | None],
     depth: int = 0,
+    made: dict[bytes, Record] | None = None,
 ) -> tuple[bytes, int]:
     """(hash, count) of `record` with `changes` applied: an entry binds its step, None unbinds it.
 
     Only nodes on the way to a change are read and written, and those of a subtree that shrinks to a flat
     object.
-    New objects are added to `nodes`, children first; the empty directory only if it is the result. Raises
-    DepthExceeded as `build`.
+    New objects are added to `nodes`, children first; the empty directory only if it is the result. Those that
+    differ from the old ones in nothing but hashes are added to `made`, decoded; where the old ones have words, the
+    new ones have them but for what changed, which has 0. Raises DepthExceeded as `build`.
     """
     if type(record) is Node:
-        return _apply_flat(codec, nodes, record, changes, depth)
-    groups: dict[int, dict[str, bytes | None]] = {}
-    steps = list(changes)
-    for digit, rows in enumerate(codec.split(steps, codec.keys(steps), range(len(steps)), record.depth)):
-        if rows:
-            groups[digit] = {steps[i]: changes[steps[i]] for i in rows}
-    counts = dict(zip(record.buckets, record.counts, strict=True))
-    patches: dict[int, bytes] = {}
+        return _apply_flat(codec, nodes, record, changes, depth, made)
+    groups: dict[int, Mapping[str, bytes | None]] = {}
+    if len(changes) == 1:
+        (step,) = changes
+        groups[codec.digit(step, record.depth)] = changes
+    else:
+        steps = list(changes)
+        for digit, rows in enumerate(codec.split(steps, codec.keys(steps), range(len(steps)), record.depth)):
+            if rows:
+                groups[digit] = {steps[i]: changes[steps[i]] for i in rows}
+    patches: list[tuple[int, bytes]] = []
+    others: dict[int, tuple[bytes, int]] = {}
     before = len(nodes)
     for digit, group in groups.items():
         i = record.buckets.find(digit)
         child = bucket(load, record, i) if i >= 0 else EMPTY
-        hash_, count = apply(codec, load, nodes, child, group, record.depth + 1)
-        if count:
-            counts[digit] = count
-            patches[digit] = hash_
+        hash_, count = apply(codec, load, nodes, child, group, record.depth + 1, made)
+        if i >= 0 and count == record.counts[i]:
+            patches.append((i, hash_))
         else:
-            counts.pop(digit, None)
+            others[digit] = hash_, count
+    if others or not record.head:
+        return _apply_counts(codec, load, nodes, record, changes, depth, patches, others, before)
+    # The usual edit: as many entries as before in each bucket.
+    column = patch_column(record.hashes, codec.hash_size, patches)
+    hash_ = _put(codec, nodes, record.head + column)
+    if made is not None:
+        words = _patched_words(record, patches)
+        made[hash_] = Inode(record.depth, record.buckets, record.counts, column, words, record.head)
+    return hash_, record.count
+
+
+def _apply_counts(
+    codec: Codec,
+    load: Load,
+    nodes: dict[bytes, bytes],
+    record: Inode,
+    changes: Mapping[str, bytes | None],
+    depth: int,
+    patches: list[tuple[int, bytes]],
+    others: dict[int, tuple[bytes, int]],
+    before: int,
+) -> tuple[bytes, int]:
+    """The inode `record` with other hashes for some buckets, by position, and for `others`, by digit, (hash, count).
+
+    `nodes` had `before` items before any of that was written.
+    """
+    hashes = dict(zip(record.buckets, record.children(), strict=True))
+    counts = dict(zip(record.buckets, record.counts, strict=True))
+    for i, hash_ in patches:
+        hashes[record.buckets[i]] = hash_
+    for digit, (hash_, count) in others.items():
+        hashes[digit], counts[digit] = hash_, count
     total = sum(counts.values())
     if total <= codec.leaf:
         # What the buckets wrote is not part of the result. A dict pops its newest keys first.
         while len(nodes) > before:
             nodes.popitem()
         return _collapse(codec, load, nodes, record, changes, depth), total
-    if counts.keys() == set(record.buckets):
-        buckets = record.buckets
-        find = buckets.find
-        column = patch_column(record.hashes, codec.hash_size, [(find(d), h) for d, h in patches.items()])
-    else:
-        buckets = bytes(sorted(counts))
-        old = dict(zip(record.buckets, record.children(), strict=True))
-        column = b"".join([patches.get(digit) or old[digit] for digit in buckets])
-    data = codec.encode_inode(record.depth, buckets, [counts[digit] for digit in buckets], column)
-    return _put(codec, nodes, data), total
+    buckets = bytes(sorted(digit for digit, count in counts.items() if count))
+    sizes = [counts[digit] for digit in buckets]
+    column = b"".join([hashes[digit] for digit in buckets])
+    return _put(codec, nodes, codec.encode_inode(record.depth, buckets, sizes, column)), total
 
 
 def _apply_flat(
-    codec: Codec, nodes: dict[bytes, bytes], record: Node, changes: Mapping[str, bytes | None], depth: int
+    codec: Codec,
+    nodes: dict[bytes, bytes],
+    record: Node,
+    changes: Mapping[str, bytes | None],
+    depth: int,
+    made: dict[bytes, Record] | None,
 ) -> tuple[bytes, int]:
     index, kinds, size = record.index, record.kinds, codec.hash_size
     if not record.metadata:
@@ -364,7 +401,13 @@ def _apply_flat(
             patches.append((i, entry[1:]))
         else:
             column = patch_column(record.hashes, size, patches)
-            return _put(codec, nodes, codec.encode_node(list(index), kinds, column, [])), len(index)
+            if not record.head:
+                return _put(codec, nodes, codec.encode_node(list(index), kinds, column, [])), len(index)
+            hash_ = _put(codec, nodes, record.head + column)
+            if made is not None:
+                words = _patched_words(record, patches)
+                made[hash_] = Node(index, kinds, column, record.metadata, words, record.head)
+            return hash_, len(index)
     items = dict(record.entries())
     for step, entry in changes.items():
         if entry is None:
@@ -374,6 +417,12 @@ def _apply_flat(
     if depth and not items:
         return codec.empty, 0
     return _build_entries(codec, nodes, items, depth), len(items)
+
+
+def _patched_words(record: Record, changed: list[tuple[int, bytes]]) -> bytes:
+    """The words of the children of `record`, those unknown whose hash `changed`."""
+    words = record.words
+    return patch_column(words, 8, [(i, _UNKNOWN) for i, _ in changed]) if words else words
 
 
 def _collapse(

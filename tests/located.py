@@ -10,7 +10,7 @@ import random
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from struct import pack
+from struct import pack, unpack
 from typing import Any, NamedTuple
 
 from irminpy.backend import Moved, Options, RefChange, RefUpdate
@@ -125,6 +125,11 @@ class _Store(Shared):
             if not isinstance(record, Inode):
                 kinds = [Kind.NODE if kind == DIRECTORY else Kind.CONTENTS for kind in record.kinds]
             children = [record.hashes[i * size : (i + 1) * size] for i in range(len(kinds))]
+            hint = objects.hints.get(hash_, b"")
+            known = unpack(f"<{len(hint) // 8}Q", hint) or (0,) * len(kinds)
+            for kind, child, word in zip(kinds, children, known, strict=True):
+                if word and objects.words.setdefault(child, word) != word:
+                    raise WrongWord(f"{kind.name} {child.hex()[:8]} is said to lie in two places")
             note(Kind.NODE, hash_, data, [where(*child) for child in zip(kinds, children, strict=True)])
         for hash_, data in objects.commits.items():
             val = codec.decode_commit(data)

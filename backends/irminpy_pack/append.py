@@ -10,6 +10,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
+from irminpy._core import patch_column
 from irminpy.errors import DanglingHash
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
@@ -81,7 +82,7 @@ class Builder:
         `larges` are contents whose chunks are among `objects`, or lie in the store.
         Fills `objects.words` and `objects.hints`. DanglingHash for a child that is nowhere.
         """
-        words = objects.words
+        words, known = objects.words, objects.hints
         bound = objects.reader is not None and not objects.shallow
         head, pack, pads = self._framing.head, _REST.pack, _PADS
         fill = _PADS[-self._framing.hash_size & 7]
@@ -97,7 +98,7 @@ class Builder:
                 column = Struct(f"<{len(large.hashes)}Q").pack(*self._chunks(large, words))
                 yield LARGE, CONTENTS, large.hash, column, large.encode(self._function)
             for hash_, data in objects.nodes.items():
-                hints = objects.hints[hash_] = self._hints(data, words)
+                hints = objects.hints[hash_] = self._hints(data, words, known.get(hash_, b""))
                 yield NODE, NODE_WORD, hash_, hints, data
             for hash_, data in objects.commits.items():
                 yield COMMIT, COMMIT_WORD, hash_, self._commit_hints(data, words, bound), data
@@ -127,12 +128,20 @@ class Builder:
                 raise DanglingHash("a chunk of contents that are to be written", Hash(hash_))
             yield word
 
-    def _hints(self, data: bytes, words: dict[bytes, int]) -> bytes:
+    def _hints(self, data: bytes, words: dict[bytes, int], known: bytes) -> bytes:
+        """The words of the children of the node `data`; those `known` are not 0."""
         size = self._framing.hash_size
         try:
             column = self._codec.children(data)
         except (ValueError, IndexError):
             return b""  # no bytes of a node: whoever reads it will say so
+        if known and len(known) // 8 == len(column) // size:
+            changes: list[tuple[int, bytes]] = []
+            for i, word in enumerate(Struct(f"<{len(known) // 8}Q").unpack(known)):
+                if not word:
+                    hash_ = column[i * size : (i + 1) * size]
+                    changes.append((i, (words.get(hash_) or self._known(words, hash_)).to_bytes(8, "little")))
+            return patch_column(known, 8, changes) if changes else known
         hashes = [column[i : i + size] for i in range(0, len(column), size)]
         find = words.get
         found = [find(hash_, 0) for hash_ in hashes]

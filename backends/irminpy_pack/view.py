@@ -17,7 +17,7 @@ from irminpy.hash import Hash, HashFunction
 from .frame import BLOB, HEADER, LARGE, Framing
 from .large import Large, value_of
 from .segment import Segment, Table
-from .word import CONTENTS, LONG, kind_of, offset_of, units_of, words_of
+from .word import CONTENTS, LONG, kind_of, offset_of, words_of
 
 __all__ = ["View"]
 
@@ -50,11 +50,12 @@ class View:
         None if another object, or nothing, lies there: then `damage` tells whether that is a stale word or a damaged
         file. Cost: one read; two from 8 MiB on; for large contents, which `large` allows, one more per chunk.
         """
-        offset = offset_of(word)
+        # As `offset_of`, `units_of` and `kind_of` say: calls would take a third of the time.
+        offset = (word >> 22) << 3
         segment = self.table.locate(offset)
         if segment is None:
             return None
-        units = units_of(word)
+        units = (word >> 2) & LONG
         at = offset - segment.base
         if units == LONG:
             units = self._units(segment, at)
@@ -63,7 +64,7 @@ class View:
             return None
         crc, said, hints, kind, pad, _ = HEADER.unpack_from(data)
         size = len(data)
-        if said << 3 != size or kind not in _OBJECT[kind_of(word)]:
+        if said << 3 != size or kind not in _OBJECT[word & 3]:
             return None
         end = self.framing.head + (hints << 3)
         canonical = data[end : size - pad]
@@ -73,7 +74,7 @@ class View:
             return None
         if kind == BLOB:
             return canonical, b""
-        if crc32(memoryview(data)[4:]) != crc:
+        if crc32(data[4:]) != crc:
             return None
         return canonical, data[self.framing.head : end]
 

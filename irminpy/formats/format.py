@@ -104,6 +104,14 @@ class Codec(Protocol):
         """The directory or inner node with the canonical bytes `data`; DecodeError for any other bytes."""
         ...
 
+    def load_node(self, data: bytes, words: bytes = b"", /) -> Node | Inode:
+        """`decode_node` of bytes that were checked when they were stored, with the `words` of the children.
+
+        It may take on trust whatever cannot make a reader fail: the order of the entries, and that the bytes are
+        canonical. DecodeError for bytes that are no node, or where there are not as many words as children.
+        """
+        ...
+
     def children(self, data: bytes, /) -> bytes:
         """The hashes that a directory or inner node points at, joined, in the order in which `decode_node` lists
         them. `data` is canonical; ValueError where that shows.

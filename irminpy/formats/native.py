@@ -237,6 +237,27 @@ class NativeCodec:
         except ValueError as e:
             raise DecodeError("directory", str(e), None) from None
 
+    def load_node(self, data: bytes, words: bytes = b"", /) -> Node | Inode:
+        """The `N` or `I` object with the bytes `data`, which were checked when they were stored."""
+        try:
+            if data[:1] != b"I":
+                index, kinds, hashes, metadata, head = _core.load_node(
+                    data, self.hash_size, self.leaf, self.empty
+                )
+                if words and len(words) != 8 * len(kinds):
+                    raise ValueError(f"{len(kinds)} children with {len(words) / 8:g} words")
+                return Node(index, kinds, hashes, metadata, words, head)
+            if not self.levels:
+                raise ValueError("an inner node, which this format does not have")
+            depth, buckets, counts, hashes, head = _core.load_inode(
+                data, self.hash_size, self.fanout, self.leaf, self.levels, self.empty
+            )
+            if words and len(words) != 8 * len(buckets):
+                raise ValueError(f"{len(buckets)} children with {len(words) / 8:g} words")
+            return Inode(depth, buckets, counts, hashes, words, head)
+        except ValueError as e:
+            raise DecodeError("directory", str(e), None) from None
+
     def encode_commit(self, commit: Commit, /) -> bytes:
         """The bytes of a `C` object; DecodeError for a commit that the format cannot hold."""
         info = commit.info

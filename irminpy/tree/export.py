@@ -35,8 +35,10 @@ def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bo
     `clear` drops what is in memory; without it, what was written stays at hand and is read from there.
     """
     source: Source = target
+    own = root.source
+    if isinstance(own, Pool):
+        target.keep(own.records.iter(), objects)
     if not clear:
-        own = root.source
         if own is target or (isinstance(own, Pool) and own.saved and own.base_repo() is target):
             return root
         if objects.nodes or objects.contents:
@@ -64,9 +66,10 @@ class _Gathering:
         if type(root) is Stored and isinstance(root.source, Pool) and self._whole(root):
             pool = root.source
             if pool.whole is not None and not pool.whole.parts and root.hash != pool.codec.empty:
-                # The words are copied: a write adds to them.
-                words, reader = dict(pool.whole.words), self.target.reader
-                return Objects(pool.objects.contents, pool.objects.nodes, words=words, reader=reader)
+                # A write adds to words and hints, so that these are no other's.
+                objects = Objects(pool.objects.contents, pool.objects.nodes, reader=self.target.reader)
+                pool.whole.put(objects)
+                return objects
         stack = self.stack
         self._push(root)
         while stack:
@@ -88,7 +91,7 @@ class _Gathering:
         if self._whole(part):
             assert source.whole is not None
             # All of the pool belongs to this directory: no need to look at it piece by piece.
-            self.objects.words.update(source.whole.words)
+            self.objects.words.update(source.whole.words.all())
             self.stack.append(partial(self.objects.update, source.objects))
             for child in source.whole.parts:
                 self._push(child)
@@ -111,7 +114,7 @@ class _Gathering:
             self._behind(Kind.NODE, hash_, pool, word)
             return
         self.stack.append(partial(self.objects.nodes.__setitem__, hash_, data))
-        record = pool.decode_node(hash_, data)
+        record = pool.load_node(hash_, data)
         if type(record) is Inode:
             self.stack.extend(partial(self._node, part, child) for child in record.children())
             return
@@ -196,7 +199,7 @@ class _Gathering:
             self.objects.contents[hash_] = data
             return
         self.stack.append(partial(self.objects.nodes.__setitem__, hash_, data))
-        record = source.decode_node(hash_, data)
+        record = source.load_node(hash_, data)
         where = located(record.hashes, words)
         if type(record) is Inode:
             below = [(Kind.NODE, child) for child in record.children()]

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
-from reprlib import repr as brief
 from typing import Any, NamedTuple, final
 
 from ..backend import Locating, Reader
+from ..cache import Cache
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec
 from ..hash import Hash
 from ..key import Key
-from ..lru import Lru
 from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Place, Record, entry_of, place_of
+from .counters import Counters
+from .words import Words
 
 __all__ = [
     "ABSENT",
@@ -49,52 +49,6 @@ class Part:
 
 Child = bytes | Part
 """Contents with default metadata whose value is in memory are plain `bytes`: no object per binding."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """How often a repository was read and written, in objects, since it was opened or `reset`."""
-
-    contents_find: int = 0
-    """Contents objects read."""
-    contents_add: int = 0
-    """Contents objects written."""
-    contents_hash: int = 0
-    """Contents objects hashed."""
-    contents_mem: int = 0
-    """Look-ups of a contents key by hash."""
-    node_find: int = 0
-    """Directory objects and inner nodes read."""
-    node_add: int = 0
-    """Directory objects and inner nodes written."""
-    node_hash: int = 0
-    """Directories hashed."""
-    node_mem: int = 0
-    """Look-ups of a directory key by hash."""
-
-    def reset(self) -> None:
-        """Set all to zero."""
-        for field in fields(self):
-            setattr(self, field.name, 0)
-
-    def to_json(self) -> dict[str, int]:
-        """Name to number."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(value: Any) -> Counters:
-        """The inverse of `to_json`; DecodeError for anything else."""
-        try:
-            counters = Counters(**value)
-        except TypeError:
-            raise DecodeError("counters", f"{brief(value):.80}", None) from None
-        if any(type(n) is not int or n < 0 for n in asdict(counters).values()):
-            raise DecodeError("counters", f"{brief(value):.80}", None)
-        return counters
-
-    def dump(self) -> str:
-        """One line per counter that is not zero, for people."""
-        return "\n".join(f"{name:>16} {n}" for name, n in asdict(self).items() if n)
 
 
 class Source(ABC):
@@ -132,21 +86,24 @@ class Source(ABC):
         """True if what is read from here is stored in a repository."""
         return True
 
-    def decode_node(self, hash: bytes, data: bytes) -> Record:
-        """The node with bytes `data`; Corrupted if they are not canonical, since their hash was right."""
+    def load_node(self, hash: bytes, data: bytes, words: bytes = b"") -> Record:
+        """The node with bytes `data`, whose hash is right; Corrupted if they are no node (decision 023)."""
         if hash == self.codec.empty:
             return EMPTY
         try:
-            return self.codec.decode_node(data)
+            return self.codec.load_node(data, words)
         except DecodeError as e:
             raise Corrupted("", None, Hash(hash), str(e)) from e
 
     def decode_contents(self, hash: bytes, data: bytes) -> bytes:
-        """As `decode_node`, for contents."""
+        """As `load_node`, for contents."""
         try:
             return self.codec.decode_contents(data)
         except DecodeError as e:
             raise Corrupted("", None, Hash(hash), str(e)) from e
+
+
+_VALUES = 8 << 20  # bytes of values that a repository whose objects have words keeps at hand
 
 
 class RepoSource(Source):
@@ -156,7 +113,7 @@ class RepoSource(Source):
     same `origin`; trees that read from this one keep it, and with it the reader.
     """
 
-    __slots__ = ("__weakref__", "_cache", "_locating", "origin", "reader")
+    __slots__ = ("__weakref__", "_cache", "_locating", "_values", "origin", "reader")
 
     def __init__(
         self,
@@ -172,7 +129,8 @@ class RepoSource(Source):
         self.origin = object() if origin is None else origin
         """The same for all sources of one open repository."""
         # Weighed by entries: a decoded node costs memory in proportion to them.
-        self._cache: Lru[bytes, Record] = Lru(cache * 16, weigh=_weight)
+        self._cache: Cache[bytes, Record] = Cache(cache * 16, weigh=_weight)
+        self._values: Cache[bytes, bytes] = Cache(_VALUES, weigh=_length)
 
     def renewed(self, reader: Reader) -> RepoSource:
         """The source of the same repository where `reader` reads."""
@@ -195,21 +153,23 @@ class RepoSource(Source):
             if found is None:
                 raise DanglingHash("a directory", Hash(hash))
             data, words = found
-            record = _located(hash, self.decode_node(hash, data), words)
+            record = self.load_node(hash, data, words)
             self._cache.add(hash, record)
         return record
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
-        """The contents; one read."""
-        self.counters.contents_find += 1
-        if self._locating is None:
-            data = self.reader.read(Kind.CONTENTS, Hash(hash))
-        else:
-            found = self._locating.load(Kind.CONTENTS, hash, word)
-            data = None if found is None else found[0]
-        if data is None:
-            raise DanglingHash("contents", Hash(hash))
-        return self.decode_contents(hash, data)
+        """The contents; at most one read."""
+        # Without words the backend has them in memory, or is asked each time.
+        value = self._values.find(hash) if word else None
+        if value is None:
+            self.counters.contents_find += 1
+            found = self.fetch(Kind.CONTENTS, hash, word)
+            if found is None:
+                raise DanglingHash("contents", Hash(hash))
+            value = self.decode_contents(hash, found[0])
+            if word:
+                self._values.add(hash, value)
+        return value
 
     def holds(self, kind: Kind, hash: bytes) -> bool:
         """True if the object is found by its hash; a look-up or a read."""
@@ -223,19 +183,22 @@ class RepoSource(Source):
         """Where the object of `key` lies; 0 if that is not known."""
         return 0 if self._locating is None else self._locating.word(key)
 
+    def keep(self, records: Iterator[tuple[bytes, Record]], objects: Objects) -> None:
+        """Read those `records` no more whose `objects` were just written: they are known."""
+        for hash, record in records:
+            if hash in objects.nodes:
+                words = objects.hints.get(hash, b"")
+                if words or not self.locates:
+                    self._cache.add(hash, record.located(words) if words else record)
+
     def clear(self) -> None:
-        """Forget all decoded nodes."""
+        """Forget all decoded nodes and values."""
         self._cache.clear()
+        self._values.clear()
 
 
-def _located(hash: bytes, record: Record, words: bytes) -> Record:
-    """`record` with the words of its children."""
-    if not words:
-        return record
-    n = len(record.index) if type(record) is Node else len(record.counts)
-    if len(words) != 8 * n:
-        raise Corrupted("", None, Hash(hash), f"{n} children with {len(words) / 8:g} words")
-    return record._replace(words=words)
+def _length(value: bytes) -> int:
+    return 128 + len(value)
 
 
 def _weight(record: Record) -> int:
@@ -268,8 +231,16 @@ class Whole(NamedTuple):
     """What of it is elsewhere, and was in memory when it was settled."""
     base: Source | None
     """The one repository, or None, that holds all the rest."""
-    words: dict[bytes, int]
+    words: Words
     """Where that lies in `base`, if it has words."""
+    hints: dict[bytes, bytes]
+    """For nodes whose children were known before, the words of those that did not change, and 0 for the others."""
+
+    def put(self, objects: Objects) -> None:
+        """Note in `objects`, which takes in those of the pool, where the rest lies."""
+        objects.hints.update(self.hints)
+        if not self.hints.keys() >= objects.nodes.keys():
+            objects.words.update(self.words.all())
 
 
 class Pool(Source):
@@ -279,7 +250,7 @@ class Pool(Source):
     directories in memory hold themselves.
     """
 
-    __slots__ = ("_records", "_saved", "floor", "objects", "parent", "whole", "words")
+    __slots__ = ("_saved", "floor", "objects", "parent", "records", "whole", "words")
 
     def __init__(
         self,
@@ -287,23 +258,24 @@ class Pool(Source):
         counters: Counters,
         objects: Objects,
         parent: Source | None,
-        words: dict[bytes, int] | None = None,
+        words: Words | None = None,
     ) -> None:
         super().__init__(codec, counters, locates=parent is not None and parent.locates)
         self.objects = objects
         self.parent = parent
-        self.words: dict[bytes, int] = {} if words is None else words
+        self.words = Words() if words is None else words
         """Where the repository behind holds what nodes of this pool point at; not what pools behind it know."""
         self.whole: Whole | None = None
         """None if the pool may hold objects that were superseded."""
         self.floor = 0
         """How many objects were needed when superseded ones were last left behind."""
-        self._records: Lru[bytes, Record] = Lru(1 << 20, weigh=_weight)
+        self.records: Cache[bytes, Record] = Cache(1 << 20, weigh=_weight)
+        """Nodes of the pool, decoded."""
         self._saved = False
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The decoded node, from the pool or from behind it."""
-        record = self._records.find(hash)
+        record = self.records.find(hash)
         if record is None:
             data = self.objects.nodes.get(hash)
             if data is None:
@@ -314,8 +286,8 @@ class Pool(Source):
                 if self.locates:
                     return self.parent.node(hash, word or self.word(hash))
                 return self.parent.node(hash)
-            record = _located(hash, self.decode_node(hash, data), self.objects.hints.get(hash, b""))
-            self._records.add(hash, record)
+            record = self.load_node(hash, data, self.objects.hints.get(hash, b""))
+            self.records.add(hash, record)
         return record
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
@@ -333,7 +305,7 @@ class Pool(Source):
         """Where an object lies that is not in memory but that nodes of this pool, or behind it, point at; else 0."""
         source: Source | None = self
         while isinstance(source, Pool):
-            word = source.words.get(hash)
+            word = source.words.find(hash)
             if word:
                 return word
             source = source.parent
@@ -559,7 +531,7 @@ class Stored(Part):
         """What `step` is bound to, unread, or None."""
         child = self.now.get(step)
         if child is None:
-            place = self.place(step, cache=cache)
+            place = place_of(self.source.codec, self.source.node, self.record(cache=cache), step)
             if place is None:
                 return None
             child = self.open(*place)

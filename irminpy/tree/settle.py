@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 from ..errors import DanglingHash
 from ..hash import Hash
-from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects, located
+from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
 from ..shape import EMPTY, Load, Record, apply, build, encode_flat
 from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored, Whole
 from .stage import Frozen, Line, Staged
+from .words import Words
 
 __all__ = ["settle"]
 
@@ -110,7 +111,10 @@ class _Few:
 class _Settling:
     """One run of `settle`."""
 
-    __slots__ = ("codec", "counters", "few", "jobs", "keep", "objects", "parts", "pools", "values", "words")
+    __slots__ = (
+        *("codec", "counters", "few", "jobs", "keep", "made"),
+        *("objects", "parts", "pools", "values", "words"),
+    )
 
     def __init__(self, void: Source, *, keep: bool) -> None:
         self.codec = void.codec
@@ -120,10 +124,12 @@ class _Settling:
         self.few = _Few()
         self.values: list[bytes] = []
         self.objects = Objects()
+        self.made: dict[bytes, Record] = {}
+        """Some of the nodes in `objects`, decoded."""
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
         # Per repository, by id: where what new nodes may point at lies.
-        self.words: dict[int, dict[bytes, int]] = {}
+        self.words: dict[int, Words] = {}
 
     def run(self, view: Frozen) -> None:
         """Settle `view`."""
@@ -149,11 +155,15 @@ class _Settling:
         parents = [pool.parent for pool in self.pools.values() if pool.parent is not None]
         bases = {id(base): base for base in [_base(parent) for parent in parents]}
         exact = len(bases) <= 1 and all(parent.saved for parent in parents)
+        hints = {hash_: record.words for hash_, record in self.made.items() if record.words}
         for pool in self.pools.values():
             if exact:
+                # All words are of one reader.
+                for hash_, record in self.made.items():
+                    pool.records.add(hash_, record)
                 pool.floor = len(pool.objects)  # none of them is superseded
                 base = next(iter(bases.values()), None)
-                pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base))
+                pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base), hints)
             _absorb(pool)
 
     def _collect(self, view: Frozen, line: Line | None) -> None:
@@ -284,14 +294,17 @@ class _Settling:
             return apply(codec, _nothing, nodes, EMPTY, entries)[0]
         record = base.record()
         if not base.source.locates:
-            return apply(codec, base.source.node, nodes, record, entries)[0]
+            return apply(codec, base.source.node, nodes, record, entries, 0, self.made)[0]
         # New nodes go on pointing at most of what the old ones point at.
         words = self._words(_base(base.source))
-        words.update(located(record.hashes, record.words))
-        return apply(codec, _noting(base.source.node, words), nodes, record, entries)[0]
+        words.note(record)
+        return apply(codec, _noting(base.source.node, words), nodes, record, entries, 0, self.made)[0]
 
-    def _words(self, base: Source | None) -> dict[bytes, int]:
-        return self.words.setdefault(id(base), {})
+    def _words(self, base: Source | None) -> Words:
+        words = self.words.get(id(base))
+        if words is None:
+            words = self.words[id(base)] = Words()
+        return words
 
     def _finish(self, job: _Job, hashes: list[bytes], few: list[bytes], pool: Pool, first: Pool) -> None:
         """Give `job` its hash. `hashes` and `few` are those of all values and of all small directories."""
@@ -335,12 +348,12 @@ def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:
     return pins or None
 
 
-def _noting(load: Load, words: dict[bytes, int]) -> Load:
-    """`load`, with the words of what it gives added to `words`."""
+def _noting(load: Load, words: Words) -> Load:
+    """`load`, with the words of what it gives noted in `words`."""
 
     def node(hash: bytes, word: int = 0, /) -> Record:
         record = load(hash, word)
-        words.update(located(record.hashes, record.words))
+        words.note(record)
         return record
 
     return node
@@ -367,6 +380,6 @@ def _absorb(pool: Pool) -> None:
         merged = parent.objects.copy()
         merged.update(pool.objects)
         pool.objects = merged
-        pool.words = parent.words | pool.words
+        pool.words = parent.words.joined(pool.words)
         pool.floor = max(pool.floor, parent.floor)
         pool.parent = parent.parent

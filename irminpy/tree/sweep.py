@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..objects import DIRECTORY, Inode, Kind, Objects
 from .lazy import Pool, Source, Stored
+from .words import Words
 
 __all__ = ["swept"]
 
@@ -33,7 +34,7 @@ def swept(root: Stored) -> Stored:
     if total <= _FEW + 2 * floor:
         return root
     objects = _needed(root, pool)
-    fresh = Pool(pool.codec, pool.counters, objects, source, objects.words)
+    fresh = Pool(pool.codec, pool.counters, objects, source, Words(objects.words))
     fresh.floor = len(objects)
     return Stored(root.hash, fresh, None, root.pins)
 
@@ -56,7 +57,7 @@ def _needed(root: Stored, pool: Pool) -> Objects:
                 objects.words[hash_] = word
             continue
         stack.append((hash_, data))
-        record = pool.decode_node(hash_, data)
+        record = pool.load_node(hash_, data)
         if type(record) is Inode:
             stack.extend((child, None) for child in record.children())
             continue

@@ -1,0 +1,210 @@
+"""`python -m tests.bench.packs`: the pack beside the real Irmin, LMDB, SQLite and bare barriers.
+
+W1 to W4 over 100,000 keys (tests/vectors/irmin/README.md), index "minimal" and durability "none" unless a row says
+otherwise. All sides run by turns in one process, CPU seconds but for the durable row, medians of `--runs`. Irmin ran on
+another machine; its figures are scaled by the calibration loops of `timing.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from time import perf_counter
+from typing import NamedTuple
+
+from irminpy import Repo, Schema, Tree
+from irminpy_pack.maker import Pack
+
+from .commits import work
+from .peers import Lmdb, barriers, sqlite_commits
+from .timing import IRMIN, Calibration, timed
+from .trees import SHAPES, VALUES, edits, hashing, immutable_adds
+from .workloads import N, key, rng, updates, value
+
+
+class Row(NamedTuple):
+    """A goal: what must be reached and what would be good, as ratios; `least` says that more is better."""
+
+    what: str
+    must: float
+    ambitious: float
+    least: bool
+
+
+ROWS = {
+    "2": Row("W1, commit of 100,000, Irmin pack / ours", 1, 1.7, True),
+    "3": Row("W2, commits of 100 updates, ours / Irmin pack", 3, 6, True),
+    "3 always": Row("W2, time with always / minimal", 1.4, 1.2, False),
+    "4": Row("W4, commits of one entry, ours / Irmin pack", 1.5, 4, True),
+    "5": Row("W3, finds after reopening, ours / Irmin pack", 1.2, 2, True),
+    "6": Row("W3, finds on the same tree, ours / Irmin pack", 0.4, 0.7, True),
+    "16": Row("W2, rate, ours / SQLite history table", 0.4, 0.8, True),
+    "18": Row("warm find in an old version / LMDB get", 4, 2, False),
+    "19": Row("find with nothing decoded / LMDB get", 24, 12, False),
+    "21 10x100x100": Row("staging and commit / hashing the values", 16, 8, False),
+    "21 256x256": Row("staging and commit / hashing the values", 22, 12, False),
+    "22": Row("durable commits of 100, wall / two barriers", 12, 6, False),
+    "24": Row("kB written per updated key", 2, 1.6, False),
+}
+
+
+def opened(path: str, index: str = "minimal", durability: str = "none") -> Repo[bytes]:
+    """A pack store."""
+    return Repo.open(Pack(path, index=index, durability=durability), Schema())
+
+
+def size(path: str) -> int:
+    """Bytes of the segments of a store."""
+    sizes = [os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(path) for name in names]
+    return sum(sizes)
+
+
+def commit_all(repo: Repo[bytes], tree: Tree[bytes]) -> None:
+    """One commit of `tree`."""
+    repo.main().set_tree((), tree, date=0)
+
+
+def finds(tree: Tree[bytes], paths: list[str]) -> None:
+    """Look every path up."""
+    for path in paths:
+        tree.find(path)
+
+
+def bare_finds(repo: Repo[bytes], tree: Tree[bytes], paths: list[str]) -> None:
+    """Look every path up, with nothing decoded but the root's address."""
+    clear = repo.home.clear
+    for path in paths:
+        clear()
+        tree.find(path, cache=False)
+
+
+class Run:
+    """One turn of all sides: the figure of each row, Irmin's as if this machine were the one it ran on."""
+
+    def __init__(self, folder: str, commits: int) -> None:
+        self.folder = folder
+        self.found: dict[str, float] = {}
+        self.generations = list(updates(2, commits))
+        following = rng(3)
+        self.paths = [key(following(N)) for _ in range(20_000)]
+
+    def path(self, name: str) -> str:
+        """Where a store of this run lies."""
+        return os.path.join(self.folder, name)
+
+    def first(self) -> None:
+        """W1, and the same shape of 10x100x100."""
+        hashed = timed(hashing)[0]
+        for shape in ("10x100x100", "256x256"):
+            staging, tree = timed(edits, SHAPES[shape])
+            with opened(self.path(shape)) as repo:
+                committing, _ = timed(commit_all, repo, tree)
+            self.found[f"21 {shape}"] = (staging + committing) / hashed
+        with opened(self.path("w1")) as repo:
+            tree = immutable_adds(SHAPES["256x256"])
+            assert tree.find(key(0)) == VALUES[0]
+            spent, _ = timed(commit_all, repo, tree)
+        self.found["2"] = IRMIN["pack"]["W1_commit_cpu_s"] / spent
+
+    def commits(self) -> None:
+        """W2, with both kinds of index, and SQLite."""
+        seconds: dict[str, float] = {}
+        for index in ("minimal", "always"):
+            with opened(self.path(index), index) as repo:
+                commit_all(repo, edits(SHAPES["256x256"]))
+                before = size(self.path(index))
+                spent, _ = timed(work, repo, self.generations)
+                seconds[index] = spent / len(self.generations)
+                if index == "minimal":
+                    written = size(self.path(index)) - before
+                    self.found["24"] = written / 100 / len(self.generations) / 1000
+        rate = IRMIN["pack"]["W2_first_100_commits_per_cpu_s"]
+        self.found["3"] = 1 / seconds["minimal"] / rate
+        self.found["3 always"] = seconds["always"] / seconds["minimal"]
+        self.found["16"] = sqlite_commits(self.path("sqlite"), self.generations) / seconds["minimal"]
+
+    def reads(self) -> None:
+        """W3 on the store that W2 left, and reads of an old version beside LMDB."""
+        n, pack = len(self.paths), IRMIN["pack"]
+        with opened(self.path("minimal")) as repo:
+            tree = repo.main().tree()
+            self.found["5"] = n / timed(finds, tree, self.paths)[0] / pack["W3_finds_per_cpu_s_reopened"]
+            same = timed(finds, tree, self.paths)[0]
+            self.found["6"] = n / same / pack["W3_finds_per_cpu_s_same_tree"]
+            other = Lmdb(self.path("lmdb"))
+            yardstick = other.gets(self.paths)
+            other.close()
+            commit = list(repo.main().log())[len(self.generations) // 2]
+            finds(commit.tree(), self.paths)
+            self.found["18"] = timed(finds, commit.tree(), self.paths)[0] / yardstick
+            few = self.paths[: n // 10]
+            bare = timed(bare_finds, repo, commit.tree(), few)[0] * n / len(few)
+            self.found["19"] = bare / yardstick
+
+    def flat(self) -> None:
+        """W4."""
+        editor = Tree.empty().edit()
+        for i in range(N):
+            editor[f"dir/k{i}"] = value(i, 0)
+        following = rng(4)
+        changes = [(f"dir/k{i}", value(i, g + 1)) for g, i in enumerate(following(N) for _ in range(300))]
+        with opened(self.path("flat")) as repo:
+            commit_all(repo, editor.tree())
+            spent, _ = timed(work, repo, [[change] for change in changes])
+        self.found["4"] = len(changes) / spent / IRMIN["pack"]["W4_one_entry_commits_per_s"]
+
+    def durable(self) -> None:
+        """W2 with every commit synced, wall time."""
+        some = self.generations[:50]
+        with opened(self.path("durable"), durability="wal") as repo:
+            commit_all(repo, edits(SHAPES["256x256"]))
+            two = barriers(self.folder)
+            start = perf_counter()
+            work(repo, some)
+            self.found["22"] = (perf_counter() - start) / len(some) / two
+
+
+def show(runs: list[Run], scale: float) -> None:
+    """The table."""
+    print(f"this machine takes {scale:.2f} times as long as Irmin's; load {os.getloadavg()[0]:.1f}")
+    print(f"  {'row':<15}{'what':<52}{'must':>7}{'good':>7}{'ours':>9}   from, to")
+    for name, row in ROWS.items():
+        figures = [run.found[name] * (scale if "Irmin" in row.what else 1) for run in runs]
+        reached = statistics.median(figures)
+        missed = reached < row.must if row.least else reached > row.must
+        sign = ">=" if row.least else "<="
+        print(
+            f"  {name:<15}{row.what:<52}{sign + format(row.must, 'g'):>7}{row.ambitious:>7g}{reached:>9.2f}"
+            f"   {min(figures):.2f}, {max(figures):.2f}{'   MISSED' if missed else ''}"
+        )
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--commits", type=int, default=100, help="of W2; Irmin's rate is that of the first 100"
+    )
+    given = parser.parse_args()
+    calibration = Calibration()
+    runs: list[Run] = []
+    for _ in range(given.runs):
+        calibration.run()
+        with tempfile.TemporaryDirectory() as folder:
+            run = Run(folder, given.commits)
+            run.first()
+            run.commits()
+            run.reads()
+            run.flat()
+            run.durable()
+        runs.append(run)
+    show(runs, calibration.scale())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
