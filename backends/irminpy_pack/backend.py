@@ -81,9 +81,16 @@ class PackReader:
         return backend.search(self, kind, hash, word)
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
-        """The canonical bytes, or None."""
-        found = self.load(kind, hash_of_key(key), key.word if isinstance(key, PackKey) else 0)
-        return None if found is None else found[0]
+        """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""
+        if not isinstance(key, PackKey):
+            found = self.load(kind, hash_of_key(key), 0)
+            return None if found is None else found[0]
+        found = self.load(kind, key.hash, key.word)
+        if found is None:
+            return None
+        if not key.word:
+            key.promote(self._backend.state.lookup.find(kind, key.hash))
+        return found[0]
 
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
         """`read` for each of the keys."""

@@ -110,6 +110,7 @@ EXAMPLES = settings(max_examples={"quick": 10, "ci": 25}.get(PROFILE, settings()
 
 @pytest.mark.parametrize("index", ["always", "minimal"])
 def test_random_edits_agree_with_dicts(index: str) -> None:
+    """TC-106: keys are places, and with "minimal" nothing but them leads to a directory."""
     with tempfile.TemporaryDirectory() as folder:
 
         class Machine(TreeMachine):

@@ -68,6 +68,7 @@ def segments(path: Path) -> list[str]:
 
 @INDEX
 def test_what_no_branch_leads_to_is_gone_and_all_else_is_there(tmp_path: Path, index: str) -> None:
+    """TC-150: what stands beside is gone, all else is there, also after opening it again. US-04."""
     with filled(tmp_path, index=index) as repo:
         gone = repo.branch("side").head()
         repo.remove_branch("side")
@@ -134,6 +135,7 @@ def test_a_reader_may_do_a_dry_run_and_no_more(tmp_path: Path) -> None:
 @INDEX
 @pytest.mark.parametrize("depth", [0, 1, 5, 100])
 def test_history_is_kept_to_a_depth_and_ends_there(tmp_path: Path, index: str, depth: int) -> None:
+    """TC-150: older commits are gone, what is kept and its future are readable."""
     with filled(tmp_path, index=index) as repo:
         repo.remove_branch("side")
         report = repo.gc(depth=depth)

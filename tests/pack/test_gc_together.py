@@ -55,6 +55,7 @@ def in_thread(target: Callable[[], None]) -> tuple[threading.Thread, list[BaseEx
 def test_a_thread_commits_while_garbage_is_collected_ten_times(
     tmp_path: Path, index: str, depth: int | None
 ) -> None:
+    """TC-151: writes and several collections."""
     path = tmp_path / "store"
     with started(path, index) as repo:
         done = threading.Event()

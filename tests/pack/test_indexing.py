@@ -41,6 +41,7 @@ def test_an_index_that_was_deleted_is_made_again(path: Path, index: str) -> None
 
 
 def test_each_strategy_keeps_its_own_index_and_a_store_changes_between_them(path: Path) -> None:
+    """TC-154."""
     made = commits(path, "a", "b", index="minimal")
     made += commits(path, "c", index="always")
     made += commits(path, "d", index="minimal")
