@@ -19,6 +19,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, final
@@ -128,6 +129,7 @@ class Environment:
         Whoever opens it for writing after others did for reading makes it writable for all. Raises StorageError
         if it cannot be opened now, and IndexDamaged if it is none, or if there is none and none may be made.
         """
+        _release_forgotten()
         with _registry_lock:
             key = _identity(directory)
             shared = None if key is None else _registry.get(key)
@@ -154,6 +156,10 @@ class Environment:
                     del _registry[self._key]
                 with self._writing, self._reading:
                     self._disconnect()
+
+    def forget(self) -> None:
+        """`release`, at the next opportunity. Takes no lock: for finalizers, which run in the middle of anything."""
+        _forgotten.append(self)
 
     def condemn(self, reason: str) -> IndexDamaged:
         """From now on every use raises IndexDamaged, by whomever; gives one to raise."""
@@ -435,6 +441,18 @@ def _identity(directory: str) -> tuple[int, int] | None:
 
 _registry: dict[tuple[int, int], Environment] = {}  # by what `_identity` says
 _registry_lock = threading.Lock()
+_forgotten: deque[Environment] = deque()
+
+
+def _release_forgotten() -> None:
+    while _forgotten:
+        try:
+            environment = _forgotten.popleft()
+        except IndexError:  # by another thread
+            return
+        environment.release()
+
+
 _held: list[tuple[Environment, bool]] = []  # during a fork
 _abandoned: list[_Connection] = []  # in a child, kept, since they would be closed with their last reference
 

@@ -259,6 +259,12 @@ class Index:
         if environment is not None:
             environment.release()
 
+    def abandon(self) -> None:
+        """As `drop`, soon, and without taking any lock: for a finalizer."""
+        environment, self._environment = self._environment, None
+        if environment is not None:
+            environment.forget()
+
     # Bytes
 
     def _word(self, key: bytes, value: bytes) -> int:

@@ -43,9 +43,9 @@ class Lookup:
         self._older: dict[bytes, int] = {}  # on its way into the index
 
     def __del__(self) -> None:
-        # Not when it is replaced: others may be asking it.
+        # Not when it is replaced: others may be asking it. This may run while an index is being opened.
         if self.places is not None:
-            self.places.drop()
+            self.places.abandon()
 
     def __len__(self) -> int:
         return len(self._tail) + len(self._older)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from irminpy import Hash
 from irminpy.objects import Kind
+from irminpy.testing.watching import PATIENCE
+from irminpy_pack.environment import Environment
+from irminpy_pack.files import Files
 from irminpy_pack.fsck import fsck
-from irminpy_pack.identity import Root
+from irminpy_pack.identity import Identity, Root
+from irminpy_pack.index import Index
+from irminpy_pack.lookup import Lookup
 
 from .stores import SCHEMA, commits, messages, opened
 
@@ -101,3 +108,36 @@ def test_what_is_in_the_index_needs_no_tail(path: Path) -> None:
         repo.main().set("k/d", b"d", message="d")
         assert len(backend.state.lookup) > 0  # type: ignore[attr-defined]
         assert messages(repo) == ["d", "c", "b", "a"]
+
+
+def test_a_look_up_that_is_forgotten_while_an_index_is_opened_waits_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector of cycles may run in the middle of opening, with the lock of all environments held."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    commits(one, "a")
+    commits(two, "a")
+    really = Environment._open_lmdb
+    done: list[bool] = []
+
+    def collecting(self: Environment) -> object:
+        cycle: list[object] = [forgotten.pop()] if forgotten else []
+        cycle.append(cycle)
+        del cycle
+        gc.collect()
+        done.append(True)
+        return really(self)
+
+    root = Root(str(one))
+    identity = Identity.read(Files(), root)
+    index = Index.open(
+        root.index(1, "always"), uuid=identity.uuid, generation=1, hash_size=32, readonly=True, files=Files()
+    )
+    forgotten = [Lookup("always", index, lambda lookup: None)]
+    del index
+    monkeypatch.setattr(Environment, "_open_lmdb", collecting)
+    worker = threading.Thread(target=lambda: opened(two).close(), daemon=True)
+    worker.start()
+    worker.join(PATIENCE)
+    assert not worker.is_alive(), "opening waits for itself"
+    assert done
