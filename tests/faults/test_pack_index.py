@@ -251,7 +251,7 @@ def check(place: str, out: str, fingerprint: Fingerprint) -> None:
         ("pwrite64", "EIO", {"damaged", "added", "put", "closed", "unusable"}),
         ("pwrite64", "ENOSPC", {"refused", "added", "put", "damaged", "closed"}),
         ("writev", "ENOSPC", {"refused", "added", "put", "damaged", "closed"}),
-        ("fsync", "EIO", {"damaged", "added"}),
+        ("fsync", "EIO", {"damaged", "added", "put"}),
         ("rename", "ENOSPC", {"refused", "added", "put"}),
     ],
 )

@@ -69,7 +69,7 @@ def test_the_points_are_25() -> None:
 
 @pytest.mark.skipif(os.environ.get("IRMINPY_PROFILE", "quick") == "quick", reason="ten seconds: profile ci")
 def test_the_points_of_the_segments_and_of_the_index_are_met() -> None:
-    found = points(seed=1, limit=3)
+    found = points(seed=1, limit=6)
     assert not found.violations
     assert {"C01", "C03", "C08", "C10", "C13", "C14", "C15", "C16", "C21", "C22", "C23", "C24"} <= set(
         found.survived

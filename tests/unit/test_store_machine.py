@@ -238,12 +238,12 @@ def a_clone_of_nothing_keeps_the_branch(patch: Patch) -> None:
 @fault
 def the_log_drops_a_parent(patch: Patch) -> None:
     def walk(original: Any, read: Any, heads: Any) -> Any:
-        commits = list(original(read, heads))
+        nodes = list(original(read, heads))
         reached = set(heads)
-        for commit in commits:
-            if commit.hash in reached:
-                reached.update(commit.parents[:1])
-        return iter([commit for commit in commits if commit.hash in reached])
+        for node in nodes:
+            if node.commit.hash in reached:
+                reached.update(node.parents[:1])
+        return iter([node for node in nodes if node.commit.hash in reached])
 
     wrap(patch, irminpy.store.history, "walk", walk)
 
