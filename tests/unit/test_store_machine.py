@@ -242,7 +242,7 @@ def the_log_drops_a_parent(patch: Patch) -> None:
         reached = set(heads)
         for node in nodes:
             if node.commit.hash in reached:
-                reached.update(node.parents[:1])
+                reached.update(node.past[:1])
         return iter([node for node in nodes if node.commit.hash in reached])
 
     wrap(patch, irminpy.store.history, "walk", walk)
