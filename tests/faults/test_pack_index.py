@@ -110,7 +110,7 @@ def test_a_flipped_byte_never_makes_it_say_something_wrong(place: str) -> None:
         flips = [(at, value) for at in range(size) for value in (0x00, 0x7F, 0x80, 0xFF)]
     else:
         # Headers and node pointers of pages, where LMDB follows numbers, more often than the rest.
-        count = 60 if PROFILE == "quick" else 300
+        count = 60 if PROFILE == "quick" else 100
         flips = [(rng.randrange(size), rng.randrange(256)) for _ in range(count)]
         heads = [page + at for page in range(0, size, 4096) for at in range(160)]
         flips += [(at, rng.randrange(256)) for at in rng.sample(heads, min(count, len(heads)))]
@@ -155,7 +155,7 @@ def acknowledged(out: str) -> int:
     return int(lines[-1]) if lines else 0
 
 
-@pytest.mark.parametrize("seed", range(2 if PROFILE == "quick" else 5))
+@pytest.mark.parametrize("seed", range(2 if PROFILE == "quick" else 3))
 def test_a_writer_killed_at_any_time_leaves_the_old_or_the_new(place: str, seed: int) -> None:
     opened(place).close()
     process = python(WRITER, place, 10**9)
@@ -179,7 +179,7 @@ def put_away(place: str, adds: int) -> Fingerprint:
 
 TRACE = ["-f", "-qq", "-o", "/dev/null"]
 SYNCS = ["fdatasync", "fsync", "pwrite64", "writev", "rename"]
-NTH = range(1, 12)
+NTH = range(1, 12 if PROFILE == "deep" else 5)
 QUICK = [(call, n + 1) for n, call in enumerate(SYNCS)]
 
 

@@ -24,7 +24,7 @@ from irminpy_pack.identity import Root
 
 from .stores import SCHEMA, opened
 
-EVERY = {"quick": 90, "ci": 45, "deep": 1}[os.environ.get("IRMINPY_PROFILE", "quick")]
+EVERY = {"quick": 90, "ci": 90, "deep": 1}[os.environ.get("IRMINPY_PROFILE", "quick")]
 DEPTH = 3
 
 R = TypeVar("R")
