@@ -418,7 +418,8 @@ class Repo(Generic[C, M]):
         # Directories and contents may have no index: they are found by way of the commits that the slice goes on from.
         slice_.meet(found, slice)
         objects = fresh(found)
-        objects.words, objects.reader, objects.shallow = found.words(), source.reader, shallow
+        found.lead(objects)
+        objects.shallow = shallow
         return objects
 
     # -- garbage ---------------------------------------------------------------------------------------------

@@ -70,10 +70,6 @@ class Trail:
             for hash_, found in zip(hashes, self._backend.find_keys(kind, hashes), strict=True)
         ]
 
-    def words(self) -> dict[bytes, int]:
-        """Where directories and contents lie that something read so far leads to."""
-        return self._words[Kind.CONTENTS] | self._words[Kind.NODE]
-
     def lead(self, objects: Objects) -> None:
         """Tell `objects`, which are to be written, where what they point at lies, as far as that was met."""
         size = self._codec.hash_size

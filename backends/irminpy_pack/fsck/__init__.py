@@ -115,7 +115,6 @@ class _Check:
                 one(segment, at, frame)
 
         sweep = Sweep(
-            self.files,
             self.framing,
             self.schema.codec.digest,
             self.table,

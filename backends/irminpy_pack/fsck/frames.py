@@ -11,7 +11,6 @@ from zlib import crc32
 
 import msgpack
 
-from ..files import Files
 from ..frame import GENERATION, HEADER, LARGE, REF, TABLE, TRAILER, Frame, Framing
 from ..log import Ref, encode_ref, encode_table
 from ..segment import HEADER_SIZE, Segment, Table
@@ -32,7 +31,6 @@ class Sweep:
 
     def __init__(
         self,
-        files: Files,
         framing: Framing,
         digest: Callable[[bytes], bytes],
         table: Table,
@@ -43,7 +41,6 @@ class Sweep:
         visit: Visit | None,
         progress: Callable[[int, int], None] | None,
     ) -> None:
-        self._files = files
         self._framing = framing
         self._digest = digest
         self._table = table
