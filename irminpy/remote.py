@@ -203,6 +203,7 @@ class Local:
         )
         if not len(new) and not updates:
             return True
+        new.shallow = shallow
         if isinstance(walk, Trail):
             walk.lead(new)
         done = opened.write(lambda source: new, updates)

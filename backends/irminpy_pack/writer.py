@@ -241,7 +241,9 @@ class Writer:
         """`objects` without those that lie in the store already, byte for byte; their words go into `objects`."""
         state = self._state
         view, lookup = state.now
-        rest = Objects(words=objects.words, hints=objects.hints)
+        rest = Objects(
+            words=objects.words, hints=objects.hints, reader=objects.reader, shallow=objects.shallow
+        )
         for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
             given, kept = objects.of_kind(kind), rest.of_kind(kind)
             if kind is Kind.COMMIT or (kind is Kind.CONTENTS and state.strategy == "always"):

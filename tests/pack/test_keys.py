@@ -9,9 +9,9 @@ import pytest
 
 from irminpy import Hash
 from irminpy.backend import Locating
-from irminpy.errors import Corrupted, DecodeError
+from irminpy.errors import Corrupted, DanglingHash, DecodeError
 from irminpy.key import hash_of_key
-from irminpy.objects import Kind, Objects
+from irminpy.objects import Commit, Kind, Objects
 from irminpy_pack import Direct, Indexed, PackKey, v_direct, v_indexed
 
 from .stores import SCHEMA, commits, last_segment, opened
@@ -126,3 +126,21 @@ def test_a_key_to_what_was_collected_leads_nowhere(path: Path) -> None:
         repo.gc()
         assert repo.find_contents(key) is None
         assert repo.main().get("a") == b"kept"
+
+
+@pytest.mark.parametrize("index", ["always", "minimal"])
+def test_a_commit_whose_parent_was_collected_meanwhile_is_refused(path: Path, index: str) -> None:
+    """Unless whoever writes it knows that history is cut off there."""
+    with opened(path, index=index) as repo:
+        head = repo.main().set("a", b"x", message="m")
+        assert head is not None
+        data = CODEC.encode_commit(Commit(head.tree_hash, (Hash(bytes(32)),)))
+        hash_ = CODEC.digest(data)
+        backend = repo._opened.backend
+        words: dict[bytes, int] = {head.tree_hash: repo.main().tree()._root.word}  # type: ignore[union-attr]
+        reader = repo._opened.source.reader
+        with pytest.raises(DanglingHash, match="a parent"):
+            backend.write(Objects(commits={hash_: data}, words=dict(words), reader=reader))
+        assert repo.find_commit(Hash(hash_)) is None
+        assert backend.write(Objects(commits={hash_: data}, words=dict(words), reader=reader, shallow=True))
+        assert repo.find_commit(Hash(hash_)) is not None
