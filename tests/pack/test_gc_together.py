@@ -129,33 +129,36 @@ def test_threads_edit_trees_that_they_hold_while_garbage_is_collected(tmp_path: 
         sound(repo, path, index)
 
 
-def _write(path: str, index: str, n: int, ready: Any, name: str) -> None:
+def _write(path: str, index: str, ready: Any, enough: Any, written: Any) -> None:
+    """Writes until `enough` is set, and for 60 writes at least; `written` is how many it made."""
     with opened(path, index=index, durability="none", timeout=60.0) as repo:
         ready.set()
-        for i in range(n):
-            repo.main().set(f"{name}/{i % 7}/{i}", b"%d" % i, retries=1000)
+        i = 0
+        while i < 60 or not enough.is_set():
+            repo.main().set(f"other/{i % 7}/{i}", b"%d" % i, retries=1000)
+            i += 1
+        written.value = i
 
 
 @INDEX
 def test_another_process_writes_in_turn(tmp_path: Path, index: str) -> None:
-    path = tmp_path / "store"
+    path, rounds = tmp_path / "store", 4
     with started(path, index, timeout=60.0) as repo:
-        ready = _fork.Event()
-        other = _fork.Process(target=_write, args=(str(path), index, 60, ready, "other"))
+        ready, enough, written = _fork.Event(), _fork.Event(), _fork.Value("i", 0)
+        other = _fork.Process(target=_write, args=(str(path), index, ready, enough, written))
         other.start()
         assert ready.wait(30)
-        n = 0
-        while other.is_alive():
+        for n in range(rounds):
             repo.gc(depth=5)
             repo.main().set(f"mine/{n}", b"%d" % n, retries=1000)
-            n += 1
+        enough.set()
         other.join()
         assert other.exitcode == 0
-        assert n > 1
-        for i in range(60):
+        assert written.value >= 60
+        for i in range(written.value):
             assert repo.main().get(f"other/{i % 7}/{i}") == b"%d" % i
-        for i in range(n):
-            assert repo.main().get(f"mine/{i}") == b"%d" % i
+        for n in range(rounds):
+            assert repo.main().get(f"mine/{n}") == b"%d" % n
         sound(repo, path, index)
 
 
