@@ -20,6 +20,7 @@ from .backend import RefUpdate
 from .errors import Corrupted, DanglingHash, DecodeError, Rejected, RemoteError
 from .graph import Contents, Node, children_first, successors
 from .hash import Hash
+from .key import Key, KindedHash, hash_of_key
 from .objects import Commit as CommitVal
 from .objects import Kind, Objects
 from .remote import Receiver, Sender
@@ -74,7 +75,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Transfer:
-    """One transfer from `sender` to `receiver`."""
+    """One transfer from `sender` to `receiver`; and a reader of what the sender has."""
 
     codec: Codec
     sender: Sender
@@ -119,6 +120,30 @@ class Transfer:
                 self._put(Kind.COMMIT, hash_, self.codec.encode_commit(val))
         self._flush(updates)
         return self.sent
+
+    def parts(self, parts: Sequence[KindedHash]) -> Sent:
+        """Send what the receiver lacks of `parts`, of each with all below it; no commit goes, and no ref moves."""
+        for part in parts:
+            if part.kind == "node":
+                self._wanted(part.hash, None)
+            else:
+                self._values.setdefault(part.hash, [])
+        self._trees()
+        self._flush()
+        return self.sent
+
+    def read(self, kind: Kind, key: Hash | Key, /) -> bytes:
+        """One object of the sender, checked. Raises DanglingHash, Corrupted, DecodeError."""
+        hash_ = hash_of_key(key)
+        ((_, data),) = self._objects(kind, [hash_])
+        self._verify(kind, hash_, data)
+        if kind is Kind.NODE:
+            self.codec.decode_node(data)  # a tree that reads from here takes a node for well-formed
+        return data
+
+    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
+        """`read`, one by one."""
+        return [self.read(kind, key) for key in keys]
 
     # -- commits
 
