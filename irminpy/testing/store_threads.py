@@ -78,6 +78,9 @@ class ThreadSuite(StoreFixtures):
                 for i in range(10):
                     made(store.set(f"own/{n}-{i}", b"%d" % i, retries=1000))
                     store.set("one", b"%d" % n, retries=1000)
+                    assert store.get("one") in (b"0", b"1", b"2", b"3")
+                    assert store.get(f"own/{n}-{i}") == b"%d" % i
+                    assert repo.find_contents(repo.save_contents(b"shared")) == b"shared"
 
             in_threads(4, work)
             store = repo.main() if shared is None else shared
