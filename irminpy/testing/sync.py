@@ -329,6 +329,21 @@ class SyncSuite(StoreFixtures):
         assert [problem.fault for problem in other.check().problems] == ["dangling"]
         assert other.check(shallow=True).ok
 
+    def test_a_part_of_a_history_that_is_all_of_one_second_is_pushed(
+        self, main: Stores, other: Repos
+    ) -> None:
+        """GR-12, GR-14: fetched, committed on and pushed back: dates tell nothing of the order then."""
+        for i in range(6):
+            made(main.set("a", b"%d" % i, date=7))
+        for depth in (0, 1, 2):
+            theirs = other.branch(f"work{depth}")
+            sync.pull(theirs, main, "set", depth=depth)
+            for i in range(3):
+                made(theirs.set("b", b"%d %d" % (depth, i), date=7))
+            assert sync.push(theirs, main).sent.commits == 3
+            assert main.head() == theirs.head()
+            made(main.set("a", b"after %d" % depth, date=7))
+
     def test_work_goes_on_on_a_part_of_a_history(self, repo: Repos, main: Stores, other: Repos) -> None:
         """GR-12, GR-14: merges and pushes need no more than the common ancestor."""
         for i in range(4):
