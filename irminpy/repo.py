@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypedDict, Unpack, cast, overload
+from typing import Any, Generic, TypeAlias, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
 from . import check as check_
@@ -27,14 +27,17 @@ from .schema import Schema
 from .slice import Slice
 from .store import Store
 from .store.follow import Following
+from .store.read import callback
 from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
 from .types import C2, M2, C, M
-from .watch import Watch, Watches
+from .watch import Changes, Watch, Watches, changed
 
 __all__ = ["Opening", "Repo", "open"]
+
+BranchChanges: TypeAlias = Changes[Commit[C, M], tuple[str, Change[Commit[C, M]]]]
 
 
 class Opening(TypedDict, total=False):
@@ -472,18 +475,33 @@ class Repo(Generic[C, M]):
 
     # -- watches ---------------------------------------------------------------------------------------------
 
+    @overload
+    def watch_all(
+        self, f: None = None, *, init: Mapping[str, Commit[C, M]] | None = None
+    ) -> BranchChanges[C, M]: ...
+    @overload
     def watch_all(
         self,
         f: Callable[[str, Change[Commit[C, M]]], None],
         *,
         init: Mapping[str, Commit[C, M]] | None = None,
-    ) -> Watch:
+    ) -> Watch: ...
+    def watch_all(
+        self,
+        f: Callable[[str, Change[Commit[C, M]]], None] | None = None,
+        *,
+        init: Mapping[str, Commit[C, M]] | None = None,
+    ) -> Watch | BranchChanges[C, M]:
         """Call `f`, on a thread of its own, with each branch that is made, moved or removed from now on.
 
-        `init` is what the caller knows of the branches: what has changed since is told at once. See
-        `Store.watch`.
+        `init` is what the caller knows of the branches: what has changed since is told at once. Without `f` an
+        iterator over pairs of name and change. See `Store.watch`.
         """
         self._opened.check()
+        if f is None:
+            changes: BranchChanges[C, M] = Changes(lambda name, change: (name, change), changed)
+            return changes.of(self.watch_all(changes.put, init=init))
+        callback(f)
         following = Following(self._opened, lambda commit: commit, init or {})
 
         def call(name: str, change: Change[Hash]) -> None:
