@@ -205,7 +205,7 @@ class NotFound(IrminError, KeyError):
     _fields = _attributes(what=_TEXT, name=_TEXT)
 
     def __init__(self, what: str, name: str) -> None:
-        super().__init__(f"{what} not found: {name or '(root)'}")
+        super().__init__(f"{what} not found: {name or ('(root)' if what == 'path' else repr(name))}")
         self.what = what
         self.name = name
 

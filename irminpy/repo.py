@@ -14,7 +14,7 @@ from . import revision as revision_
 from . import slice as slice_
 from .backend import Collected, Collecting, Keep, Maker, Options, Progress, RefUpdate
 from .branch import MAIN
-from .commit import Commit, Infos, Opened
+from .commit import Commit, Infos, Opened, hash_of_commit, hashes_of
 from .diff import Change
 from .errors import DanglingHash, MergeConflict, NotFound, StorageError
 from .hash import Hash
@@ -164,7 +164,7 @@ class Repo(Generic[C, M]):
 
     def detached(self, commit: Commit[C, M]) -> Store[C, M]:
         """A store with a head of its own, which starts at `commit`; writes move no branch."""
-        return Store(self._opened, self._watches, None, self.commit(commit.hash))
+        return Store(self._opened, self._watches, None, self.commit(hash_of_commit(commit)))
 
     def empty(self) -> Store[C, M]:
         """A store with a head of its own, which has none yet: the first write makes a commit without parents."""
@@ -341,7 +341,7 @@ class Repo(Generic[C, M]):
         """
         self._opened.check()
         backend, home = self._opened.trail(), self._opened.home
-        vals = graph.commits(backend, home.codec, self._heads(max), _hashes(min))
+        vals = graph.commits(backend, home.codec, self._heads(max), hashes_of(min))
         return [Commit(home, hash_, val) for hash_, val in vals.items()]
 
     def check(self, roots: Iterable[Hash | Commit[C, M]] = (), *, shallow: bool = False) -> check_.Report:
@@ -362,7 +362,7 @@ class Repo(Generic[C, M]):
             self.schema.contents.decode,
             opened.home.decode_metadata,
             opened.home.past,
-            _hashes(roots),
+            hashes_of(roots),
             shallow=shallow,
         )
 
@@ -383,7 +383,7 @@ class Repo(Generic[C, M]):
             raise ValueError(f"depth {depth} is negative")
         self._opened.check()
         heads = self._heads(max)
-        return slice_.export(self._opened.trail(), self.schema, heads, _hashes(min), depth, full=full)
+        return slice_.export(self._opened.trail(), self.schema, heads, hashes_of(min), depth, full=full)
 
     def import_(self, slice: Slice, *, shallow: bool = False) -> int:
         """Write what is missing here of `slice`, in one batch, after all of it was checked; how many objects.
@@ -394,6 +394,10 @@ class Repo(Generic[C, M]):
         """
         opened = self._opened
         opened.check()
+        if not isinstance(slice, Slice):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"a Slice is expected, not {type(slice).__name__}; Slice.from_bytes makes one of bytes"
+            )
         self.schema.require(slice.schema)
         done = opened.write(partial(self._fresh, slice, shallow))
         assert done is not None
@@ -460,7 +464,7 @@ class Repo(Generic[C, M]):
         if not isinstance(backend, Collecting):
             raise StorageError("this backend collects no garbage")
         names = None if branches is None else tuple(map(branches_.check, branches))
-        commits = tuple(map(opened.home.check_hash, _hashes(keep)))
+        commits = tuple(map(opened.home.check_hash, hashes_of(keep)))
         return backend.collect(Keep(names, commits, depth, since), dry_run=dry_run, progress=progress)
 
     def _graph(self) -> graph.Graph:
@@ -471,7 +475,7 @@ class Repo(Generic[C, M]):
         return [graph.Commit(head) for head in self._heads(None)] if max is None else max
 
     def _heads(self, max: Iterable[Hash | Commit[C, M]] | None) -> list[Hash]:
-        return list(dict.fromkeys(self._opened.backend.refs().values())) if max is None else _hashes(max)
+        return list(dict.fromkeys(self._opened.backend.refs().values())) if max is None else hashes_of(max)
 
     # -- watches ---------------------------------------------------------------------------------------------
 
@@ -516,10 +520,6 @@ class Repo(Generic[C, M]):
     def watches(self) -> Watches:
         """All watches of this repository, for their numbers: `repo.watches.stats()`."""
         return self._watches
-
-
-def _hashes(commits: Iterable[Hash | Commit[Any, Any]]) -> list[Hash]:
-    return [commit.hash if isinstance(commit, Commit) else commit for commit in commits]
 
 
 @overload

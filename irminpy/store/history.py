@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Generic, Literal
 
-from ..commit import Commit
+from ..commit import Commit, hash_of_commit, hashes_of
 from ..errors import DanglingHash, DecodeError
 from ..hash import Hash
 from ..history import History, by_date, first_parents, lcas, walk, window
@@ -97,8 +97,8 @@ class HistoricStore(ReadableStore[C, M]):
     def history(
         self,
         depth: int | None = None,
-        min: Iterable[Commit[C, M]] = (),
-        max: Iterable[Commit[C, M]] | None = None,
+        min: Iterable[Hash | Commit[C, M]] = (),
+        max: Iterable[Hash | Commit[C, M]] | None = None,
         *,
         shallow: bool = False,
     ) -> History[Commit[C, M]]:
@@ -114,9 +114,9 @@ class HistoricStore(ReadableStore[C, M]):
             starts = [] if head is None else [head.hash]
         else:
             self._opened.check()
-            starts = [commit.hash for commit in max]
+            starts = hashes_of(max)
         past = _Past(self._past(), None, shallow=shallow)
-        nodes = window(past, starts, depth, {commit.hash for commit in min}).values()
+        nodes = window(past, starts, depth, set(hashes_of(min))).values()
         return History(node.commit for node in nodes)
 
     # -- common ancestors ------------------------------------------------------------------------------------
@@ -129,6 +129,8 @@ class HistoricStore(ReadableStore[C, M]):
         `max_depth` bounds how far back to look, `n` how many to look for; raises MaxDepthReached and
         TooManyLcas, see `history.lcas`.
         """
+        if not isinstance(other, HistoricStore):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a Store is expected, not {type(other).__name__}; lcas_with_branch takes a name")
         return self.lcas_with_commit(other.head(), max_depth=max_depth, n=n)
 
     def lcas_with_branch(
@@ -142,7 +144,7 @@ class HistoricStore(ReadableStore[C, M]):
         self, commit: Commit[C, M], *, max_depth: int | None = None, n: int | None = None
     ) -> list[Commit[C, M]]:
         """As `lcas`, with `commit`."""
-        found = lcas(self._past(), self.head().hash, commit.hash, max_depth=max_depth, n=n)
+        found = lcas(self._past(), self.head().hash, hash_of_commit(commit), max_depth=max_depth, n=n)
         return [self._opened.get(hash_, "a common ancestor") for hash_ in found]
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Generic, Literal, TypeAlias, cast, overload
 
 from .. import branch as branches
-from ..commit import Commit, Opened
+from ..commit import Commit, Opened, hash_of_commit
 from ..diff import Change
 from ..errors import NotFound
 from ..hash import Hash
@@ -314,7 +314,7 @@ def _of_trees(
 
 def hash_of(commit: Commit[Any, Any] | None) -> Hash | None:
     """The hash of `commit`, None for None."""
-    return None if commit is None else commit.hash
+    return None if commit is None else hash_of_commit(commit)
 
 
 def _known(name: str, init: Commit[C, M] | None) -> dict[str, Commit[C, M]]:

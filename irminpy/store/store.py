@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Literal, Unpack, cast
 
 from ..backend import Readable, RefUpdate
-from ..commit import Commit
+from ..commit import Commit, a_tree
 from ..errors import (
     DecodeError,
     MaxDepthReached,
@@ -90,7 +90,7 @@ class Store(HistoricStore[C, M]):
 
         `tree` is saved with it and reads from the repository from then on, if `path` is the root.
         """
-        self._opened.home.schema.require(tree.schema)
+        self._opened.home.schema.require(a_tree(tree).schema)
         if self._opened.home.codec.steps(path):
             return self._update(lambda now: now.add_tree(path, tree), how)
         if tree.kind() == "contents":
@@ -192,7 +192,7 @@ class Store(HistoricStore[C, M]):
         runs = 0
         while True:
             seen = self.find_tree(path)
-            new = f(seen)
+            new = None if (tree := f(seen)) is None else a_tree(tree)
             runs += 1
             try:
                 return self.replace_tree(path, seen, new, strategy, on_conflict, how)
@@ -253,7 +253,7 @@ class Store(HistoricStore[C, M]):
         and TooManyLcas; nothing is moved then.
         """
         head = self.find_head()
-        commit = self._opened.get(commit.hash, "the commit of a head")
+        commit = self._opened.own(commit, "the commit of a head")
         if head is not None:
             if head == commit:
                 raise NoChange
@@ -293,6 +293,8 @@ class Store(HistoricStore[C, M]):
         **how: Unpack[Writing],
     ) -> Commit[C, M] | None:
         """Merge the head of this store into another; see `merge_with_commit`. None if there is no head."""
+        if not isinstance(into, Store):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a Store is expected, not {type(into).__name__}; Repo.branch(name) gives one")
         head = self.find_head()
         if head is None:
             return None
@@ -322,7 +324,7 @@ class Store(HistoricStore[C, M]):
         """
         if on_limit not in ("raise", "no-ancestor"):
             raise DecodeError("on_limit", f'{on_limit!r:.80}: use "raise" or "no-ancestor"')
-        commit = self._opened.get(commit.hash, "the commit that is merged")
+        commit = self._opened.own(commit, "the commit that is merged")
         parents = self._opened.parents(how.get("parents"))
         for _ in self._attempts(how):
             head = self._head()
@@ -521,7 +523,7 @@ class Store(HistoricStore[C, M]):
 
     def _known(self, commit: Commit[C, M] | None) -> Commit[C, M] | None:
         """`commit`, if it is in this repository."""
-        return None if commit is None else self._opened.get(commit.hash, "the commit of a head")
+        return None if commit is None else self._opened.own(commit, "the commit of a head")
 
 
 class Edit(Editor[C, M]):
@@ -572,7 +574,10 @@ def _check(how: Writing) -> None:
 
 
 def _retries(how: Writing) -> int:
-    return how.get("retries", RETRIES)
+    retries = how.get("retries", RETRIES)
+    if type(retries) is not int:
+        raise TypeError(f"retries are a whole number, not {type(retries).__name__}")
+    return retries
 
 
 def _present(tree: Tree[C, M] | None) -> Tree[C, M] | None:
