@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -182,16 +183,20 @@ class ThreadSuite(StoreFixtures):
 
     def test_whoever_waits_for_a_change_is_told_of_the_end(self, repo: Repos, main: Stores) -> None:
         """WA-05: of the watch, or of the repository."""
-        got: list[object] = []
-        for end in (lambda changes: changes.unwatch(), lambda changes: repo.close()):
+        got: list[list[object]] = []
+        for whole in (False, True):
             changes = main.watch()
-            waiting = threading.Thread(target=lambda changes=changes: got.append(list(changes)))
+
+            def ask(changes: Iterable[object] = changes) -> None:
+                got.append(list(changes))
+
+            waiting = threading.Thread(target=ask)
             waiting.start()
-            end(changes)
+            repo.close() if whole else changes.unwatch()
             waiting.join(60)
             assert not waiting.is_alive()
+            changes.unwatch()
         assert got == [[], []]
-        changes.unwatch()
 
     def test_one_who_asks_rarely_hears_of_the_last_state(self, repo: Repos, main: Stores) -> None:
         """WA-06: one after the other, each from where the last one ended."""
