@@ -11,12 +11,24 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Generic, Protocol, TypeVar, cast
 
-from .errors import DanglingHash, MaxDepthReached, NotFound, TooManyLcas
+from .errors import DanglingHash, DecodeError, MaxDepthReached, NotFound, TooManyLcas
 from .hash import Hash
 from .info import Info
 from .objects import Commit as CommitVal
 
-__all__ = ["Graph", "History", "Node", "Read", "Vertex", "by_date", "first_parents", "lcas", "walk", "window"]
+__all__ = [
+    "Graph",
+    "History",
+    "Node",
+    "Read",
+    "Vertex",
+    "by_date",
+    "check_count",
+    "first_parents",
+    "lcas",
+    "walk",
+    "window",
+]
 
 
 class Node(Protocol):
@@ -465,3 +477,9 @@ class History(Generic[V]):
 
     def __repr__(self) -> str:
         return f"<History of {len(self)} commit{'' if len(self) == 1 else 's'}>"
+
+
+def check_count(what: str, n: int | None) -> None:
+    """Raise DecodeError unless `n`, called `what`, is None or a whole number from 0 up."""
+    if n is not None and (type(n) is not int or n < 0):
+        raise DecodeError(what, f"{n!r:.80}; use a number from 0 up, or None for all")

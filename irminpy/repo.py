@@ -18,6 +18,7 @@ from .commit import Commit, Infos, Opened, hash_of_commit, hashes_of
 from .diff import Change
 from .errors import DanglingHash, MergeConflict, NotFound, StorageError
 from .hash import Hash
+from .history import check_count
 from .info import Info
 from .key import Key, KindedKey, hash_of_key
 from .merge import NO_ANCESTOR, Conflict, NoAncestor, Old
@@ -379,8 +380,7 @@ class Repo(Generic[C, M]):
         if they are reached; those that are not here are left aside. Cost: one read per object of the slice,
         and one per node below `min`; the slice is held in memory.
         """
-        if depth is not None and depth < 0:
-            raise ValueError(f"depth {depth} is negative")
+        check_count("depth", depth)
         self._opened.check()
         heads = self._heads(max)
         return slice_.export(self._opened.trail(), self.schema, heads, hashes_of(min), depth, full=full)

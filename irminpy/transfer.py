@@ -20,6 +20,7 @@ from .backend import RefUpdate
 from .errors import Corrupted, DanglingHash, DecodeError, Rejected, RemoteError
 from .graph import Contents, Node, children_first, successors
 from .hash import Hash
+from .history import check_count
 from .key import Key, KindedHash, hash_of_key
 from .objects import Commit as CommitVal
 from .objects import Kind, Objects
@@ -107,8 +108,7 @@ class Transfer:
         deepen: bool = False,
     ) -> Sent:
         """Send what the receiver lacks of `heads`, then move refs; Rejected if one has moved meanwhile."""
-        if depth is not None and (type(depth) is not int or depth < 0):
-            raise DecodeError("depth", f"{depth!r:.80}; use a number from 0 up, or None for all")
+        check_count("depth", depth)
         self._shallow = depth is not None
         commits = list(self._commits(list(dict.fromkeys(heads)), depth, deepen=deepen).items())
         for at in range(0, len(commits), self.bounds.ask):

@@ -12,7 +12,7 @@ from typing import Generic, Literal
 from ..commit import Commit, hash_of_commit, hashes_of
 from ..errors import DanglingHash, DecodeError
 from ..hash import Hash
-from ..history import History, by_date, first_parents, lcas, walk, window
+from ..history import History, by_date, check_count, first_parents, lcas, walk, window
 from ..info import Info
 from ..key import KindedHash
 from ..path import PathLike
@@ -49,8 +49,8 @@ class HistoricStore(ReadableStore[C, M]):
         that of each parent (of the first, with `first_parent`). Cost: one read per commit, when the iterator
         reaches it; see `history.walk`.
         """
-        _count("n", n)
-        _count("skip", skip)
+        check_count("n", n)
+        check_count("skip", skip)
         if order not in ("topological", "date"):
             raise DecodeError("order", f'{order!r:.80}: use "topological" or "date"')
         steps = None if path is None else self._opened.home.codec.steps(path)
@@ -83,8 +83,8 @@ class HistoricStore(ReadableStore[C, M]):
         newest commit in sight first, and at most `depth` steps away from the head; 0 means the head only. []
         without a head. Cost: one read per commit and one look at its tree.
         """
-        _count("n", n)
-        _count("depth", depth)
+        check_count("n", n)
+        check_count("depth", depth)
         steps = self._opened.home.codec.steps(path)
         head = self.find_head()
         if head is None or n == 0:
@@ -108,7 +108,7 @@ class HistoricStore(ReadableStore[C, M]):
         `depth`: how many steps to go back; 0 gives what it starts at. DanglingHash where the history was cut
         off, unless `shallow`: then parents that are not here are left out. Cost: one read per commit.
         """
-        _count("depth", depth)
+        check_count("depth", depth)
         if max is None:
             head = self.find_head()
             starts = [] if head is None else [head.hash]
@@ -227,8 +227,3 @@ class _Past(Generic[C, M]):
                 value = value.hash if value.kind == "contents" else None
             self._values[commit.hash] = value
         return self._values[commit.hash]
-
-
-def _count(what: str, n: int | None) -> None:
-    if n is not None and (type(n) is not int or n < 0):
-        raise DecodeError(what, f"{n!r:.80}; use a number from 0 up, or None for all")
