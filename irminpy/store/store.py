@@ -179,10 +179,10 @@ class Store(HistoricStore[C, M]):
     ) -> Commit[C, M] | None:
         """Replace the subtree at `path` by `f` of it (None: nothing there), in one commit.
 
-        What happens if the subtree has changed while `f` ran, says `strategy`: "test_and_set" runs `f` again on what is
-        there now; "set" overwrites it; "merge" merges (ours: what is there now, theirs: what `f` gave, the ancestor: what
-        it saw) and runs `f` again on a conflict. `f` is run again `retries` times at most, then TooManyRetries; with
-        `retries=0`, TestWas or MergeConflict at once. Changes elsewhere in the tree are kept and never make `f` run again.
+        What happens if the subtree has changed while `f` ran, says `strategy`: "test_and_set" runs `f` again on what
+        is there now; "set" overwrites it; "merge" merges (ours: what is there now, theirs: what `f` gave, ancestor:
+        what it saw) and runs `f` again on a conflict. `f` is run again `retries` times at most, then TooManyRetries;
+        with `retries=0`, TestWas or MergeConflict at once. Changes elsewhere in the tree never make `f` run again.
         """
         if strategy not in ("test_and_set", "set", "merge"):
             raise DecodeError("strategy", f'{strategy!r:.80}: use "test_and_set", "set" or "merge"')
