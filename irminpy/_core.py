@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 import msgpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "MAX_COMMIT",
@@ -30,6 +30,7 @@ __all__ = [
     "encode_commit",
     "encode_inode",
     "encode_node",
+    "encode_nodes",
     "load_inode",
     "load_node",
     "patch_column",
@@ -64,6 +65,26 @@ def encode_node(steps: list[str], kinds: bytes, hashes: bytes, metadata: list[by
     `metadata` holds one item per entry of kind 2, in order; the fourth column is there iff it is not empty.
     """
     return b"N" + _local.pack([steps, kinds, hashes, metadata] if metadata else [steps, kinds, hashes])
+
+
+def encode_nodes(
+    steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes]
+) -> list[bytes]:
+    """`encode_node` of many nodes: the steps of each, and the other columns joined.
+
+    `metadata` holds that of the steps of kind 2.
+    """
+    pack = _local.pack
+    data: list[bytes] = []
+    at = 0
+    for own in steps:
+        end = at + len(own)
+        row: list[Any] = [own, kinds[at:end], b"".join(hashes[at:end])]
+        if metadata and kinds.find(2, at, end) >= 0:
+            row.append([metadata[step] for step in own if step in metadata])
+        data.append(b"N" + pack(row))
+        at = end
+    return data
 
 
 def encode_inode(

@@ -11,7 +11,7 @@ No function recurses deeper than the number of digits of a step's hash, and that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol, final
 
@@ -34,7 +34,6 @@ __all__ = [
     "bucket",
     "build",
     "differences",
-    "encode_flat",
     "entries",
     "entry_at",
     "entry_of",
@@ -173,27 +172,6 @@ def build(
     return columns.inode(range(len(steps)), depth)
 
 
-def encode_flat(
-    codec: Codec,
-    steps: list[str],
-    kinds: bytes,
-    hashes: bytes,
-    counts: Iterable[int],
-    metadata: Mapping[str, bytes],
-) -> list[bytes]:
-    """The bytes of flat objects of `counts` entries, whose columns follow each other; steps ascend within each."""
-    encode, size = codec.encode_node, codec.hash_size
-    data: list[bytes] = []
-    at = 0
-    for n in counts:
-        end = at + n
-        own = steps[at:end]
-        columns = [metadata[step] for step in own if step in metadata] if metadata else []
-        data.append(encode(own, kinds[at:end], hashes[at * size : end * size], columns))
-        at = end
-    return data
-
-
 class _Columns:
     """The entries of a directory that is built. They are told by their positions, of which lists are made: a tuple
     per entry would cost twice the time, much of it in the garbage collector.
@@ -231,16 +209,13 @@ class _Columns:
         if len(rows) > 1:
             # Three times as fast as a comprehension per column.
             pick = itemgetter(*rows)
-            steps, kinds, hashes = (
-                list(pick(self.steps)),
-                bytes(pick(self.kinds)),
-                b"".join(pick(self.hashes)),
-            )
+            steps, kinds, hashes = list(pick(self.steps)), bytes(pick(self.kinds)), list(pick(self.hashes))
         else:
             steps = [self.steps[row] for row in rows]
             kinds = bytes([self.kinds[row] for row in rows])
-            hashes = b"".join([self.hashes[row] for row in rows])
-        data = encode_flat(codec, steps, kinds, hashes, counts, self.metadata)
+            hashes = [self.hashes[row] for row in rows]
+        cuts = pairwise([0, *accumulate(counts)])
+        data = codec.encode_nodes([steps[at:end] for at, end in cuts], kinds, hashes, self.metadata)
         found = codec.digest_many(data)
         self.nodes.update(zip(found, data, strict=True))
         return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..hash import HashFunction
     from ..objects import Commit, Inode, Node
@@ -49,8 +49,11 @@ class Codec(Protocol):
         """The hashes of many objects, in order."""
         ...
 
-    def steps(self, path: PathLike, /) -> Sequence[str]:
-        """The steps of `path`, each legal in this format; InvalidStep otherwise, TypeError for no path."""
+    def steps(self, path: PathLike, /) -> list[str]:
+        """The steps of `path`, each legal in this format; InvalidStep otherwise, TypeError for no path.
+
+        The list is the caller's, to do with it what they like.
+        """
         ...
 
     @property
@@ -94,6 +97,15 @@ class Codec(Protocol):
 
     def encode_node(self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], /) -> bytes:
         """The canonical bytes of a flat directory; `steps` ascending, columns as in `Node`."""
+        ...
+
+    def encode_nodes(
+        self, steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes], /
+    ) -> list[bytes]:
+        """`encode_node` of many directories: the steps of each, and the kinds and hashes of all in that order.
+
+        `metadata` holds that of the steps of kind `CONTENTS_META`, which occur only once among all.
+        """
         ...
 
     def encode_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /) -> bytes:

@@ -7,7 +7,7 @@ the cache of hashed steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .. import _core
 from ..errors import DecodeError, DepthExceeded, SchemaMismatch
@@ -17,7 +17,7 @@ from ..objects import Commit, Inode, Node
 from ..path import as_path, check_native_step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..hash import HashFunction
     from ..path import PathLike
@@ -27,6 +27,7 @@ __all__ = ["FlatNative", "Native", "NativeCodec"]
 
 _HASHED_STEPS = 1 << 16
 _FEW = 32
+_MANY = 4096  # steps up to which the hashes of those of whole directories are remembered
 _WIDEST = 12  # bits by which directories are split at once
 _HASH_SIZE = 32
 _NO_LIMIT = 1 << 63
@@ -140,8 +141,8 @@ class NativeCodec:
         self._hashed: dict[str, bytes] = {}
         self.order = None
 
-    def steps(self, path: PathLike, /) -> Sequence[str]:
-        """The legal steps of `path`."""
+    def steps(self, path: PathLike, /) -> list[str]:
+        """The legal steps of `path`, in a new list."""
         if type(path) is str:
             steps = path.split("/")
             if "" in steps:
@@ -175,9 +176,20 @@ class NativeCodec:
 
     def keys(self, steps: list[str], /) -> list[bytes]:
         """The hashes of the steps, from which all digits are taken."""
-        if len(steps) > _FEW:  # many at once are new ones
-            return self.digest_many([step.encode() for step in steps])
-        return [self._key(step) for step in steps]
+        if len(steps) <= _FEW:
+            return [self._key(step) for step in steps]
+        known = self._hashed
+        if steps[0] in known:
+            # Directories beside each other often have the same steps.
+            found = [*map(known.get, steps)]
+            if all(found):
+                return cast("list[bytes]", found)
+        keys = self.digest_many([step.encode() for step in steps])
+        if (
+            len(known) + len(steps) <= _MANY
+        ):  # where steps are new each time, remembering them costs and gives nothing
+            known.update(zip(steps, keys, strict=True))
+        return keys
 
     def split(
         self, steps: list[str], keys: list[bytes], rows: Sequence[int], depth: int, levels: int = 1, /
@@ -216,6 +228,12 @@ class NativeCodec:
         if data[:1] != b"B":
             raise DecodeError("contents", f"the domain byte is {data[:1].hex() or 'missing'}, not 42", 0)
         return data[1:]
+
+    def encode_nodes(
+        self, steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes], /
+    ) -> list[bytes]:
+        """The bytes of many `N` objects."""
+        return _core.encode_nodes(steps, kinds, hashes, metadata)
 
     def encode_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /) -> bytes:
         """The bytes of an `I` object."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..errors import DecodeError
-from .lazy import Child, Leaf, Stored
-from .stage import Frozen, Staged
+from .lazy import Child, Leaf, Part, Stored
+from .stage import Frozen, Held, Staged
 
 __all__ = ["clear"]
 
@@ -21,8 +23,8 @@ def clear(root: Child, depth: int) -> None:
     seen: set[tuple[int, int]] = set()
     stack: list[tuple[Child, int]] = [(root, 0)]
 
-    def visit(children: list[Child], at: int) -> None:
-        stack.extend((child, at) for child in children if type(child) is not bytes)
+    def visit(children: Iterable[Held], at: int) -> None:
+        stack.extend((child, at) for child in children if isinstance(child, Part))
 
     while stack:
         child, at = stack.pop()

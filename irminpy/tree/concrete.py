@@ -15,7 +15,7 @@ from ..types import C, M
 from .home import Home
 from .lazy import Child, Leaf, Stored
 from .listing import children
-from .stage import Line, Staged
+from .stage import Held, Line, Staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -83,9 +83,9 @@ def of_concrete(home: Home[Any, Any], concrete: object) -> Stored | Staged | byt
         return home.leaf(*_parts(concrete))
     line = Line(home.void)
     codec = home.codec
-    top: dict[str, Child] = {}
+    top: dict[str, Held] = {}
     # A directory on the way: the bindings left of it, what it holds so far, and the step it will be bound to.
-    stack: list[tuple[Iterator[tuple[str, Any]], dict[str, Child], str]] = [
+    stack: list[tuple[Iterator[tuple[str, Any]], dict[str, Held], str]] = [
         (_bindings(concrete, codec), top, "")
     ]
     while stack:

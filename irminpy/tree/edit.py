@@ -7,10 +7,11 @@ answer is a new root and version, or None if the edit would change nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from .lazy import ABSENT, Child, Leaf, Source, Stored
 from .settle import settle
-from .stage import Base, Frozen, Line, Staged, View
+from .stage import Base, Frozen, Held, Line, Staged, View, detached
 
 __all__ = ["bind", "fork", "same"]
 
@@ -75,7 +76,9 @@ def _bind(
     i = 0
     while i < last:
         kid = node.now.get(steps[i])
-        if type(kid) is not Staged:
+        if type(kid) is dict:
+            kid = node.open(steps[i], kid)
+        elif type(kid) is not Staged:
             break
         node = kid
         chain.append(node)
@@ -84,14 +87,14 @@ def _bind(
     below: list[_Level] = []
     grows = 0 if current is not None else 1
     for step in steps[i + 1 :]:
-        view = current if type(current) is Stored or type(current) is Frozen else None
+        view = _view(current, line)
         current = None if view is None else view.child(step)
         below.append((view, step, 0 if current is not None else 1))
     if child is ABSENT:
         if current is None:
             return None
         return _unbind(line, chain, below, steps, alone=alone)
-    if current is not None and same(_frozen(current, version), child):
+    if current is not None and same(_frozen(current, line, version), child):
         return None
     after = 0 if alone else version + 1
     top = _wrap(line, below, child, after)
@@ -101,11 +104,20 @@ def _bind(
     return root, after
 
 
-def _frozen(child: Child, version: int) -> Child:
-    return Frozen(child, version) if type(child) is Staged else child
+def _view(child: Held | None, line: Line) -> View | None:
+    """`child` as a directory that lies below those of `line`; None if it is no directory."""
+    if type(child) is dict:
+        return Frozen(detached(child, line.void), 0)
+    return child if type(child) is Stored or type(child) is Frozen else None
 
 
-def _child(node: Staged, step: str) -> Child | None:
+def _frozen(child: Held, line: Line, version: int) -> Child:
+    if type(child) is dict:
+        return Frozen(detached(child, line.void), 0)
+    return Frozen(child, version) if type(child) is Staged else cast("Child", child)
+
+
+def _child(node: Staged, step: str) -> Held | None:
     """The newest child of `step`."""
     child = node.now.get(step)
     if child is None:
@@ -117,17 +129,18 @@ def _child(node: Staged, step: str) -> Child | None:
 _Level = tuple[View | None, str, int]
 
 
-def _wrap(line: Line, levels: Sequence[_Level], child: Child, version: int) -> Child:
-    """`child` at the end of `levels`, in new staged directories on top of what was there."""
+def _wrap(line: Line, levels: Sequence[_Level], child: Child, version: int) -> Held:
+    """`child` at the end of `levels`, in new directories on top of what was there."""
+    held: Held = child
     for view, step, growth in reversed(levels):
         base = base_of(view)
         if base is None:
-            node = Staged(line, None, {step: child}, 1)
+            held = {step: held} if type(held) is bytes else Staged(line, None, {step: held}, 1)
         else:
-            node = Staged(line, base, {step: child}, base.length() + (-1 if child is ABSENT else growth))
+            node = Staged(line, base, {step: held}, base.length() + (-1 if held is ABSENT else growth))
             node.first = {step: version}
-        child = node
-    return child
+            held = node
+    return held
 
 
 def _unbind(

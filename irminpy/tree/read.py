@@ -18,13 +18,15 @@ from .home import Home
 from .lazy import Child, Leaf, Stored
 from .listing import bindings, check_page
 from .settle import settle
-from .stage import Frozen, Staged
+from .stage import Frozen, Held, Staged, detached
 from .stream import check_plain, open_contents
 from .sweep import swept
 
 __all__ = ["ReadableTree", "Root", "leaf_root"]
 
 Root = Stored | Staged | Leaf
+_FEW: Any = dict
+"""What a `Few` is, under a name that lets type checkers leave the type of the walk alone."""
 
 
 def leaf_root(home: Home[Any, Any], child: bytes | Leaf) -> Leaf:
@@ -58,7 +60,7 @@ class ReadableTree(Generic[C, M]):
         steps = home.steps(path)
         try:
             for step in steps:
-                node = node.now[step]
+                node = node[step] if type(node) is _FEW else node.now[step]
         except (KeyError, AttributeError):
             node = None
         if type(node) is not bytes or (line is not None and line.version != self._version):
@@ -152,6 +154,8 @@ class ReadableTree(Generic[C, M]):
             return child.record(cache=cache).count
         if type(child) is Staged:
             return child.size_at(self._version)
+        if type(child) is dict:
+            return len(child)
         return child.length() if type(child) is Frozen else 0
 
     def seq(
@@ -208,7 +212,7 @@ class ReadableTree(Generic[C, M]):
             for step, child in pairs:
                 yield step, self._subtree(child)
 
-    def _lookup(self, steps: Sequence[str], *, cache: bool = True) -> Child | None:
+    def _lookup(self, steps: Sequence[str], *, cache: bool = True) -> Held | None:
         """What `steps` lead to at this version, or None."""
         node: Any = self._root
         version = self._version
@@ -224,13 +228,15 @@ class ReadableTree(Generic[C, M]):
                 node = child
             elif kind is Frozen:
                 node = node.child(step)
+            elif kind is dict:
+                node = node.get(step)
             else:
                 return None
-        return cast("Child | None", node)
+        return cast("Held | None", node)
 
     def _read(self, steps: Sequence[str], *, cache: bool) -> bytes | None:
         """The bytes of the contents that `steps` lead to, or None."""
-        parent: Child | None = None
+        parent: Held | None = None
         child: Any = self._root
         if steps:
             parent = self._lookup(steps[:-1], cache=cache)
@@ -239,6 +245,8 @@ class ReadableTree(Generic[C, M]):
                 child = parent.child(step, cache=cache)
             elif type(parent) is Staged:
                 child = parent.at(step, self._version)
+            elif type(parent) is dict:
+                child = parent.get(step)
             else:
                 child = parent.child(step) if type(parent) is Frozen else None
         if type(child) is not Leaf:
@@ -253,9 +261,11 @@ class ReadableTree(Generic[C, M]):
             parent.now.setdefault(steps[-1], data)
         return data
 
-    def _subtree(self, child: Child) -> Self:
+    def _subtree(self, child: Held) -> Self:
         """The handle of `child`, which this tree holds."""
         make = type(self)
+        if type(child) is dict:
+            return make(self._home, detached(child, self._home.void))
         if type(child) is bytes or type(child) is Leaf:
             return make(self._home, leaf_root(self._home, child))
         if type(child) is Frozen:

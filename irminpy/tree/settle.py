@@ -8,19 +8,22 @@ No recursion: a path may have any number of steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import cast
 
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
-from ..shape import EMPTY, Load, Record, apply, build, encode_flat
+from ..shape import EMPTY, Load, Record, apply, build
 from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored, Whole
-from .stage import Frozen, Line, Staged
+from .stage import MOST_FEW, Few, Frozen, Held, Line, Staged, detached
 from .words import Words
 
 __all__ = ["settle"]
 
 _ONLY_BYTES = {bytes}
+_ONLY_FEW = {dict}
+# So many small directories are encoded at a time that what they need stays in the cache of the processor.
+_BITE = 256
 _CONTENTS = bytes([CONTENTS])
 _CONTENTS_META = bytes([CONTENTS_META])
 _DIRECTORY = bytes([DIRECTORY])
@@ -42,7 +45,7 @@ class _Job:
         "values",
     )
 
-    def __init__(self, base: Stored | None, changes: dict[str, Child], at: int, few_at: int) -> None:
+    def __init__(self, base: Stored | None, changes: dict[str, Held], at: int, few_at: int) -> None:
         self.base = base
         self.changes = changes
         self.frozen: list[Frozen] = []
@@ -56,7 +59,7 @@ class _Job:
         self.few_at = few_at
         """Where the directories of `few` begin among all such."""
         self.few: list[str] = []
-        """The steps that lead to new directories with nothing but a few values, see `_Few`."""
+        """The steps that lead to new directories with nothing but a few values."""
         self.entries: dict[str, bytes | None] = {}
         """What the other edited steps lead to."""
         self.stored: Stored | None = None
@@ -74,40 +77,6 @@ def settle(view: Frozen, *, keep: bool = True) -> Stored:
     return view.settled
 
 
-class _Few:
-    """New directories that hold nothing but a few values: most are. All of them in columns, since an object for each
-    would cost as much as its encoding, much of it in the garbage collector.
-    """
-
-    __slots__ = ("counts", "kept", "steps", "values")
-
-    def __init__(self) -> None:
-        self.counts: list[int] = []
-        """The number of entries of each directory, in the order of the jobs and of their `few`."""
-        self.steps: list[str] = []
-        """The steps of all of them, in the order of the format within each."""
-        self.values: list[bytes] = []
-        """What these steps are bound to."""
-        self.kept: list[dict[str, Child]] = []
-        """Their children, if they are to stay in memory."""
-
-    def take(self, now: dict[str, Child], order: Callable[[str], bytes] | None, *, keep: bool) -> bool:
-        """Add the directory `now`, unless it holds anything but values or nothing at all; whether it was added."""
-        if not now or not _ONLY_BYTES.issuperset(map(type, now.values())):
-            return False
-        self.counts.append(len(now))
-        if len(now) > 1:
-            steps = sorted(now, key=order)
-            self.steps += steps
-            self.values += [now[step] for step in steps]  # type: ignore[misc]
-        else:
-            self.steps += now
-            self.values += now.values()  # type: ignore[arg-type]
-        if keep:
-            self.kept.append(now.copy())
-        return True
-
-
 class _Settling:
     """One run of `settle`."""
 
@@ -121,7 +90,8 @@ class _Settling:
         self.counters: Counters = void.counters
         self.keep = keep
         self.jobs: list[_Job] = []
-        self.few = _Few()
+        self.few: list[Few] = []
+        """New directories that hold nothing but a few values: most are. They are encoded and hashed all together."""
         self.values: list[bytes] = []
         self.objects = Objects()
         self.made: dict[bytes, Record] = {}
@@ -142,7 +112,7 @@ class _Settling:
         finally:
             if mine:
                 line.lock.release()
-        self.counters.node_hash += len(self.jobs) + len(self.few.counts)
+        self.counters.node_hash += len(self.jobs) + len(self.few)
         # A new directory reads from the pool of the root; the objects are the same in all.
         root = self.jobs[-1].base
         first = self._pool(None if root is None else root.source)
@@ -172,7 +142,7 @@ class _Settling:
         `line` is the line whose newest version is settled, its lock held; None for an older version.
         """
         values, jobs, few = self.values, self.jobs, self.few
-        leaf, empty, order, keep = self.codec.leaf, self.codec.empty, self.codec.order, self.keep
+        leaf, empty = self.codec.leaf, self.codec.empty
         # A subtree that hangs at several places is visited once: else a few such levels would take for ever.
         seen: dict[tuple[int, int], _Job] = {}
         # A directory with the job above it, or, once all below are done, a job to be appended.
@@ -207,19 +177,32 @@ class _Settling:
                 if type(base) is Frozen:
                     base = base.settled
             assert base is None or type(base) is Stored
-            job = _Job(base, changes, len(values), len(few.counts))
+            job = _Job(base, changes, len(values), len(few))
             stack.append(job)
             if parent is not None:
                 parent.directories.append((step, job))
             if frozen is not None:
                 job.frozen.append(frozen)
                 seen[id(staged), version] = job
-            if base is None and set(map(type, changes.values())) == _ONLY_BYTES:
-                job.values = list(changes)
-                values.extend(changes.values())  # type: ignore[arg-type]
-                continue
+            if base is None:
+                kinds = set(map(type, changes.values()))
+                if kinds == _ONLY_BYTES:
+                    job.values = list(changes)
+                    values.extend(changes.values())  # type: ignore[arg-type]
+                    continue
+                if kinds == _ONLY_FEW and leaf >= MOST_FEW:
+                    job.few = list(changes)
+                    few.extend(changes.values())  # type: ignore[arg-type]
+                    continue
             entries = job.entries
             for name, child in changes.items():
+                if type(child) is dict:
+                    if len(child) <= leaf:
+                        job.few.append(name)
+                        few.append(child)
+                    else:
+                        stack.append((detached(child, view.staged.line.void), 0, None, job, name))
+                    continue
                 kind = type(child)
                 if kind is bytes:
                     job.values.append(name)
@@ -227,9 +210,10 @@ class _Settling:
                 elif kind is Staged:
                     assert type(child) is Staged
                     if child.base is None and len(child.now) <= leaf:
-                        now = child.now if newest else child.overlay(version)
-                        if few.take(now, order, keep=keep):
+                        now = child.now.copy() if newest else child.overlay(version)
+                        if now and _ONLY_BYTES.issuperset(map(type, now.values())):
                             job.few.append(name)
+                            few.append(now)  # type: ignore[arg-type]
                             continue
                     stack.append((child, version, None, job, name))
                 elif kind is Frozen:
@@ -269,12 +253,17 @@ class _Settling:
 
     def _settle_few(self) -> list[bytes]:
         """The hashes of the directories in `few`."""
-        few = self.few
-        hashes = b"".join(self._contents(few.values))
-        data = encode_flat(self.codec, few.steps, _CONTENTS * len(few.steps), hashes, few.counts, {})
-        found = self.codec.digest_many(data)
-        self.objects.nodes.update(zip(found, data, strict=True))
-        return found
+        codec, order = self.codec, self.codec.order
+        out: list[bytes] = []
+        for at in range(0, len(self.few), _BITE):
+            few = self.few[at : at + _BITE]
+            steps = [sorted(now, key=order) for now in few]
+            hashes = self._contents([now[step] for now, own in zip(few, steps, strict=True) for step in own])
+            data = codec.encode_nodes(steps, _CONTENTS * len(hashes), hashes, {})
+            found = codec.digest_many(data)
+            self.objects.nodes.update(zip(found, data, strict=True))
+            out += found
+        return out
 
     def _hash(self, job: _Job, own: list[bytes], few: list[bytes]) -> bytes:
         """The hash of `job`, of whose entries `own` and `few` are those of its `values` and its `few`."""
@@ -316,12 +305,13 @@ class _Settling:
             changes[step] = below.stored
         if self.keep:
             for i, step in enumerate(job.few):
-                changes[step] = Stored(found[i], first, self.few.kept[at + i])
+                # A copy: what an editor still has in its hands goes on changing.
+                changes[step] = Stored(found[i], first, {**self.few[at + i]})
         if job.base is None and not job.entries and not job.directories:
             # Nothing to leave out, nothing to pin.
-            job.stored = Stored(hash_, pool, changes if self.keep else {})
+            job.stored = Stored(hash_, pool, cast("dict[str, Child]", changes) if self.keep else {})
         else:
-            now = {s: c for s, c in changes.items() if c is not ABSENT} if self.keep else {}
+            now = {s: cast("Child", c) for s, c in changes.items() if c is not ABSENT} if self.keep else {}
             job.stored = Stored(hash_, pool, now, _pins(job, pool))
         for frozen in job.frozen:
             frozen.settled = job.stored

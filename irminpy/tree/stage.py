@@ -10,6 +10,11 @@ edited more than once, their earlier children. So
 - an edit of the newest version is one dict write, whatever the directory holds,
 - an edit of an older version starts a new line on top of it.
 
+A new directory of a few values is a plain dict of them, `Few`: most are that small, and an object for each would cost
+as much as all else that is done with it, much of it in the garbage collector, which does not look into such dicts. A
+`Few` is a value as `bytes` are. Whoever edits one puts a `Staged` in its place; only an editor whose line nobody else
+has seen writes into it.
+
 Only the holder of `line.lock` writes. Readers take no lock; the order of writes makes that safe:
 
 INVARIANT (writer): `line.version` is raised first, then `first`/`over` record the edit, then `now` changes.
@@ -23,12 +28,19 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import final
 
 from .lazy import ABSENT, Child, Part, Source, Stored
 
-__all__ = ["Base", "Frozen", "Line", "Staged", "View", "grow"]
+__all__ = ["MOST_FEW", "Base", "Few", "Frozen", "Held", "Line", "Staged", "View", "detached"]
+
+Few = dict[str, bytes]
+"""A new directory that holds nothing but values with default metadata: 1 to `MOST_FEW` of them, in any order."""
+Held = Child | Few
+"""What a step of a staged directory may lead to."""
+MOST_FEW = 32
+"""The most entries of a `Few`."""
 
 
 class Line:
@@ -59,7 +71,7 @@ class Staged(Part):
 
     line: Line
 
-    def __init__(self, line: Line, base: Base, now: dict[str, Child], size: int) -> None:
+    def __init__(self, line: Line, base: Base, now: dict[str, Held], size: int) -> None:
         self.line = line
         self.base = base
         self.now = now
@@ -68,7 +80,7 @@ class Staged(Part):
         # Step to the version at which it was first edited, in the order of the versions.
         self.first: dict[str, int] | None = None if base is None else {}
         # Step to (versions, children), where it was edited more than once: child i holds from version i on.
-        self.over: dict[str, tuple[list[int], list[Child]]] | None = None
+        self.over: dict[str, tuple[list[int], list[Held]]] | None = None
         # The versions at which there was one entry more and one less than before; there were `start` at first.
         self.grows: list[int] | None = None
         self.drops: list[int] | None = None
@@ -79,7 +91,7 @@ class Staged(Part):
         """How many older lines a read may have to ask."""
         return self.base.depth + 1 if type(self.base) is Frozen else 0
 
-    def at(self, step: str, version: int) -> Child | None:
+    def at(self, step: str, version: int) -> Held | None:
         """The child of `step` at `version`, or None."""
         child = self.now.get(step)  # must come first, see the module's invariants
         states = self.over.get(step) if self.over is not None else None
@@ -109,7 +121,19 @@ class Staged(Part):
             size -= bisect_right(drops, version)
         return size
 
-    def put(self, step: str, child: Child, version: int, growth: int) -> None:
+    def open(self, step: str, few: Few) -> Staged:
+        """The directory `few` under `step`, of which it is the newest child, in a form that can be edited.
+
+        Only under `line.lock`. No edit: the directory is the same before and after.
+        """
+        # Readers may have `few` in their hands: it must stay as it is.
+        staged = Staged(self.line, None, {**few}, len(few))
+        if self.over is not None and step in self.over:
+            self.over[step][1][-1] = staged
+        self.now[step] = staged
+        return staged
+
+    def put(self, step: str, child: Held, version: int, growth: int) -> None:
         """Bind `step` to `child` from `version` on; `growth` is the change in the number of entries.
 
         Only under `line.lock`, with `line.version` already raised to `version`. Version 0 keeps no history: it is
@@ -154,7 +178,7 @@ class Staged(Part):
             self.size += growth
         now[step] = child
 
-    def overlay(self, version: int) -> dict[str, Child]:
+    def overlay(self, version: int) -> dict[str, Held]:
         """The edits on top of the base at `version`: step to child or ABSENT. The caller may keep the dict.
 
         Costs the entries staged up to `version`, later ones are not looked at.
@@ -170,7 +194,7 @@ class Staged(Part):
                     return {step: now[step] for step in self.first or ()}
             finally:
                 line.lock.release()
-        out: dict[str, Child] = {}
+        out: dict[str, Held] = {}
         steps: Iterable[str] | None = self.now if self.base is None else self.first
         while True:
             try:
@@ -186,7 +210,7 @@ class Staged(Part):
                 out.clear()
                 steps = dict.fromkeys(list(self.now)) if self.base is None else dict(self.first or {})
 
-    def _edited(self, step: str, version: int) -> Child | None:
+    def _edited(self, step: str, version: int) -> Held | None:
         child = self.now.get(step)
         states = self.over.get(step) if self.over is not None else None
         if states is not None:
@@ -195,11 +219,9 @@ class Staged(Part):
         return child
 
 
-def grow(line: Line, steps: Sequence[str], child: Child) -> Child:
-    """`child` below `steps`, in directories of `line` that hold nothing else."""
-    for step in reversed(steps):
-        child = Staged(line, None, {step: child}, 1)
-    return child
+def detached(few: Few, void: Source) -> Staged:
+    """The directory `few` as the root of a line of its own."""
+    return Staged(Line(void), None, {**few}, len(few))
 
 
 @final
@@ -219,7 +241,7 @@ class Frozen(Part):
         """How many older lines a read may have to ask."""
         return self.staged.depth
 
-    def child(self, step: str) -> Child | None:
+    def child(self, step: str) -> Held | None:
         """What `step` is bound to, or None; a staged child comes frozen at the same version."""
         if self.settled is not None:
             return self.settled.child(step)

@@ -25,7 +25,7 @@ from .home import HasHome, Home
 from .lazy import ABSENT, Child, Leaf, Pruned, Source, Stored
 from .merge import Clash, Edit, Merging, Resolve, encoded
 from .read import Root, leaf_root, shown
-from .stage import Frozen, Staged, grow
+from .stage import MOST_FEW, Few, Frozen, Staged
 from .walk import WalkableTree
 
 __all__ = ["Editor", "OnConflict", "Tree"]
@@ -133,34 +133,42 @@ class Tree(WalkableTree[C, M]):
             root: Any = self._root
             line = root.line
             if line is not None:
-                # The usual edit: one more binding below directories that are staged by the newest handle. As in
-                # `Editor`, whatever is no staged directory lacks `now` or `base`.
-                directory: Any = None
+                # The usual edit: one more binding in, or in a new directory below, one that is staged by the
+                # newest handle. As in `Editor`, whatever is no staged directory lacks `now` or `base`.
+                above: Any = None
                 node = root
                 step = ""
-                way = iter(steps)
+                last = steps.pop()
                 try:
                     with line.lock:
                         version: int = line.version
                         if version == self._version:
-                            for step in way:
-                                directory = node
-                                node = directory.now.get(step)
-                                if node is None:
-                                    if directory.base is not None:
-                                        break
-                                    rest = [*way]
+                            for step in steps:
+                                above = node
+                                node = above.now.get(step)
+                            if node is None:
+                                if above.base is None:
                                     line.version = version = version + 1
-                                    directory.put(step, grow(line, rest, data) if rest else data, version, 1)
+                                    above.put(step, {last: data}, version, 1)
                                     return Tree(home, root, version)
-                            if type(node) is bytes and directory.line is line and line.repeats < 4096:
-                                if node == data:
-                                    return self
-                                line.version = version = version + 1
-                                directory.put(step, data, version, 0)
-                                return Tree(home, root, version)
+                            else:
+                                if type(node) is dict:
+                                    node = above.open(step, node)
+                                old = node.now.get(last)
+                                if old is None:
+                                    if node.base is None:
+                                        line.version = version = version + 1
+                                        node.put(last, data, version, 1)
+                                        return Tree(home, root, version)
+                                elif type(old) is bytes and node.line is line and line.repeats < 4096:
+                                    if old == data:
+                                        return self
+                                    line.version = version = version + 1
+                                    node.put(last, data, version, 0)
+                                    return Tree(home, root, version)
                 except AttributeError:
                     pass
+                steps.append(last)
             return self._bound(steps, data)
         encoded = home.encode_metadata(metadata)
         return self._bound(steps, data if encoded is None else Leaf(home.void, None, data, encoded))
@@ -452,28 +460,39 @@ class Editor(Generic[C, M]):
         steps = home.steps(path)
         data = home.encode(value)
         if self._alone and steps:
-            # The usual edit: one more binding below staged directories. Each call and each look at a type would cost
-            # as much as a step of the way; whatever is no staged directory lacks `now` or `base`.
-            directory: Any = None
+            # The usual edit: one more binding in, or in a new directory below, one that is staged. Each call and each
+            # look at a type would cost as much as a step of the way; whatever is no staged directory lacks `now` or
+            # `base`.
+            above: Any = None
             node: Any = tree._root
             step = ""
-            way = iter(steps)
+            last = steps.pop()
             try:
-                for step in way:
-                    directory = node
-                    node = directory.now.get(step)
-                    if node is None:
-                        if directory.base is not None:
-                            break
-                        rest = [*way]
-                        directory.now[step] = grow(directory.line, rest, data) if rest else data
-                        directory.size += 1
+                for step in steps:
+                    above = node
+                    node = above.now.get(step)
+                if type(node) is dict:
+                    few: Few = node  # pyright: ignore[reportUnknownVariableType]
+                    if len(few) < MOST_FEW or last in few:
+                        few[last] = data
                         return
-                if type(node) is bytes and directory.base is None:
-                    directory.now[step] = data
-                    return
+                elif node is None:
+                    if above.base is None:
+                        above.now[step] = {last: data}
+                        above.size += 1
+                        return
+                elif node.base is None:
+                    now = node.now
+                    if last not in now:
+                        now[last] = data
+                        node.size += 1
+                        return
+                    if type(now[last]) is bytes:
+                        now[last] = data
+                        return
             except AttributeError:
                 pass
+            steps.append(last)
         self._bind(steps, data)
 
     def __delitem__(self, path: PathLike) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import DecodeError
 from .lazy import ABSENT, Child, Leaf, Pool, Pruned, Source, Stored
 from .listing import children, resident
-from .stage import Frozen, Staged
+from .stage import Frozen, Held, Staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,14 +27,14 @@ _SHOWN = 80  # characters of a value
 _DECODED = 4096  # bytes of a value that is decoded to be shown
 
 
-def state(root: Child) -> State:
+def state(root: Held) -> State:
     """What `Tree.inspect` answers."""
     at: Any = root
     if type(at) is bytes or type(at) is Leaf:
         return "contents"
     edited = False
     while type(at) is not Stored:
-        if at is None:
+        if at is None or type(at) is dict:
             return "map"
         if type(at) is Frozen:
             at = at.settled or at.staged
@@ -49,14 +49,14 @@ def state(root: Child) -> State:
     return "value" if edited else "key"
 
 
-def short(root: Child) -> str:
+def short(root: Held) -> str:
     """Kind, state, and the first digits of the hash if it is known."""
     words = ["contents"] if state(root) == "contents" else ["node", state(root)]
     known = _known_hash(root)
     return " ".join(words if known is None else [*words, known.hex()[:8]])
 
 
-def _known_hash(child: Child) -> bytes | None:
+def _known_hash(child: Held) -> bytes | None:
     if type(child) is Stored:
         return child.hash
     if type(child) is Leaf:
@@ -72,12 +72,12 @@ class _Row:
 
     depth: int
     step: str
-    child: Child | None
+    child: Held | None
     version: int
     more: int | None = None
 
 
-def _rows(root: Child, version: int, limit: int) -> Iterator[_Row]:
+def _rows(root: Held, version: int, limit: int) -> Iterator[_Row]:
     """At most `limit` rows for what is in memory, each directory before its children."""
     stack: list[Iterator[_Row]] = [iter([_Row(0, "", root, version)])]
     left = limit
@@ -104,10 +104,12 @@ def _below(row: _Row, limit: int) -> Iterator[_Row]:
         yield _Row(row.depth + 1, "", None, row.version, None if total is None else total - len(held))
 
 
-def _held(child: Child, version: int) -> tuple[dict[str, tuple[Child, int]], int | None]:
+def _held(child: Held, version: int) -> tuple[dict[str, tuple[Held, int]], int | None]:
     """The children in memory, each with the version to read it at; and how many there are in all, or None."""
     layers: list[tuple[Staged, int]] = []
     total: int | None = None
+    if type(child) is dict:
+        return {step: (data, version) for step, data in child.items()}, len(child)
     at: Any = child
     while at is not None and type(at) is not Stored:
         if type(at) is Frozen:
@@ -119,7 +121,7 @@ def _held(child: Child, version: int) -> tuple[dict[str, tuple[Child, int]], int
             total = at.size_at(version)
         layers.append((at, version))
         at = at.base
-    held: dict[str, tuple[Child, int]] = {}
+    held: dict[str, tuple[Held, int]] = {}
     if type(at) is Stored:
         known = children(at) if resident(at) else iter(list(at.now.items()))
         held = {step: (below, 0) for step, below in known}
@@ -147,7 +149,9 @@ def dump(root: Child, version: int, limit: int) -> str:
     return "\n".join(lines)
 
 
-def _internals(child: Child, version: int) -> str:
+def _internals(child: Held, version: int) -> str:
+    if type(child) is dict:
+        return f"staged, {len(child)} new values"
     if type(child) is bytes:
         return f"value of {len(child)} bytes"
     if type(child) is Leaf:
@@ -195,7 +199,7 @@ def _printable(step: str) -> str:
     return step.encode("utf-8", "backslashreplace").decode()
 
 
-def _value(home: Home[Any, Any], child: Child) -> str:
+def _value(home: Home[Any, Any], child: Held) -> str:
     data = child.in_hand if type(child) is Leaf else child
     if not isinstance(data, bytes):
         return "not loaded" if type(child) is Leaf else short(child)

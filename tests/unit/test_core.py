@@ -51,6 +51,30 @@ def test_a_node_comes_back_as_it_was(entries: dict[str, tuple[int, bytes, bytes]
     assert metadata_ == {i: entries[s][2] for i, s in enumerate(names) if entries[s][0] == 2}
 
 
+entry = st.tuples(st.integers(0, 2), st.binary(min_size=32, max_size=32), st.binary(max_size=8))
+
+
+@given(st.dictionaries(steps, entry, max_size=12), st.lists(st.integers(0, 4), max_size=12))
+def test_many_nodes_are_encoded_as_each_of_them_alone(
+    entries: dict[str, tuple[int, bytes, bytes]], counts: list[int]
+) -> None:
+    left = iter(entries)
+    nodes = [sorted(step for _, step in zip(range(n), left, strict=False)) for n in counts]
+    names = [step for own in nodes for step in own]
+    kinds = bytes([entries[s][0] for s in names])
+    metadata = {s: entries[s][2] for s in names if entries[s][0] == 2}
+    expected = [
+        _core.encode_node(
+            own,
+            bytes([entries[s][0] for s in own]),
+            b"".join([entries[s][1] for s in own]),
+            [metadata[s] for s in own if s in metadata],
+        )
+        for own in nodes
+    ]
+    assert _core.encode_nodes(nodes, kinds, [entries[s][1] for s in names], metadata) == expected
+
+
 @given(
     st.integers(0, 63),
     st.dictionaries(

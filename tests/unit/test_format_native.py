@@ -320,6 +320,26 @@ def test_the_digits_of_many_steps_are_those_of_each() -> None:
     assert codec.split(["s1"], codec.keys(["s1"]), [0], 2)[codec.digit("s1", 2)] == [0]
 
 
+def test_the_keys_of_steps_are_their_hashes_whether_remembered_or_not() -> None:
+    codec = Native().bind(BLAKE3())
+    some = [f"s{i}" for i in range(100)]
+    many = [f"m{i}" for i in range(70_000)]
+    # Few and many, new and known, known in part (from the first or not), more than are remembered.
+    asked = [
+        some[:10],
+        some,
+        some,
+        [*some[50:], "new"],
+        ["newer", *some],
+        [*some, "newest"],
+        many,
+        many[:100],
+    ]
+    asked += [many[at : at + 4000] for at in range(0, 68_000, 4000)]
+    for chosen in [*asked, some, many[:4000]]:
+        assert codec.keys(chosen) == [codec.digest(step.encode()) for step in chosen]
+
+
 @pytest.mark.parametrize("fanout", [2, 4, 8, 16, 32, 64, 128, 256])
 def test_a_split_by_several_digits_is_one_by_each_of_them(fanout: int) -> None:
     codec = Native(fanout, 5).bind(BLAKE3())
