@@ -74,22 +74,48 @@ def bucket(load: Load, parent: Inode, i: int) -> Record:
     child = load(hash_, parent.word(i)) if parent.words else load(hash_)
     fits = type(child) is Node or (type(child) is Inode and child.depth == parent.depth + 1)
     if not fits or child.count != parent.counts[i]:
-        raise Corrupted("", None, Hash(hash_), "a bucket whose depth or count is not what its parent states")
+        raise _unfit(hash_)
     return child
+
+
+def _unfit(hash_: bytes) -> Corrupted:
+    return Corrupted("", None, Hash(hash_), "a bucket whose depth or count is not what its parent states")
 
 
 def entry_of(codec: Codec, load: Load, record: Record, step: str) -> bytes | None:
     """The entry of `step` below `record`, or None. Cost: at most one read per level."""
-    return entry_at(place_of(codec, load, record, step))
+    return entry_at(place_of(codec, load, _nowhere, record, step))
 
 
-def place_of(codec: Codec, load: Load, record: Record, step: str) -> Place | None:
-    """Where the binding of `step` stands below `record`, or None. Cost: at most one read per level."""
+def _nowhere(hash: bytes, /) -> None:
+    return None
+
+
+def place_of(
+    codec: Codec, load: Load, recent: Callable[[bytes], Record | None], record: Record, step: str
+) -> Place | None:
+    """Where the binding of `step` stands below `record`, or None. Cost: at most one read per level.
+
+    `recent` gives nodes that are at hand, by their hash: it is asked before `load` where the parent has words.
+    """
+    size = codec.hash_size
+    # As `bucket`, in line: this is the way of every look-up.
     while type(record) is Inode:
-        i = record.buckets.find(codec.digit(step, record.depth))
+        depth, buckets, counts, hashes, words, _ = record
+        i = buckets.find(codec.digit(step, depth))
         if i < 0:
             return None
-        record = bucket(load, record, i)
+        hash_ = hashes[i * size : (i + 1) * size]
+        child = recent(hash_) if words else None
+        if child is None:
+            child = load(hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little")) if words else load(hash_)
+        if type(child) is Node:
+            fits = len(child.kinds) == counts[i]
+        else:
+            fits = type(child) is Inode and child.depth == depth + 1 and child.count == counts[i]
+        if not fits:
+            raise _unfit(hash_)
+        record = child
     at = record.index.get(step)
     return None if at is None else (record, at)
 

@@ -132,7 +132,9 @@ class Segment:
 
     def read(self, at: int, size: int) -> bytes:
         """`size` bytes from byte `at` of the file; fewer where the snapshot ends. StorageError if the system fails."""
-        stop = min(at + size, self.length)
+        stop = at + size
+        if stop > self.length:
+            stop = self.length
         if stop - at >= _LONG:
             return read_at(self._files, self.fd, stop - at, at)
         # A map is dropped and never closed: one that another thread is slicing stays until it is done.
@@ -172,7 +174,7 @@ class Segment:
 class Table:
     """The segments of one generation, by base. It grows when a segment is added, and is read without a lock."""
 
-    __slots__ = ("_rows",)
+    __slots__ = ("rows",)
 
     def __init__(self, segments: list[Segment]) -> None:
         self._set(segments)
@@ -180,12 +182,13 @@ class Table:
     def _set(self, segments: list[Segment]) -> None:
         ordered = sorted(segments, key=lambda segment: segment.base)
         # One assignment, so that a reader sees bases and segments of one moment.
-        self._rows = ([segment.base for segment in ordered], ordered)
+        self.rows = ([segment.base for segment in ordered], ordered)
+        """The bases of all segments, ascending, and the segments."""
 
     @property
     def segments(self) -> list[Segment]:
         """All of them, by base."""
-        return self._rows[1]
+        return self.rows[1]
 
     def add(self, segment: Segment) -> None:
         """One more, behind the others."""
@@ -197,7 +200,7 @@ class Table:
 
     def locate(self, offset: int) -> Segment | None:
         """The segment whose range `offset` lies in, or None."""
-        bases, segments = self._rows
+        bases, segments = self.rows
         i = bisect_right(bases, offset) - 1
         if i < 0:
             return None

@@ -17,6 +17,7 @@ from ..types import C, M
 from .home import Home
 from .lazy import Child, Leaf, Stored
 from .listing import bindings, check_page
+from .seek import seek
 from .settle import settle
 from .stage import Frozen, Staged
 from .stream import check_plain, open_contents
@@ -56,10 +57,18 @@ class ReadableTree(Generic[C, M]):
         node: Any = self._root
         line = node.line
         steps = home.steps(path)
+        way = iter(steps)
         try:
-            for step in steps:
-                node = node.now[step]
-        except (KeyError, AttributeError):
+            for step in way:
+                below = node.now.get(step)
+                if below is None:
+                    if line is None:  # nothing was edited
+                        node = seek(node, step, way, cache=cache)
+                        if node is None:
+                            return None
+                    break
+                node = below
+        except AttributeError:
             node = None
         if type(node) is not bytes or (line is not None and line.version != self._version):
             node = self._read(steps, cache=cache)

@@ -160,7 +160,7 @@ class _Settling:
             if exact:
                 # All words are of one reader.
                 for hash_, record in self.made.items():
-                    pool.records.add(hash_, record)
+                    pool.nodes.add(hash_, record)
                 pool.floor = len(pool.objects)  # none of them is superseded
                 base = next(iter(bases.values()), None)
                 pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base), hints)
