@@ -64,6 +64,17 @@ class Cache(Generic[K, V]):
             self._young[key] = value
             self._room -= weight
 
+    def add_many(self, items: dict[K, V]) -> None:
+        """`add` for each of `items`."""
+        weight = sum(map(self._weigh, items.values()))
+        with self._lock:
+            if weight <= self._room:
+                self._young.update(items)
+                self._room -= weight
+                return
+        for key, value in items.items():
+            self.add(key, value)
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

@@ -81,7 +81,7 @@ class Pool(Source):
     directories in memory hold themselves.
     """
 
-    __slots__ = ("_saved", "floor", "objects", "parent", "whole", "words")
+    __slots__ = ("_saved", "floor", "made", "objects", "parent", "whole", "words")
 
     def __init__(
         self,
@@ -105,11 +105,13 @@ class Pool(Source):
         """None if the pool may hold objects that were superseded."""
         self.floor = 0
         """How many objects were needed when superseded ones were last left behind."""
+        self.made: dict[bytes, Record] = {}
+        """Some of the nodes of the pool, decoded: those that an edit made. To be read only."""
         self._saved = False
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The decoded node, from the pool or from behind it."""
-        record = self.nodes.find(hash)
+        record = self.nodes.find(hash) or self.made.get(hash)
         if record is None:
             data = self.objects.nodes.get(hash)
             if data is None:

@@ -6,7 +6,6 @@ A third source, a pool of objects that were hashed but not yet written, is in `l
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 
 from ..backend import Locating, Reader
 from ..cache import Cache
@@ -187,13 +186,18 @@ class RepoSource(Source):
         """Where the object of `key` lies; 0 if that is not known."""
         return 0 if self._locating is None else self._locating.word(key)
 
-    def keep(self, records: Iterator[tuple[bytes, Record]], objects: Objects) -> None:
+    def keep(self, records: dict[bytes, Record], objects: Objects) -> None:
         """Read those `records` no more whose `objects` were just written: they are known."""
-        for hash, record in records:
-            if hash in objects.nodes:
-                words = objects.hints.get(hash, b"")
-                if words or not self.locates:
-                    self.nodes.add(hash, record.located(words) if words else record)
+        nodes, hints = objects.nodes, objects.hints
+        kept: dict[bytes, Record] = {}
+        for hash, record in records.items():
+            if hash in nodes:
+                words = hints.get(hash)
+                if words:
+                    kept[hash] = record.located(words)
+                elif not self.locates:
+                    kept[hash] = record
+        self.nodes.add_many(kept)
 
     def clear(self) -> None:
         """Forget all decoded nodes and values."""
