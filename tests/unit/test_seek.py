@@ -107,7 +107,7 @@ def stored(path: Path) -> Repo[bytes]:
 
 
 def test_nothing_is_kept_of_a_look_up_without_cache(tmp_path: Path) -> None:
-    """TR-12: what is not in memory is read each time, and the tree holds no more than before."""
+    """TR-17: what is not in memory is read each time, and neither tree nor repository hold more than before."""
     with stored(tmp_path / "s") as repo:
         repo.home.clear()
         tree = repo.main().tree()
