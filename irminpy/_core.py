@@ -91,13 +91,14 @@ def _rows(data: bytes, domain: bytes, widest: int) -> list[Any]:
     msgpack makes room for what an array claims to hold, up to its limit and for each level of nesting, before
     it reads on. With a small limit that is little; the other way reads no array deeper than a column.
     """
-    if data[:1] != domain:
+    if not data.startswith(domain):
         raise ValueError(f"the domain byte is {data[:1].hex() or 'missing'}, not {domain.hex()}")
     body = data[1:]
     try:
         if widest > _WIDEST:
             return _columns(body)
-        row = _unpack(body, raw=False, max_array_len=max(widest, 6), max_map_len=0, max_ext_len=0)
+        most = widest if widest > 6 else 6  # `max` would be a call
+        row = _unpack(body, raw=False, max_array_len=most, max_map_len=0, max_ext_len=0)
     except Exception as e:  # msgpack raises several unrelated types for broken input
         raise ValueError(f"no msgpack: {type(e).__name__}: {str(e)[:200]}") from None
     if not _is_list(row):
@@ -247,6 +248,9 @@ def seek_node(data: bytes, hash_size: int, leaf: int, step: str) -> tuple[int, i
     return n, i, kind, hashes[i * hash_size : (i + 1) * hash_size]
 
 
+_HEADS = [bytes((0x90 | k,)) if k < 16 else b"\xdc\0\x10" for k in range(17)]  # of an array of k items
+
+
 def seek_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int
 ) -> tuple[int, int, int, int, bytes]:
@@ -254,6 +258,24 @@ def seek_inode(
 
     The position is -1 if there is no such bucket. As `seek_node`; an inode of another depth is a ValueError.
     """
+    # Mostly fewer than 16 buckets, or 16, of fewer than 128 entries each: all numbers are single bytes then.
+    k = data[6] if len(data) > 6 else 0
+    at = k + (8 if k < 16 else 10)
+    end = at + k
+    if (
+        0 < k <= 16
+        and fanout < 128
+        and leaf < 128
+        and end + k * hash_size + (2 if k * hash_size < 256 else 3) == len(data)
+        and data.startswith(bytes((0x49, 0x96, fanout, leaf, depth, 0xC4)))
+        and data.startswith(_HEADS[k], k + 7)
+        and max(data[at:end]) < 128
+    ):
+        total = sum(data[at:end])
+        i = data.find(digit, 7, 7 + k) - 7
+        if total > leaf and i >= 0 and data[at + i]:
+            first = len(data) - (k - i) * hash_size
+            return total, k, i, data[at + i], data[first : first + hash_size]
     row = _rows(data, b"I", fanout)
     if len(row) != 6 or row[0] != fanout or row[1] != leaf:
         raise ValueError("no inode of this schema")

@@ -17,7 +17,7 @@ from irminpy.hash import Hash, HashFunction
 
 from .frame import BLOB, HEADER, LARGE, Framing
 from .large import Large, value_of
-from .segment import Segment, Table
+from .segment import LONG_READ, Segment, Table
 from .word import CONTENTS, LONG, kind_of, offset_of, words_of
 
 __all__ = ["View"]
@@ -65,7 +65,12 @@ class View:
         if units == LONG:
             units = self._units(segment, at)
         size = units << 3
-        data = segment.read(at, size)
+        # As `Segment.read` does, without the call.
+        mapped = segment.map
+        if mapped is not None and at + size <= segment.seen and size < LONG_READ:
+            data = mapped[at : at + size]
+        else:
+            data = segment.read(at, size)
         if len(data) != size or size < self._head:
             return None
         crc, said, hints, kind, pad, _ = _header(data)

@@ -74,7 +74,9 @@ class ReadableTree(Generic[C, M]):
             node = self._read(steps, cache=cache)
             if node is None:
                 return None
-        return cast("C", node) if home.plain else home.schema.contents.decode(node)
+        # A name of type Any instead of `cast`, which would be a call.
+        value: Any = node
+        return value if home.plain else home.schema.contents.decode(node)
 
     def get(self, path: PathLike = (), *, cache: bool = True) -> C:
         """The contents bound to `path`; NotFound where `find` gives None."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import Corrupted, DecodeError
 from ..formats.format import BUCKET, Seeking
 from ..hash import Hash
-from ..objects import CONTENTS, DIRECTORY
+from ..objects import CONTENTS, DIRECTORY, Node
 from ..shape import place_of
 from .lazy import Leaf, RepoSource, Stored
 
@@ -56,6 +56,10 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
             return None
         word = int.from_bytes(words[8 * i : 8 * i + 8], "little")
         opened = Stored(hash_, source, None, None, word)
+        if cache and words:
+            at_hand = source.nodes.recent(hash_)
+            if type(at_hand) is Node:  # an inner node might not be a root: `record` looks
+                opened.decoded = at_hand
         # Two threads must end up with one object, which may have children in memory by now.
         child = directory.now.setdefault(step, opened) if cache else opened
         if child is not opened:

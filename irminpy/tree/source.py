@@ -161,7 +161,8 @@ class RepoSource(Source):
     def read_node(self, hash: bytes, word: int) -> tuple[bytes, bytes]:
         """The canonical bytes of a node and the words of its children, read whatever was read before; kept nowhere."""
         self.counters.node_find += 1
-        found = self.fetch(Kind.NODE, hash, word)
+        locating = self._locating
+        found = self.fetch(Kind.NODE, hash) if locating is None else locating.load(Kind.NODE, hash, word)
         if found is None:
             raise DanglingHash("a directory", Hash(hash))
         return found

@@ -61,7 +61,7 @@ def test_many_at_once_are_held_as_one_by_one() -> None:
     cache: Cache[int, str] = Cache(20, len)
     cache.add_many({1: "abc", 2: "def"})
     assert (cache.recent(1), cache.find(2), len(cache)) == ("abc", "def", 2)
-    cache.add_many({n: "xxxx" for n in range(3, 9)})
+    cache.add_many(dict.fromkeys(range(3, 9), "xxxx"))
     assert sum(4 for n in range(9) if cache.find(n)) <= 20
     assert cache.find(8) == "xxxx"
 
