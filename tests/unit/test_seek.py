@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irminpy import Repo, Schema, Tree
+from irminpy._core import encode_inode, seek_inode
 from irminpy.errors import Corrupted, DecodeError
 from irminpy.formats.format import BUCKET
 from irminpy.formats.native import NativeCodec
@@ -83,6 +84,36 @@ def test_an_inner_node_that_does_not_fit_its_parent_is_refused(depth: int, count
     CODEC.seek(data, bytes(16), "a", 0, 4)
     with pytest.raises(DecodeError):
         CODEC.seek(data, words, "a", depth, count)
+
+
+@pytest.mark.parametrize(
+    ("fanout", "leaf", "digits", "counts"),
+    [
+        (16, 32, [0, 3, 15], [1, 2, 30]),
+        (16, 32, list(range(16)), [127] * 16),
+        (16, 32, list(range(16)), [127] * 15 + [128]),
+        (16, 32, [4, 5], [65_536, 1]),
+        (256, 256, [0, 255], [200, 57]),
+        (256, 2, list(range(17)), [1] * 17),
+        (128, 200, [7], [201]),
+    ],
+)
+def test_every_form_of_an_inner_node_is_looked_through(
+    fanout: int, leaf: int, digits: list[int], counts: list[int]
+) -> None:
+    hashes = b"".join([HASH(b"%d" % digit) for digit in digits])
+    for depth in (0, 1, 31):
+        data = encode_inode(fanout, leaf, depth, bytes(digits), counts, hashes)
+        total, k = sum(counts), len(digits)
+        for i, digit in enumerate(digits):
+            expected = (total, k, i, counts[i], hashes[32 * i : 32 * i + 32])
+            assert seek_inode(data, 32, fanout, leaf, depth, digit) == expected
+        for absent in set(range(fanout)).difference(digits):
+            assert seek_inode(data, 32, fanout, leaf, depth, absent) == (total, k, -1, 0, b"")
+        with pytest.raises(ValueError, match="depth"):
+            seek_inode(data, 32, fanout, leaf, depth + 1, digits[0])
+    with pytest.raises(ValueError, match="counts"):
+        seek_inode(encode_inode(16, 32, 0, b"\0\1", [16, 16], bytes(64)), 32, 16, 32, 0, 0)
 
 
 def test_a_flat_bucket_of_another_count_is_refused() -> None:
