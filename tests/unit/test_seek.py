@@ -1,4 +1,4 @@
-"""Decision 035: a look-up that keeps nothing finds in the bytes of nodes what decoding them would find."""
+"""Decision 036: a look-up that keeps nothing finds in the bytes of nodes what decoding them would find."""
 
 from __future__ import annotations
 
