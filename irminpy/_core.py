@@ -34,6 +34,8 @@ __all__ = [
     "load_inode",
     "load_node",
     "patch_column",
+    "seek_inode",
+    "seek_node",
 ]
 
 _unpack = cast("Callable[..., Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
@@ -110,13 +112,14 @@ def _rows(data: bytes, domain: bytes, widest: int) -> list[Any]:
     msgpack makes room for what an array claims to hold, up to its limit and for each level of nesting, before
     it reads on. With a small limit that is little; the other way reads no array deeper than a column.
     """
-    if data[:1] != domain:
+    if not data.startswith(domain):
         raise ValueError(f"the domain byte is {data[:1].hex() or 'missing'}, not {domain.hex()}")
     body = data[1:]
     try:
         if widest > _WIDEST:
             return _columns(body)
-        row = _unpack(body, raw=False, max_array_len=max(widest, 6), max_map_len=0, max_ext_len=0)
+        most = widest if widest > 6 else 6  # `max` would be a call
+        row = _unpack(body, raw=False, max_array_len=most, max_map_len=0, max_ext_len=0)
     except Exception as e:  # msgpack raises several unrelated types for broken input
         raise ValueError(f"no msgpack: {type(e).__name__}: {str(e)[:200]}") from None
     if not _is_list(row):
@@ -236,10 +239,85 @@ def load_node(
                     "".join(steps)
                 except TypeError:
                     raise ValueError("a step is no str") from None
-                index = dict(zip(steps, range(n), strict=True))
+                index = dict(zip(steps, range(n)))  # noqa: B905  # as many, and this is the hot path
                 if len(index) == n:
                     return index, kinds, hashes, {}, data[: len(data) - size]
     return *decode_node(data, hash_size, leaf, empty), b""
+
+
+def seek_node(data: bytes, hash_size: int, leaf: int, step: str) -> tuple[int, int, int, bytes]:
+    """(entries, position, kind, hash): where `step` stands in the node `data`, and what it leads to.
+
+    The position is -1 if it is not there. `data` was checked when it was stored; types and lengths are looked at as
+    `load_node` does, but nothing is made for the other steps. Raises ValueError where they do not fit.
+    """
+    row = _rows(data, b"N", leaf)
+    if len(row) not in (3, 4):
+        raise ValueError(f"an array of {len(row)} items, not 3 or 4")
+    steps, kinds, hashes = row[0], row[1], row[2]
+    if not _is_list(steps) or type(kinds) is not bytes or type(hashes) is not bytes:
+        raise ValueError("a column has the wrong type")
+    n = len(kinds)
+    if len(steps) != n or n > leaf or len(hashes) != n * hash_size:
+        raise ValueError("columns of different lengths")
+    if step not in steps:
+        return n, -1, 0, b""
+    i = steps.index(step)
+    kind = kinds[i]
+    if kind > 2:
+        raise ValueError("an unknown kind of entry")
+    return n, i, kind, hashes[i * hash_size : (i + 1) * hash_size]
+
+
+_HEADS = [bytes((0x90 | k,)) if k < 16 else b"\xdc\0\x10" for k in range(17)]  # of an array of k items
+
+
+def seek_inode(
+    data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int
+) -> tuple[int, int, int, int, bytes]:
+    """(entries, buckets, position, entries of the bucket, its hash) of the bucket `digit` in the inode `data`.
+
+    The position is -1 if there is no such bucket. As `seek_node`; an inode of another depth is a ValueError.
+    """
+    # Mostly fewer than 16 buckets, or 16, of fewer than 128 entries each: all numbers are single bytes then.
+    k = data[6] if len(data) > 6 else 0
+    at = k + (8 if k < 16 else 10)
+    end = at + k
+    if (
+        0 < k <= 16
+        and fanout < 128
+        and leaf < 128
+        and end + k * hash_size + (2 if k * hash_size < 256 else 3) == len(data)
+        and data.startswith(bytes((0x49, 0x96, fanout, leaf, depth, 0xC4)))
+        and data.startswith(_HEADS[k], k + 7)
+        and max(data[at:end]) < 128
+    ):
+        total = sum(data[at:end])
+        i = data.find(digit, 7, 7 + k) - 7
+        if total > leaf and i >= 0 and data[at + i]:
+            first = len(data) - (k - i) * hash_size
+            return total, k, i, data[at + i], data[first : first + hash_size]
+    row = _rows(data, b"I", fanout)
+    if len(row) != 6 or row[0] != fanout or row[1] != leaf:
+        raise ValueError("no inode of this schema")
+    at, buckets, counts, hashes = row[2:]
+    if at != depth:
+        raise ValueError(f"an inode of depth {_shown(at)} in the place of one of depth {depth}")
+    if type(buckets) is not bytes or not _is_list(counts) or type(hashes) is not bytes:
+        raise ValueError("a column has the wrong type")
+    k = len(buckets)
+    if len(counts) != k or not k or len(hashes) != k * hash_size:
+        raise ValueError("columns of different lengths")
+    try:
+        total = sum(counts)
+    except TypeError:
+        raise ValueError("a bucket whose count is no number") from None
+    if type(total) is not int or not leaf < total <= _INT64_MAX or min(counts) < 1:
+        raise ValueError("counts that no inode has")
+    i = buckets.find(digit)
+    if i < 0:
+        return total, k, -1, 0, b""
+    return total, k, i, counts[i], hashes[i * hash_size : (i + 1) * hash_size]
 
 
 def children(data: bytes, hash_size: int) -> bytes:

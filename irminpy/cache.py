@@ -22,7 +22,7 @@ class Cache(Generic[K, V]):
     gives the weight of a value; one added twice in a turn counts twice. A capacity of 0 or less holds nothing.
     """
 
-    __slots__ = ("_half", "_lock", "_old", "_room", "_weigh", "_young")
+    __slots__ = ("_half", "_lock", "_old", "_room", "_weigh", "_young", "recent")
 
     def __init__(self, capacity: int, weigh: Callable[[V], int]) -> None:
         self._half = capacity // 2
@@ -30,6 +30,8 @@ class Cache(Generic[K, V]):
         self._lock = threading.Lock()
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
+        self.recent: Callable[[K], V | None] = self._young.get
+        """The value of a key among the younger, or None: a hit costs no call of Python. Then ask `find`."""
         self._room = self._half
         """What the younger ones may still weigh."""
 
@@ -57,14 +59,27 @@ class Cache(Generic[K, V]):
                 # The older ones are let go first: a reader in between finds less, and never more than the bound.
                 self._old = self._young
                 self._young = {}
+                self.recent = self._young.get
                 self._room = self._half
             self._young[key] = value
             self._room -= weight
+
+    def add_many(self, items: dict[K, V]) -> None:
+        """`add` for each of `items`."""
+        weight = sum(map(self._weigh, items.values()))
+        with self._lock:
+            if weight <= self._room:
+                self._young.update(items)
+                self._room -= weight
+                return
+        for key, value in items.items():
+            self.add(key, value)
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._young, self._old, self._room = {}, {}, self._half
+            self.recent = self._young.get
 
     def iter(self) -> Iterator[tuple[K, V]]:
         """The keys and values as they are now; one may be there twice, with equal values if `add` was given such."""

@@ -185,7 +185,8 @@ class Objects:
     a write also where these objects lie now. By hash."""
     hints: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     """The words of the children of a node, in the order of its hashes, as in `Node.words`: before a write of some
-    nodes, and 0 for children that may be in here; after it of all."""
+    nodes, and 0 for children that may be in here; after it of all. Where there is a 0 the hashes are the last bytes of
+    the node."""
     reader: object = None
     """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
     shallow: bool = False

@@ -45,6 +45,7 @@ __all__ = [
 Record = Node | Inode
 EMPTY = Node({}, b"", b"", {})
 _UNKNOWN = bytes(8)
+_FEW = 8  # changes that are put into buckets one by one: to split many costs as much as this
 
 
 Place = tuple[Node, int]
@@ -69,26 +70,57 @@ def bucket(load: Load, parent: Inode, i: int) -> Record:
 
     Cost: one read. Raises Corrupted when they do not fit: then `parent` lies about what it points at.
     """
-    hash_ = parent.child(i)
-    child = load(hash_, parent.word(i)) if parent.words else load(hash_)
-    fits = type(child) is Node or (type(child) is Inode and child.depth == parent.depth + 1)
-    if not fits or child.count != parent.counts[i]:
-        raise Corrupted("", None, Hash(hash_), "a bucket whose depth or count is not what its parent states")
+    depth, buckets, counts, hashes, words, _ = parent
+    size = len(hashes) // len(buckets)
+    hash_ = hashes[i * size : (i + 1) * size]
+    child = load(hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little")) if words else load(hash_)
+    if type(child) is Node:
+        fits = len(child.kinds) == counts[i]
+    else:
+        fits = type(child) is Inode and child.depth == depth + 1 and child.count == counts[i]
+    if not fits:
+        raise _unfit(hash_)
     return child
+
+
+def _unfit(hash_: bytes) -> Corrupted:
+    return Corrupted("", None, Hash(hash_), "a bucket whose depth or count is not what its parent states")
 
 
 def entry_of(codec: Codec, load: Load, record: Record, step: str) -> bytes | None:
     """The entry of `step` below `record`, or None. Cost: at most one read per level."""
-    return entry_at(place_of(codec, load, record, step))
+    return entry_at(place_of(codec, load, _nowhere, record, step))
 
 
-def place_of(codec: Codec, load: Load, record: Record, step: str) -> Place | None:
-    """Where the binding of `step` stands below `record`, or None. Cost: at most one read per level."""
+def _nowhere(hash: bytes, /) -> None:
+    return None
+
+
+def place_of(
+    codec: Codec, load: Load, recent: Callable[[bytes], Record | None], record: Record, step: str
+) -> Place | None:
+    """Where the binding of `step` stands below `record`, or None. Cost: at most one read per level.
+
+    `recent` gives nodes that are at hand, by their hash: it is asked before `load` where the parent has words.
+    """
+    size = codec.hash_size
+    # As `bucket`, in line: this is the way of every look-up.
     while type(record) is Inode:
-        i = record.buckets.find(codec.digit(step, record.depth))
+        depth, buckets, counts, hashes, words, _ = record
+        i = buckets.find(codec.digit(step, depth))
         if i < 0:
             return None
-        record = bucket(load, record, i)
+        hash_ = hashes[i * size : (i + 1) * size]
+        child = recent(hash_) if words else None
+        if child is None:
+            child = load(hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little")) if words else load(hash_)
+        if type(child) is Node:
+            fits = len(child.kinds) == counts[i]
+        else:
+            fits = type(child) is Inode and child.depth == depth + 1 and child.count == counts[i]
+        if not fits:
+            raise _unfit(hash_)
+        record = child
     at = record.index.get(step)
     return None if at is None else (record, at)
 
@@ -293,10 +325,13 @@ def apply(
     """
     if type(record) is Node:
         return _apply_flat(codec, nodes, record, changes, depth, made)
-    groups: dict[int, Mapping[str, bytes | None]] = {}
+    groups: dict[int, dict[str, bytes | None]] = {}
     if len(changes) == 1:
         (step,) = changes
-        groups[codec.digit(step, record.depth)] = changes
+        groups[codec.digit(step, record.depth)] = {step: changes[step]}
+    elif len(changes) <= _FEW:
+        for step, entry in changes.items():
+            groups.setdefault(codec.digit(step, record.depth), {})[step] = entry
     else:
         steps = list(changes)
         for digit, rows in enumerate(codec.split(steps, codec.keys(steps), range(len(steps)), record.depth)):
@@ -316,12 +351,16 @@ def apply(
     if others or not record.head:
         return _apply_counts(codec, load, nodes, record, changes, depth, patches, others, before)
     # The usual edit: as many entries as before in each bucket.
-    column = patch_column(record.hashes, codec.hash_size, patches)
-    hash_ = _put(codec, nodes, record.head + column)
+    at, buckets, counts, hashes, words, head = record
+    column = patch_column(hashes, codec.hash_size, patches)
+    data = head + column
+    hash_ = codec.digest(data)
+    nodes[hash_] = data
     if made is not None:
-        words = _patched_words(record, patches)
-        made[hash_] = Inode(record.depth, record.buckets, record.counts, column, words, record.head)
-    return hash_, record.count
+        if words:
+            words = patch_column(words, 8, [(i, _UNKNOWN) for i, _ in patches])
+        made[hash_] = Inode(at, buckets, counts, column, words, head)
+    return hash_, sum(counts)
 
 
 def _apply_counts(
@@ -365,8 +404,23 @@ def _apply_flat(
     depth: int,
     made: dict[bytes, Record] | None,
 ) -> tuple[bytes, int]:
-    index, kinds, size = record.index, record.kinds, codec.hash_size
-    if not record.metadata:
+    index, kinds, hashes, metadata, words, head = record
+    size = codec.hash_size
+    if len(changes) == 1 and head and not metadata:
+        # The most usual edit of all: one binding, which exists, gets another hash of the same kind.
+        ((step, entry),) = changes.items()
+        at = index.get(step, -1)
+        if at >= 0 and entry is not None and entry[0] == kinds[at] != CONTENTS_META:
+            column = hashes[: at * size] + entry[1:] + hashes[(at + 1) * size :]
+            data = head + column
+            hash_ = codec.digest(data)
+            nodes[hash_] = data
+            if made is not None:
+                if words:
+                    words = words[: 8 * at] + _UNKNOWN + words[8 * at + 8 :]
+                made[hash_] = Node(index, kinds, column, metadata, words, head)
+            return hash_, len(kinds)
+    if not metadata:
         # The usual edit: bindings that exist get other hashes of the same kind. Then one column is patched.
         patches: list[tuple[int, bytes]] = []
         for step, entry in changes.items():

@@ -42,7 +42,9 @@ INNER: dict[str, tuple[str, ...]] = {
         *(
             "counters",
             "words",
+            "source",
             "lazy",
+            "seek",
             "stage",
             "settle",
             "sweep",

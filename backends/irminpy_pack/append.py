@@ -10,7 +10,6 @@ from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from irminpy._core import patch_column
 from irminpy.errors import DanglingHash
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
@@ -30,6 +29,8 @@ PIECE: Final = 16 << 20
 """Bytes of frames beyond which a batch is cut."""
 _LEAST_TABLE: Final = 4096
 _REST: Final = Struct("<IIBBH")
+_ZERO: Final = bytes(8)
+_put_word: Final = Struct("<Q").pack_into
 _PADS: Final = [bytes(n) for n in range(8)]
 
 
@@ -40,7 +41,7 @@ class Piece(NamedTuple):
     frames: int
     size: int
     entries: dict[bytes, int]
-    """(kind byte and hash, word) of each object."""
+    """(kind byte and hash, word) of each object that an index is to know."""
 
 
 class Batch(NamedTuple):
@@ -55,11 +56,11 @@ class Batch(NamedTuple):
 class Builder:
     """Builds batches of a store with the given framing and codec.
 
-    `place(kind, hash)` gives the word of an object that is in the store, or 0; `strict` says that no hint may be
-    unknown, since nothing else leads to the child.
+    `place(kind, hash)` gives the word of an object that is in the store, or 0; `indexed` are the kinds of frames that
+    an index knows; `strict` says that no hint may be unknown, since nothing else leads to the child.
     """
 
-    __slots__ = ("_codec", "_framing", "_function", "_place", "_strict")
+    __slots__ = ("_codec", "_framing", "_function", "_indexed", "_place", "_strict")
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Builder:
         codec: Codec,
         function: HashFunction,
         place: Callable[[int, bytes], int],
+        indexed: frozenset[int],
         *,
         strict: bool,
     ) -> None:
@@ -74,6 +76,7 @@ class Builder:
         self._codec = codec
         self._function = function
         self._place = place
+        self._indexed = indexed
         self._strict = strict
 
     def pieces(self, objects: Objects, larges: Sequence[Large], start: Callable[[], int]) -> Iterator[Piece]:
@@ -86,6 +89,7 @@ class Builder:
         bound = objects.reader is not None and not objects.shallow
         head, pack, pads = self._framing.head, _REST.pack, _PADS
         fill = _PADS[-self._framing.hash_size & 7]
+        indexed = self._indexed
         parts: list[bytes] = []
         entries: dict[bytes, int] = {}
         n = 0
@@ -110,9 +114,9 @@ class Builder:
             rest = pack(units, len(hints) >> 3, frame, pad, 0) + hash_ + fill + hints + data + pads[pad]
             parts.append(crc32(rest).to_bytes(4, "little"))
             parts.append(rest)
-            entries[bytes((kind,)) + hash_] = words[hash_] = (
-                (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
-            )
+            words[hash_] = word = (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
+            if frame in indexed:
+                entries[bytes((kind,)) + hash_] = word
             at += units << 3
             n += 1
             if at - first >= PIECE:
@@ -129,20 +133,26 @@ class Builder:
             yield word
 
     def _hints(self, data: bytes, words: dict[bytes, int], known: bytes) -> bytes:
-        """The words of the children of the node `data`; those `known` are not 0."""
+        """The words of the children of the node `data`; `known` has those that are not 0 in it, or is empty."""
         size = self._framing.hash_size
+        if known:
+            # Its hashes come last, see `Objects.hints`. The first byte of a word has its kind: only in 0 is it 0.
+            at = known.find(_ZERO)
+            if at < 0:
+                return known
+            first = len(data) - (len(known) >> 3) * size
+            column = bytearray(known)
+            while at >= 0:
+                i = (at + 7) >> 3
+                hash_ = data[first + i * size : first + (i + 1) * size]
+                _put_word(column, i << 3, words.get(hash_) or self._known(words, hash_))
+                at = known.find(_ZERO, (i << 3) + 8)
+            return bytes(column)
         try:
-            column = self._codec.children(data)
+            children = self._codec.children(data)
         except (ValueError, IndexError):
             return b""  # no bytes of a node: whoever reads it will say so
-        if known and len(known) // 8 == len(column) // size:
-            changes: list[tuple[int, bytes]] = []
-            for i, word in enumerate(Struct(f"<{len(known) // 8}Q").unpack(known)):
-                if not word:
-                    hash_ = column[i * size : (i + 1) * size]
-                    changes.append((i, (words.get(hash_) or self._known(words, hash_)).to_bytes(8, "little")))
-            return patch_column(known, 8, changes) if changes else known
-        hashes = [column[i : i + size] for i in range(0, len(column), size)]
+        hashes = [children[i : i + size] for i in range(0, len(children), size)]
         find = words.get
         found = [find(hash_, 0) for hash_ in hashes]
         if 0 in found:

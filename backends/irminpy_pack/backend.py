@@ -73,8 +73,10 @@ class PackReader:
 
         Cost: one read if `word` is right, else a look-up too. Raises Corrupted for a damaged object.
         """
-        backend = self._open()._backend
-        if word and kind_of(word) == kind:
+        backend = self._backend
+        if backend.closed:
+            raise Closed("the pack store")
+        if word & 3 == kind:  # as `kind_of` says
             found = self.view.at(word, hash)
             if found is not None:
                 return found

@@ -19,7 +19,7 @@ from irminpy.errors import Corrupted, StorageError
 from .files import Files, read_at
 from .word import LIMIT
 
-__all__ = ["ALIGN", "HEADER_SIZE", "Header", "Segment", "Table"]
+__all__ = ["ALIGN", "HEADER_SIZE", "LONG_READ", "Header", "Segment", "Table"]
 
 HEADER_SIZE: Final = 64
 ALIGN: Final = 4096
@@ -29,7 +29,7 @@ _FIELDS: Final = Struct("<8sHBBI16sIIQI8x")
 _CRC: Final = Struct("<I")
 _MARGIN: Final = 4 << 20  # unmapped bytes that are read by call before the segment is mapped anew
 # A long read is one call: page faults cost more, and pages that were touched count as memory of the process.
-_LONG: Final = 1 << 16
+LONG_READ: Final = 1 << 16
 
 
 class Header(NamedTuple):
@@ -76,7 +76,7 @@ class Header(NamedTuple):
 class Segment:
     """An open segment. Reading is safe from any thread; `length` grows while the segment is active."""
 
-    __slots__ = ("_files", "_map", "_maps", "base", "fd", "header", "length", "path")
+    __slots__ = ("_files", "_maps", "base", "fd", "header", "length", "map", "path", "seen")
 
     def __init__(
         self, files: Files, path: str, fd: int, header: Header, length: int, *, mapped: bool
@@ -88,8 +88,11 @@ class Segment:
         self.base = header.base
         self.length = length
         """Bytes that belong to the snapshot, header included. Nothing beyond is read."""
-        self._map: mmap.mmap | None = None
         self._maps = mapped
+        self.map: mmap.mmap | None = None
+        """The file as far as it was mapped; it may show bytes beyond `length`."""
+        self.seen = 0
+        """Bytes at the start that `map` shows and that belong to the snapshot: what `read` would slice."""
 
     @staticmethod
     def open(
@@ -132,11 +135,13 @@ class Segment:
 
     def read(self, at: int, size: int) -> bytes:
         """`size` bytes from byte `at` of the file; fewer where the snapshot ends. StorageError if the system fails."""
-        stop = min(at + size, self.length)
-        if stop - at >= _LONG:
+        stop = at + size
+        if stop > self.length:
+            stop = self.length
+        if stop - at >= LONG_READ:
             return read_at(self._files, self.fd, stop - at, at)
         # A map is dropped and never closed: one that another thread is slicing stays until it is done.
-        mapped = self._map
+        mapped = self.map
         if mapped is None or stop > len(mapped):
             mapped = self._remap(mapped) if self._maps else None
             if mapped is None or stop > len(mapped):
@@ -159,20 +164,24 @@ class Segment:
         except (OSError, ValueError):
             self._maps = False  # no maps here: read by calls
             return None
-        self._map = mapped
+        self.map, self.seen = mapped, length
         return mapped
 
     def cut(self, length: int) -> None:
         """Forget what lies beyond `length`, before the file is truncated."""
-        if self._map is not None and len(self._map) > length:
-            self._map = None
+        self.seen = 0
+        if self.map is not None:
+            if len(self.map) > length:
+                self.map = None
+            else:
+                self.seen = len(self.map)
         self.length = length
 
 
 class Table:
     """The segments of one generation, by base. It grows when a segment is added, and is read without a lock."""
 
-    __slots__ = ("_rows",)
+    __slots__ = ("rows",)
 
     def __init__(self, segments: list[Segment]) -> None:
         self._set(segments)
@@ -180,12 +189,13 @@ class Table:
     def _set(self, segments: list[Segment]) -> None:
         ordered = sorted(segments, key=lambda segment: segment.base)
         # One assignment, so that a reader sees bases and segments of one moment.
-        self._rows = ([segment.base for segment in ordered], ordered)
+        self.rows = ([segment.base for segment in ordered], ordered)
+        """The bases of all segments, ascending, and the segments."""
 
     @property
     def segments(self) -> list[Segment]:
         """All of them, by base."""
-        return self._rows[1]
+        return self.rows[1]
 
     def add(self, segment: Segment) -> None:
         """One more, behind the others."""
@@ -197,7 +207,7 @@ class Table:
 
     def locate(self, offset: int) -> Segment | None:
         """The segment whose range `offset` lies in, or None."""
-        bases, segments = self._rows
+        bases, segments = self.rows
         i = bisect_right(bases, offset) - 1
         if i < 0:
             return None

@@ -198,7 +198,10 @@ class Writer:
 
     def _append(self, objects: Objects, larges: Sequence[Large], updates: Sequence[RefUpdate]) -> bool:
         strict = self._state.strategy != "always"
-        builder = Builder(self._state.framing, self._codec, self._function, self._place, strict=strict)
+        state = self._state
+        builder = Builder(
+            state.framing, self._codec, self._function, self._place, state.lookup.kinds, strict=strict
+        )
         before: Piece | None = None
         begin = 0
 
@@ -482,14 +485,10 @@ class Writer:
 
     def _show(self, ready: list[_Pending]) -> None:
         state = self._state
-        kinds = state.lookup.kinds
         for pending in ready:
             segment = pending.segment
             segment.length = max(segment.length, pending.tip.end - segment.base)
-            entries = pending.entries
-            if len(kinds) == 1:
-                entries = {key: word for key, word in entries.items() if key[0] == Kind.COMMIT}
-            state.lookup.add(entries)
+            state.lookup.add(pending.entries)
             for move in pending.moves:
                 if move.new is None:
                     state.refs.pop(move.name, None)

@@ -6,7 +6,7 @@ thing that encodes and decodes. Both are pure: no I/O, no state but a cache of h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from ..objects import Commit, Inode, Node
     from ..path import PathLike
 
-__all__ = ["Codec", "Format"]
+__all__ = ["BUCKET", "Codec", "Format", "Seeking", "Sought"]
+
+BUCKET = -1
+"""The kind of what a step leads to in an inner node: a node that is one level deeper in the same directory."""
+
+
+Sought: TypeAlias = tuple[int, bytes, int, int]
+"""What one node says about a step: the kind byte of an entry, or BUCKET; a hash; where that lies, 0 if it is not known;
+and for BUCKET the number of entries that it holds, else 0."""
 
 
 class Codec(Protocol):
@@ -136,6 +144,20 @@ class Codec(Protocol):
 
     def decode_commit(self, data: bytes, /) -> Commit:
         """The commit with the canonical bytes `data`; DecodeError for any other bytes."""
+        ...
+
+
+@runtime_checkable
+class Seeking(Protocol):
+    """A codec that finds a step in the bytes of a node without decoding it. Optional."""
+
+    def seek(self, data: bytes, words: bytes, step: str, depth: int, count: int, /) -> Sought | None:
+        """What `step` leads to in the node with the canonical bytes `data` and the `words` of its children; None if
+        it is not there.
+
+        `depth` is 0 and `count` -1 for the root of a directory; for a bucket, its level and how many entries it is
+        said to hold. Checks as much as `load_node`; DecodeError if this is not such a node.
+        """
         ...
 
 

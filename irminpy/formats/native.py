@@ -15,13 +15,14 @@ from ..hash import Hash
 from ..info import Info
 from ..objects import Commit, Inode, Node
 from ..path import as_path, check_native_step
+from .format import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..hash import HashFunction
     from ..path import PathLike
-    from .format import Codec
+    from .format import Codec, Sought
 
 __all__ = ["FlatNative", "Native", "NativeCodec"]
 
@@ -172,7 +173,10 @@ class NativeCodec:
         """Digit `depth` of the hash of `step`."""
         if depth >= self.levels:
             raise self._too_deep(step)
-        return _core.digit(self._key(step), depth, self._width)
+        key = self._hashed.get(step) or self._key(step)
+        if self._width == 4:  # as `_core.digit`, without the calls
+            return key[depth >> 1] & 15 if depth & 1 else key[depth >> 1] >> 4
+        return _core.digit(key, depth, self._width)
 
     def keys(self, steps: list[str], /) -> list[bytes]:
         """The hashes of the steps, from which all digits are taken."""
@@ -275,6 +279,29 @@ class NativeCodec:
             return Inode(depth, buckets, counts, hashes, words, head)
         except ValueError as e:
             raise DecodeError("directory", str(e), None) from None
+
+    def seek(self, data: bytes, words: bytes, step: str, depth: int, count: int, /) -> Sought | None:
+        """What `step` leads to in the `N` or `I` object with the bytes `data`; see `Seeking`."""
+        try:
+            if data[:1] != b"I":
+                n, i, kind, hash_ = _core.seek_node(data, self.hash_size, self.leaf, step)
+                columns, below = n, 0
+            else:
+                if not self.levels:
+                    raise ValueError("an inner node, which this format does not have")
+                n, columns, i, below, hash_ = _core.seek_inode(
+                    data, self.hash_size, self.fanout, self.leaf, depth, self.digit(step, depth)
+                )
+                kind = BUCKET
+            if count >= 0 and n != count:
+                raise ValueError(f"a bucket of {n} entries where its parent states {count}")
+            if words and len(words) != 8 * columns:
+                raise ValueError(f"{columns} children with {len(words) / 8:g} words")
+        except ValueError as e:
+            raise DecodeError("directory", str(e), None) from None
+        if i < 0:
+            return None
+        return kind, hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little"), below
 
     def encode_commit(self, commit: Commit, /) -> bytes:
         """The bytes of a `C` object; DecodeError for a commit that the format cannot hold."""

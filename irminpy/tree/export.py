@@ -37,7 +37,7 @@ def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bo
     source: Source = target
     own = root.source
     if isinstance(own, Pool):
-        target.keep(own.records.iter(), objects)
+        target.keep({**own.made, **dict(own.nodes.iter())}, objects)
     if not clear:
         if own is target or (isinstance(own, Pool) and own.saved and own.base_repo() is target):
             return root

@@ -7,19 +7,18 @@ all. This module knows neither handles nor edits.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, NamedTuple, final
 
-from ..backend import Locating, Reader
 from ..cache import Cache
-from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
+from ..errors import Corrupted, DanglingHash
 from ..formats.format import Codec
 from ..hash import Hash
 from ..key import Key
 from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
-from ..shape import EMPTY, Place, Record, entry_of, place_of
+from ..shape import EMPTY, Place, Record, entry_at, place_of
 from .counters import Counters
+from .source import Pruned, RepoSource, Source, weight
 from .words import Words
 
 __all__ = [
@@ -49,174 +48,6 @@ class Part:
 
 Child = bytes | Part
 """Contents with default metadata whose value is in memory are plain `bytes`: no object per binding."""
-
-
-class Source(ABC):
-    """Where stored parts of a tree are read from. Subclasses say how to fetch bytes.
-
-    The `word` of an object says where it lies, see `irminpy.backend.Locating`; 0 if that is not known.
-    """
-
-    __slots__ = ("codec", "counters", "locates")
-
-    def __init__(self, codec: Codec, counters: Counters, *, locates: bool = False) -> None:
-        self.codec = codec
-        self.counters = counters
-        self.locates = locates
-        """True if the objects behind it have words, so that none must be lost."""
-
-    @abstractmethod
-    def node(self, hash: bytes, word: int = 0, /) -> Record:
-        """The decoded node `hash`; raises DanglingHash, PrunedHash, Corrupted."""
-
-    @abstractmethod
-    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
-        """The bytes of the contents type under `hash`; raises as `node`."""
-
-    def key(self, hash: bytes, word: int) -> Hash | Key:
-        """The key of an object that is stored here."""
-        return Hash(hash)
-
-    def in_memory(self, hash: bytes, kind: Kind) -> bool:
-        """True if reading the object costs no I/O because it was not yet written anywhere."""
-        return False
-
-    @property
-    def saved(self) -> bool:
-        """True if what is read from here is stored in a repository."""
-        return True
-
-    def load_node(self, hash: bytes, data: bytes, words: bytes = b"") -> Record:
-        """The node with bytes `data`, whose hash is right; Corrupted if they are no node (decision 023)."""
-        if hash == self.codec.empty:
-            return EMPTY
-        try:
-            return self.codec.load_node(data, words)
-        except DecodeError as e:
-            raise Corrupted("", None, Hash(hash), str(e)) from e
-
-    def decode_contents(self, hash: bytes, data: bytes) -> bytes:
-        """As `load_node`, for contents."""
-        try:
-            return self.codec.decode_contents(data)
-        except DecodeError as e:
-            raise Corrupted("", None, Hash(hash), str(e)) from e
-
-
-_VALUES = 8 << 20  # bytes of values that a repository whose objects have words keeps at hand
-
-
-class RepoSource(Source):
-    """The objects of an open repository as one reader gives them, with a bounded cache of decoded nodes.
-
-    When objects move (see `irminpy.backend.Moving`) the repository goes on with another source, which has the
-    same `origin`; trees that read from this one keep it, and with it the reader.
-    """
-
-    __slots__ = ("__weakref__", "_cache", "_locating", "_values", "origin", "reader")
-
-    def __init__(
-        self,
-        codec: Codec,
-        reader: Reader,
-        counters: Counters,
-        cache: int = 1 << 16,
-        origin: object = None,
-    ) -> None:
-        self._locating = reader if isinstance(reader, Locating) else None
-        super().__init__(codec, counters, locates=self._locating is not None)
-        self.reader = reader
-        self.origin = object() if origin is None else origin
-        """The same for all sources of one open repository."""
-        # Weighed by entries: a decoded node costs memory in proportion to them.
-        self._cache: Cache[bytes, Record] = Cache(cache * 16, weigh=_weight)
-        self._values: Cache[bytes, bytes] = Cache(_VALUES, weigh=_length)
-
-    def renewed(self, reader: Reader) -> RepoSource:
-        """The source of the same repository where `reader` reads."""
-        return RepoSource(self.codec, reader, self.counters, origin=self.origin)
-
-    def fetch(self, kind: Kind, hash: bytes, word: int = 0) -> tuple[bytes, bytes] | None:
-        """The canonical bytes of an object and the words of its children (b"" if not known), or None."""
-        if self._locating is not None:
-            return self._locating.load(kind, hash, word)
-        data = self.reader.read(kind, Hash(hash))
-        return None if data is None else (data, b"")
-
-    def node(self, hash: bytes, word: int = 0, /) -> Record:
-        """The decoded node; at most one read."""
-        # What has no word is found only if the index has it, whatever was read before.
-        record = self._cache.find(hash) if word or self._locating is None else None
-        if record is None:
-            self.counters.node_find += 1
-            found = self.fetch(Kind.NODE, hash, word)
-            if found is None:
-                raise DanglingHash("a directory", Hash(hash))
-            data, words = found
-            record = self.load_node(hash, data, words)
-            self._cache.add(hash, record)
-        return record
-
-    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
-        """The contents; at most one read."""
-        # Without words the backend has them in memory, or is asked each time.
-        value = self._values.find(hash) if word else None
-        if value is None:
-            self.counters.contents_find += 1
-            found = self.fetch(Kind.CONTENTS, hash, word)
-            if found is None:
-                raise DanglingHash("contents", Hash(hash))
-            value = self.decode_contents(hash, found[0])
-            if word:
-                self._values.add(hash, value)
-        return value
-
-    def holds(self, kind: Kind, hash: bytes) -> bool:
-        """True if the object is found by its hash; a look-up or a read."""
-        return self.fetch(kind, hash) is not None
-
-    def key(self, hash: bytes, word: int) -> Hash | Key:
-        """The key of an object that is stored here."""
-        return Hash(hash) if self._locating is None else self._locating.key(hash, word)
-
-    def word(self, key: Hash | Key) -> int:
-        """Where the object of `key` lies; 0 if that is not known."""
-        return 0 if self._locating is None else self._locating.word(key)
-
-    def keep(self, records: Iterator[tuple[bytes, Record]], objects: Objects) -> None:
-        """Read those `records` no more whose `objects` were just written: they are known."""
-        for hash, record in records:
-            if hash in objects.nodes:
-                words = objects.hints.get(hash, b"")
-                if words or not self.locates:
-                    self._cache.add(hash, record.located(words) if words else record)
-
-    def clear(self) -> None:
-        """Forget all decoded nodes and values."""
-        self._cache.clear()
-        self._values.clear()
-
-
-def _length(value: bytes) -> int:
-    return 128 + len(value)
-
-
-def _weight(record: Record) -> int:
-    return 8 + len(record.index) if type(record) is Node else 8 + len(record.counts)
-
-
-class Pruned(Source):
-    """Nothing at all: every read raises PrunedHash."""
-
-    __slots__ = ()
-
-    def node(self, hash: bytes, word: int = 0, /) -> Record:
-        """Raises PrunedHash."""
-        raise PrunedHash("a directory", Hash(hash))
-
-    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
-        """Raises PrunedHash."""
-        raise PrunedHash("contents", Hash(hash))
 
 
 # Written objects that a tree committed with `clear=False` may keep at hand.
@@ -250,7 +81,7 @@ class Pool(Source):
     directories in memory hold themselves.
     """
 
-    __slots__ = ("_saved", "floor", "objects", "parent", "records", "whole", "words")
+    __slots__ = ("_saved", "floor", "made", "objects", "parent", "whole", "words")
 
     def __init__(
         self,
@@ -260,7 +91,12 @@ class Pool(Source):
         parent: Source | None,
         words: Words | None = None,
     ) -> None:
-        super().__init__(codec, counters, locates=parent is not None and parent.locates)
+        super().__init__(
+            codec,
+            counters,
+            locates=parent is not None and parent.locates,
+            nodes=Cache(1 << 20, weigh=weight),
+        )
         self.objects = objects
         self.parent = parent
         self.words = Words() if words is None else words
@@ -269,13 +105,13 @@ class Pool(Source):
         """None if the pool may hold objects that were superseded."""
         self.floor = 0
         """How many objects were needed when superseded ones were last left behind."""
-        self.records: Cache[bytes, Record] = Cache(1 << 20, weigh=_weight)
-        """Nodes of the pool, decoded."""
+        self.made: dict[bytes, Record] = {}
+        """Some of the nodes of the pool, decoded: those that an edit made. To be read only."""
         self._saved = False
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The decoded node, from the pool or from behind it."""
-        record = self.records.find(hash)
+        record = self.nodes.find(hash) or self.made.get(hash)
         if record is None:
             data = self.objects.nodes.get(hash)
             if data is None:
@@ -287,7 +123,7 @@ class Pool(Source):
                     return self.parent.node(hash, word or self.word(hash))
                 return self.parent.node(hash)
             record = self.load_node(hash, data, self.objects.hints.get(hash, b""))
-            self.records.add(hash, record)
+            self.nodes.add(hash, record)
         return record
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
@@ -470,7 +306,7 @@ class Leaf(Part):
 class Stored(Part):
     """A directory whose hash is known, with a cache of the children that were asked for."""
 
-    __slots__ = ("_record", "hash", "now", "pins", "source", "word")
+    __slots__ = ("decoded", "hash", "now", "pins", "source", "word")
 
     def __init__(
         self,
@@ -491,24 +327,25 @@ class Stored(Part):
         """
         if pins is not None:
             self.now.update(pins)
-        self._record: Record | None = None
+        self.decoded: Record | None = None
+        """The root node, if it was asked for and kept."""
 
     def record(self, *, cache: bool = True) -> Record:
         """The decoded root node of this directory; at most one read."""
-        record = self._record
+        record = self.decoded
         if record is None:
             record = EMPTY if self.hash == self.source.codec.empty else self.source.node(self.hash, self.word)
             if type(record) is Inode and record.depth:
                 raise Corrupted("", None, Hash(self.hash), "an inner node in the place of a directory")
             if cache:
-                self._record = record
+                self.decoded = record
         return record
 
     @property
     def loaded(self) -> bool:
         """True if the root node is in memory, so that looking costs no I/O."""
         return (
-            self._record is not None
+            self.decoded is not None
             or self.source.in_memory(self.hash, Kind.NODE)
             or self.hash == self.source.codec.empty
         )
@@ -519,19 +356,19 @@ class Stored(Part):
 
     def entry(self, step: str, *, cache: bool = True) -> bytes | None:
         """The entry of `step` as bytes, or None. Cost: at most one read per level."""
-        source = self.source
-        return entry_of(source.codec, source.node, self.record(cache=cache), step)
+        return entry_at(self.place(step, cache=cache))
 
     def place(self, step: str, *, cache: bool = True) -> Place | None:
         """Where the binding of `step` stands, or None. Cost: at most one read per level."""
         source = self.source
-        return place_of(source.codec, source.node, self.record(cache=cache), step)
+        record = self.decoded or self.record(cache=cache)
+        return place_of(source.codec, source.node, source.nodes.recent, record, step)
 
     def child(self, step: str, *, cache: bool = True) -> Child | None:
         """What `step` is bound to, unread, or None."""
         child = self.now.get(step)
         if child is None:
-            place = place_of(self.source.codec, self.source.node, self.record(cache=cache), step)
+            place = self.place(step, cache=cache)
             if place is None:
                 return None
             child = self.open(*place)
@@ -558,7 +395,7 @@ class Stored(Part):
             # Everything below was written with the pool: the repository leads to what was pinned, too.
             self.source = behind(source)
             self.pins = None
-        self._record = None
+        self.decoded = None
         self.now = {} if self.pins is None else dict(self.pins)
 
     def cached(self) -> Iterator[tuple[str, Child]]:

@@ -17,6 +17,7 @@ from ..types import C, M
 from .home import Home
 from .lazy import Child, Leaf, Stored
 from .listing import bindings, check_page
+from .seek import seek
 from .settle import settle
 from .stage import Frozen, Held, Staged, detached
 from .stream import check_plain, open_contents
@@ -58,16 +59,26 @@ class ReadableTree(Generic[C, M]):
         node: Any = self._root
         line = node.line
         steps = home.steps(path)
+        way = iter(steps)
         try:
-            for step in steps:
-                node = node[step] if type(node) is _FEW else node.now[step]
-        except (KeyError, AttributeError):
+            for step in way:
+                below = node.get(step) if type(node) is _FEW else node.now.get(step)
+                if below is None:
+                    if line is None:  # nothing was edited
+                        node = seek(node, step, way, cache=cache)
+                        if node is None:
+                            return None
+                    break
+                node = below
+        except AttributeError:
             node = None
         if type(node) is not bytes or (line is not None and line.version != self._version):
             node = self._read(steps, cache=cache)
             if node is None:
                 return None
-        return cast("C", node) if home.plain else home.schema.contents.decode(node)
+        # A name of type Any instead of `cast`, which would be a call.
+        value: Any = node
+        return value if home.plain else home.schema.contents.decode(node)
 
     def get(self, path: PathLike = (), *, cache: bool = True) -> C:
         """The contents bound to `path`; NotFound where `find` gives None."""

@@ -129,8 +129,7 @@ class _Settling:
         for pool in self.pools.values():
             if exact:
                 # All words are of one reader.
-                for hash_, record in self.made.items():
-                    pool.records.add(hash_, record)
+                pool.made = self.made
                 pool.floor = len(pool.objects)  # none of them is superseded
                 base = next(iter(bases.values()), None)
                 pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base), hints)

@@ -9,19 +9,19 @@ from time import perf_counter
 import lmdb
 
 from .timing import timed
-from .workloads import N, Updates, key, value
+from .workloads import Updates, value
 
 __all__ = ["Lmdb", "barriers", "sqlite_commits"]
 
 
 class Lmdb:
-    """The first state only: path to value."""
+    """The first state only: each of `paths` to its value."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, paths: list[str]) -> None:
         self._env = lmdb.open(folder, map_size=1 << 28, sync=False)
         with self._env.begin(write=True) as txn:
-            for i in range(N):
-                txn.put(key(i).encode(), value(i, 0))
+            for i, path in enumerate(paths):
+                txn.put(path.encode(), value(i, 0))
 
     def gets(self, paths: list[str]) -> float:
         """CPU seconds of one get for each of the paths, all in one transaction."""
@@ -38,14 +38,16 @@ class Lmdb:
         self._env.close()
 
 
-def sqlite_commits(path: str, generations: list[Updates]) -> float:
-    """CPU seconds of a commit in a table of all versions of all keys, without syncing."""
+def sqlite_commits(path: str, paths: list[str], generations: list[Updates]) -> float:
+    """CPU seconds of a commit in a table of all versions of all `paths`, without syncing."""
     with sqlite3.connect(path, isolation_level=None) as db:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=OFF")
         db.execute("CREATE TABLE history (path TEXT, version INT, value BLOB, PRIMARY KEY (path, version))")
         db.execute("BEGIN")
-        db.executemany("INSERT INTO history VALUES (?, 0, ?)", ((key(i), value(i, 0)) for i in range(N)))
+        db.executemany(
+            "INSERT INTO history VALUES (?, 0, ?)", ((name, value(i, 0)) for i, name in enumerate(paths))
+        )
         db.execute("COMMIT")
 
         def all_() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from irminpy import Commit, Repo, Tree
 
@@ -43,12 +43,12 @@ def rng(seed: int) -> Callable[[int], int]:
     return following
 
 
-def updates(seed: int, generations: int, n: int = N) -> Iterator[Updates]:
-    """W2: a hundred bindings a generation."""
+def updates(seed: int, generations: int, n: int = N, paths: Sequence[str] | None = None) -> Iterator[Updates]:
+    """W2: a hundred bindings a generation; of other `paths` if they are given."""
     following = rng(seed)
     for g in range(generations):
         numbers = [following(n) for _ in range(100)]
-        yield [(key(i), value(i, g + 1)) for i in numbers]
+        yield [(key(i) if paths is None else paths[i], value(i, g + 1)) for i in numbers]
 
 
 def first(repo: Repo[bytes], n: int = N) -> Commit[bytes]:

@@ -55,3 +55,22 @@ def test_it_holds_what_was_added_last_within_its_bound(
         assert sum(map(len, held.values())) <= capacity
         assert held.keys() <= model.keys()
         assert len(cache) == len(held)
+
+
+def test_many_at_once_are_held_as_one_by_one() -> None:
+    cache: Cache[int, str] = Cache(20, len)
+    cache.add_many({1: "abc", 2: "def"})
+    assert (cache.recent(1), cache.find(2), len(cache)) == ("abc", "def", 2)
+    cache.add_many(dict.fromkeys(range(3, 9), "xxxx"))
+    assert sum(4 for n in range(9) if cache.find(n)) <= 20
+    assert cache.find(8) == "xxxx"
+
+
+def test_what_is_recent_is_found_without_a_turn() -> None:
+    cache: Cache[str, str] = Cache(10, len)
+    cache.add("a", "12345")
+    cache.add("b", "12345")
+    assert (cache.recent("a"), cache.recent("b")) == (None, "12345")
+    assert cache.find("a") == "12345"
+    cache.clear()
+    assert cache.recent("a") is None

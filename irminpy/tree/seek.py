@@ -1,0 +1,103 @@
+"""Finding the contents at a path below a stored directory: the way of every look-up that memory does not answer.
+
+`seek` goes through decoded nodes, which the source keeps, and keeps what it opened beside its parent. `seek_bare` keeps
+nothing: each node is read, checked and looked through as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..errors import Corrupted, DecodeError
+from ..formats.format import BUCKET, Seeking
+from ..hash import Hash
+from ..objects import CONTENTS, DIRECTORY, Node
+from ..shape import place_of
+from .lazy import Leaf, RepoSource, Stored
+
+if TYPE_CHECKING:
+    from .lazy import Child
+
+__all__ = ["seek"]
+
+
+def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> bytes | None:
+    """The bytes of the contents that `step`, then `rest`, lead to from `directory`, or None if there are none.
+
+    `cache` keeps what was read in the directories that hold it; without it nothing is kept anywhere, and what is not in
+    memory is read again each time. Cost: at most one read per directory, level and value.
+    """
+    if not cache:
+        source = directory.source
+        if type(source) is RepoSource and source.seeking is not None and directory.decoded is None:
+            return _bare(source, source.seeking, directory, step, rest)
+    while True:
+        source = directory.source
+        record = directory.decoded or directory.record(cache=cache)
+        place = place_of(source.codec, source.node, source.nodes.recent, record, step)
+        if place is None:
+            return None
+        (_, kinds, hashes, _, words, _), i = place
+        size = source.codec.hash_size
+        hash_ = hashes[i * size : (i + 1) * size]
+        following = next(rest, None)
+        if kinds[i] != DIRECTORY:
+            if following is not None:
+                return None
+            data = source.values.recent(hash_) if words else None
+            if data is None:
+                data = source.contents(hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little"))
+            if cache and kinds[i] == CONTENTS:
+                # The next look-up finds the bytes at once.
+                directory.now.setdefault(step, data)
+            return data
+        if following is None:
+            return None
+        word = int.from_bytes(words[8 * i : 8 * i + 8], "little")
+        opened = Stored(hash_, source, None, None, word)
+        if cache and words:
+            at_hand = source.nodes.recent(hash_)
+            if type(at_hand) is Node:  # an inner node might not be a root: `record` looks
+                opened.decoded = at_hand
+        # Two threads must end up with one object, which may have children in memory by now.
+        child = directory.now.setdefault(step, opened) if cache else opened
+        if child is not opened:
+            return _walk(child, [following, *rest])
+        directory, step = opened, following
+
+
+def _walk(child: Child | None, steps: list[str]) -> bytes | None:
+    """As `seek`, from a directory that may have children in memory."""
+    for step in steps:
+        if type(child) is not Stored:
+            return None
+        child = child.child(step)
+    return child.data() if type(child) is Leaf else child if type(child) is bytes else None
+
+
+def _bare(
+    source: RepoSource, codec: Seeking, directory: Stored, step: str, rest: Iterator[str]
+) -> bytes | None:
+    """`seek` in what `source` holds, from the bytes of each node; none of them is kept."""
+    hash_, word, kind = directory.hash, directory.word, DIRECTORY
+    empty = source.codec.empty
+    at: str | None = step
+    while at is not None:
+        if kind != DIRECTORY:
+            return None
+        kind, depth, count = BUCKET, 0, -1
+        while kind == BUCKET:
+            if hash_ == empty:
+                return None
+            data, words = source.read_node(hash_, word)
+            try:
+                found = codec.seek(data, words, at, depth, count)
+            except DecodeError as e:
+                raise Corrupted("", None, Hash(hash_), str(e)) from e
+            if found is None:
+                return None
+            kind, hash_, word, count = found
+            depth += 1
+        at = next(rest, None)
+    return None if kind == DIRECTORY else source.read_contents(hash_, word)
