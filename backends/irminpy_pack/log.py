@@ -23,7 +23,17 @@ from .word import CONTENTS
 from .word import NODE as NODE_WORD
 from .word import pack as word
 
-__all__ = ["KIND_OF_FRAME", "Batch", "Log", "Marks", "Ref", "encode_ref", "encode_table"]
+__all__ = [
+    "KIND_OF_FRAME",
+    "Batch",
+    "Log",
+    "Marks",
+    "Ref",
+    "decode_ref",
+    "decode_table",
+    "encode_ref",
+    "encode_table",
+]
 
 _BLOCK: Final = 1 << 20
 _pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
@@ -53,6 +63,22 @@ def encode_ref(ref: Ref) -> bytes:
 def encode_table(refs: Mapping[str, tuple[bytes, int]]) -> bytes:
     """The payload of a K frame: all refs, ascending by the UTF-8 bytes of their names."""
     return _pack([[name, *refs[name]] for name in sorted(refs)])
+
+
+def decode_ref(payload: bytes) -> Ref:
+    """The inverse of `encode_ref`; ValueError for bytes that are no move of a ref."""
+    try:
+        return Ref(*_unpack(payload))
+    except TypeError:
+        raise ValueError("no move of a ref") from None
+
+
+def decode_table(payload: bytes) -> dict[str, tuple[bytes, int]]:
+    """The inverse of `encode_table`; ValueError for bytes that are no table of refs."""
+    try:
+        return {name: (hash_, place) for name, hash_, place in _unpack(payload)}
+    except TypeError:
+        raise ValueError("no table of refs") from None
 
 
 class Batch(NamedTuple):
@@ -231,16 +257,16 @@ class Log:
             if frame is None or frame.kind != REF:
                 raise self._damaged(offset, "a move of a ref is not where its trailer says")
             try:
-                ref = Ref(*_unpack(frame.canonical))
-            except (ValueError, TypeError):
+                ref = decode_ref(frame.canonical)
+            except ValueError:
                 raise self._damaged(offset, "a move of a ref that cannot be decoded") from None
             yield ref, frame.size
             offset += frame.size
 
     def _decoded_table(self, offset: int, frame: Frame) -> dict[str, tuple[bytes, int]]:
         try:
-            return {name: (hash_, place) for name, hash_, place in _unpack(frame.canonical)}
-        except (ValueError, TypeError):
+            return decode_table(frame.canonical)
+        except ValueError:
             raise self._damaged(offset, "a table of refs that cannot be decoded") from None
 
     def _needed(self, at: int) -> Batch:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from irminpy.backend import Backend, Options
+from irminpy.backend import Keep, Options
 from irminpy.errors import DecodeError, NotAStore, StorageError
+from irminpy.recorded import recorded
 from irminpy.schema import Schema
 
 from .backend import PackBackend
@@ -19,7 +20,10 @@ from .identity import Identity, Root
 from .index import CHECK
 from .lookup import ALWAYS, INDEXED
 from .opening import create
+from .reindex import Rebuilt, rebuild
 from .state import State
+from .stats import Stats, measure
+from .traverse import Row, traverse
 from .writer import Settings
 
 __all__ = ["Pack"]
@@ -86,21 +90,62 @@ class Pack:
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> Report:
-        """Check the files of the store; see `irminpy_pack.fsck`. The schema None means the default one."""
-        wanted = Schema() if schema is None else schema
+        """Check the files of the store; see `irminpy_pack.fsck`. The schema None means the recorded one."""
         if level not in LEVELS:
             raise DecodeError("level", f"{level!r:.40} is none of {', '.join(LEVELS)}")
-        return fsck(self.path, wanted, level, files=self.files, progress=progress)
+        with typed(self.path):
+            return fsck(self.path, self._wanted(schema), level, files=self.files, progress=progress)
 
-    def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
+    # -- upkeep; see `irminpy.upkeep` ------------------------------------------------------------------------
+
+    def recorded(self) -> Schema[Any, Any]:
+        """The schema that FORMAT records. Raises NotAStore, UnsupportedVersion, Corrupted, SchemaMismatch."""
+        with typed(self.path):
+            identity = Identity.read(self.files, Root(os.path.abspath(self.path)))
+        return recorded(identity.description, bytes.fromhex(identity.schema))
+
+    def _wanted(self, schema: Schema[Any, Any] | None) -> Schema[Any, Any]:
+        return self.recorded() if schema is None else schema
+
+    def rebuild_index(
+        self, *, timeout: float = 5.0, progress: Callable[[int, int], None] | None = None
+    ) -> Rebuilt:
+        """Make the index of the strategy `index` anew; see `irminpy_pack.reindex`."""
+        return rebuild(
+            self.path, self.index, files=self.files, timeout=timeout, check=self.check, progress=progress
+        )
+
+    def stats(self, *, garbage: bool = False, progress: Callable[[int, int], None] | None = None) -> Stats:
+        """What the store holds; see `irminpy_pack.stats`. `garbage` costs a dry run of a garbage collection."""
+        with typed(self.path):
+            found = measure(self.path, files=self.files, check=self.check, progress=progress)
+        if garbage:
+            backend, _ = self.open(self.recorded(), Options(readonly=True, create=False))
+            try:
+                found.garbage = backend.collect(Keep(), dry_run=True)
+            finally:
+                backend.close()
+        return found
+
+    def traverse(self, schema: Schema[Any, Any] | None = None) -> Iterator[Row]:
+        """Every frame, in the order of the log; see `irminpy_pack.traverse`."""
+        wanted = self._wanted(schema)
+        with typed(self.path):
+            return traverse(self.path, wanted.codec, wanted.hash, files=self.files)
+
+    def open(
+        self, schema: Schema[Any, Any] | None, options: Options, /
+    ) -> tuple[PackBackend, Schema[Any, Any]]:
         """A handle on the store; see `irminpy.backend.Maker`."""
         root = Root(os.path.abspath(self.path))
+        if schema is None:
+            schema = self.recorded() if self.files.exists(root.format) else Schema()
         with typed(root.path):
-            return self._open(root, schema if schema is not None else Schema(), options)
+            return self._open(root, schema, options)
 
     def _open(
         self, root: Root, wanted: Schema[Any, Any], options: Options
-    ) -> tuple[Backend, Schema[Any, Any]]:
+    ) -> tuple[PackBackend, Schema[Any, Any]]:
         files = self.files
         if not files.exists(root.format):
             if not options.create or options.readonly:

@@ -213,4 +213,6 @@ class _Check:
                 found = self.view.at(other, hash_) if other else None
             if found is None:
                 reason = f"the commit of the ref {name!r} is not there"
-                self.report.findings.append(Finding("dangling", self.root.path, None, hash_.hex(), reason))
+                self.report.findings.append(
+                    Finding("dangling", self.root.path, None, hash_.hex(), reason, None, hash_.hex())
+                )

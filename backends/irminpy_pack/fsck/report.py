@@ -46,6 +46,10 @@ class Finding:
     offset: int | None
     hash: str | None
     reason: str
+    size: int | None = None
+    """Bytes from `offset` on that cannot be read, where that is known."""
+    missing: str | None = None
+    """The hash of the object that is not there, of a dangling one."""
 
     @property
     def heals(self) -> bool:

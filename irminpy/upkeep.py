@@ -1,0 +1,112 @@
+"""What a maker of stores may offer besides opening one: taking care of its files. Each protocol is optional.
+
+All take the store as it lies and need no open handle; `schema` None means the schema that the store records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Protocol, runtime_checkable
+
+from .schema import Schema
+
+__all__ = [
+    "Bytes",
+    "Measuring",
+    "Mending",
+    "Recording",
+    "Reindexing",
+    "Salvaging",
+    "Snapshots",
+    "Told",
+    "Traversing",
+]
+
+Bytes = Callable[[int, int], object]
+"""Called with how many bytes are done, and of how many."""
+
+
+class Told(Protocol):
+    """What was found or done: `str()` is for people."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, for programs."""
+        ...
+
+
+@runtime_checkable
+class Recording(Protocol):
+    """The store says what it is."""
+
+    def recorded(self) -> Schema[Any, Any]:
+        """The schema that the store records; see `irminpy.recorded`. Raises NotAStore and SchemaMismatch."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """Statistics."""
+
+    def stats(self, *, garbage: bool = False, progress: Bytes | None = None) -> Told:
+        """What the store holds; with `garbage` what a garbage collection would free. Nothing is written."""
+        ...
+
+
+@runtime_checkable
+class Traversing(Protocol):
+    """The store can be read record by record."""
+
+    def traverse(self, schema: Schema[Any, Any] | None = None) -> Iterator[Told]:
+        """Every record in the order in which it was written, damaged ones too. Nothing is written."""
+        ...
+
+
+@runtime_checkable
+class Reindexing(Protocol):
+    """The store has an index that is derived."""
+
+    def rebuild_index(self, *, timeout: float = 5.0, progress: Bytes | None = None) -> Told:
+        """Make the index anew. Locked if somebody else still writes after `timeout` seconds."""
+        ...
+
+
+@runtime_checkable
+class Salvaging(Protocol):
+    """Damage can be looked into."""
+
+    def quarantine(
+        self,
+        schema: Schema[Any, Any] | None = None,
+        directory: str | None = None,
+        *,
+        progress: Bytes | None = None,
+    ) -> Told:
+        """Copy what is damaged into `directory` (None: one of the store's own) and tell what it affects.
+
+        Nothing that is there is changed or removed.
+        """
+        ...
+
+
+@runtime_checkable
+class Mending(Protocol):
+    """What is derived can be put in order."""
+
+    def mend(self, schema: Schema[Any, Any] | None = None, *, timeout: float = 5.0) -> Told:
+        """Finish what a dead process left, and make damaged indexes anew. What is data is not touched."""
+        ...
+
+
+@runtime_checkable
+class Snapshots(Protocol):
+    """A store is written to a stream, and made from one, in bounded memory (docs/formats/slice.md)."""
+
+    def export_snapshot(
+        self, file: BinaryIO, schema: Schema[Any, Any] | None = None, *, revision: str | None = None
+    ) -> Told:
+        """Write one commit with its tree (`revision`), or all branches with their history, to `file`."""
+        ...
+
+    def import_snapshot(self, file: BinaryIO, schema: Schema[Any, Any] | None = None) -> Told:
+        """Make the store, which must not exist, from a snapshot. Nothing is there if that is refused."""
+        ...
