@@ -112,7 +112,8 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         ),
         *("gc.bitmap", "gc.relocate", "gc.old", "gc.roots", "gc.mark", "gc.output", "gc.copy", "gc.collect"),
         *("gc", "backend"),
-        *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck", "maker"),
+        *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck.deep", "fsck"),
+        *("quarantine", "mend", "maker"),
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from irminpy.backend import Keep, Options
@@ -19,7 +19,9 @@ from .head import MODES
 from .identity import Identity, Root
 from .index import CHECK
 from .lookup import ALWAYS, INDEXED
+from .mend import Mended, mend
 from .opening import create
+from .quarantine import Quarantine, quarantine
 from .reindex import Rebuilt, rebuild
 from .state import State
 from .stats import Stats, measure
@@ -114,6 +116,30 @@ class Pack:
         return rebuild(
             self.path, self.index, files=self.files, timeout=timeout, check=self.check, progress=progress
         )
+
+    def quarantine(
+        self,
+        schema: Schema[Any, Any] | None = None,
+        directory: str | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Quarantine:
+        """Copy what is damaged aside and tell what it affects; see `irminpy_pack.quarantine`."""
+        wanted = self._wanted(schema)
+        with typed(self.path):
+            return quarantine(self.path, wanted, directory, files=self.files, progress=progress)
+
+    def mend(self, schema: Schema[Any, Any] | None = None, *, timeout: float = 5.0) -> Mended:
+        """Put in order what is derived, and check again; see `irminpy_pack.mend`. Raises Locked, StorageError."""
+        wanted = self._wanted(schema)
+
+        def rebuilt(strategy: str) -> Rebuilt:
+            return replace(self, index=strategy).rebuild_index(timeout=timeout)
+
+        def reopen() -> None:
+            self.open(wanted, Options(create=False, exclusive=True, timeout=timeout))[0].close()
+
+        return mend(lambda: self.fsck(wanted, "deep"), reopen, rebuilt)
 
     def stats(self, *, garbage: bool = False, progress: Callable[[int, int], None] | None = None) -> Stats:
         """What the store holds; see `irminpy_pack.stats`. `garbage` costs a dry run of a garbage collection."""

@@ -8,6 +8,7 @@ frames, both ways. deep: everything the heads lead to, walked from above.
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,8 +18,10 @@ from irminpy.errors import Corrupted, StorageError
 from irminpy.objects import Kind
 from irminpy.schema import Schema
 
-from ..files import Files, read_at
+from ..files import Files, nameless, read_at
 from ..frame import Frame, Framing
+from ..gc.bitmap import Bitmap
+from ..gc.old import Old
 from ..generation import generation_at
 from ..head import HEAD_SIZE, slots
 from ..identity import Identity, Root
@@ -29,6 +32,7 @@ from ..opening import BEGIN, find, open_table
 from ..segment import Segment, Table
 from ..trailer import Tip
 from ..view import View
+from .deep import Deep
 from .frames import Sweep
 from .graph import Graph
 from .indexed import Indexed, opened
@@ -60,7 +64,8 @@ def fsck(
         found = find(files, root, identity)
         table = open_table(files, root, identity.uuid, found.manifest.segments, mapped=False, write=False)
     except StorageError as e:
-        report.findings.append(Finding("store", root.path, None, None, str(e)))
+        place = e.file if isinstance(e, Corrupted) else root.path
+        report.findings.append(Finding("store", place, None, None, str(e)))
         return report
     if found.rebuilt:
         report.findings.append(Finding("head", root.manifest, None, None, found.rebuilt))
@@ -128,8 +133,37 @@ class _Check:
         report.refs = len(sweep.refs)
         if level >= LEVELS.index("graph"):
             self._heads(sweep.refs, place)
+        if level >= LEVELS.index("deep"):
+            self._deep(sweep.refs, indexes, place)
         for index in indexes:
             index.finish(self.table, self.framing)
+
+    def _deep(
+        self,
+        refs: dict[str, tuple[bytes, int]],
+        indexes: list[Indexed],
+        place: Callable[[int, bytes], int],
+    ) -> None:
+        everything = not indexes or any(index.everything for index in indexes)
+
+        def find(kind: int, hash_: bytes) -> int:
+            # A handle of a store whose only index is minimal asks for nothing but commits.
+            return place(kind, hash_) if everything or kind == Kind.COMMIT else 0
+
+        old = Old(self.log, self.schema.codec, self.schema.hash, find)
+        folder = tempfile.gettempdir()
+        deep = Deep(
+            old,
+            lambda: Bitmap(self.files, nameless(self.files, folder)),
+            self._shallow(self.log),
+            self.report,
+        )
+        try:
+            deep.run(refs)
+        except OSError as e:
+            raise StorageError(f"{folder}: what was met cannot be noted: {e}") from e
+        finally:
+            deep.close()
 
     def _indexes(self) -> list[Indexed]:
         """The indexes of this generation that can be read."""
