@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
+from .hash import Hash
 from .schema import Schema
 
 __all__ = [
@@ -102,11 +103,29 @@ class Snapshots(Protocol):
     """A store is written to a stream, and made from one, in bounded memory (docs/formats/slice.md)."""
 
     def export_snapshot(
-        self, file: BinaryIO, schema: Schema[Any, Any] | None = None, *, revision: str | None = None
+        self,
+        file: BinaryIO,
+        schema: Schema[Any, Any] | None = None,
+        *,
+        commit: Hash | None = None,
+        branch: str = "main",
+        depth: int | None = 0,
+        progress: Bytes | None = None,
     ) -> Told:
-        """Write one commit with its tree (`revision`), or all branches with their history, to `file`."""
+        """Write all branches with their history to `file`; or `commit`, as the head of `branch`, with `depth` parents
+        before it (None: all). `progress` is told objects.
+
+        Every object is hashed on the way. Raises NotAStore, DanglingHash, Corrupted, StorageError; then what was
+        written is no whole snapshot, and is refused.
+        """
         ...
 
-    def import_snapshot(self, file: BinaryIO, schema: Schema[Any, Any] | None = None) -> Told:
-        """Make the store, which must not exist, from a snapshot. Nothing is there if that is refused."""
+    def import_snapshot(
+        self, file: BinaryIO, schema: Schema[Any, Any] | None = None, *, progress: Bytes | None = None
+    ) -> Told:
+        """Make the store, which must not exist, from a snapshot; `schema` None means the default one.
+
+        All of it is checked first. Raises DecodeError, SchemaMismatch, UnsupportedVersion, DanglingHash, Corrupted,
+        NotAStore (something is there), StorageError; then nothing is there.
+        """
         ...

@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("types", "errors", "hash", "varint", "path", "info", "branch", "cache", "lru"),  # 0: words and bytes
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     ("objects", "_core", "formats", "key", "schema", "recorded", "shape"),  # 2: objects as bytes
-    ("backend", "upkeep", "registry", "announce"),  # 3: the contract
+    ("backend", "upkeep", "slice_stream", "registry", "announce"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
     (
         "trail",
@@ -113,7 +113,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("gc.bitmap", "gc.relocate", "gc.old", "gc.roots", "gc.mark", "gc.output", "gc.copy", "gc.collect"),
         *("gc", "backend"),
         *("fsck.report", "fsck.frames", "fsck.graph", "fsck.indexed", "fsck.deep", "fsck"),
-        *("quarantine", "mend", "maker"),
+        *("quarantine", "mend", "snapshot.export", "snapshot.restore", "snapshot", "maker"),
     ),
 }
 

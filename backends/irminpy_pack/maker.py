@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
+from irminpy import branch as branches
 from irminpy.backend import Keep, Options
+from irminpy.branch import MAIN
 from irminpy.errors import DecodeError, NotAStore, StorageError
+from irminpy.hash import Hash
 from irminpy.recorded import recorded
 from irminpy.schema import Schema
 
@@ -23,8 +26,10 @@ from .mend import Mended, mend
 from .opening import create
 from .quarantine import Quarantine, quarantine
 from .reindex import Rebuilt, rebuild
+from .snapshot import Exported, Restored, export, restore
 from .state import State
 from .stats import Stats, measure
+from .still import Still
 from .traverse import Row, traverse
 from .writer import Settings
 
@@ -152,6 +157,44 @@ class Pack:
             finally:
                 backend.close()
         return found
+
+    def export_snapshot(
+        self,
+        file: BinaryIO,
+        schema: Schema[Any, Any] | None = None,
+        *,
+        commit: Hash | None = None,
+        branch: str = MAIN,
+        depth: int | None = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Exported:
+        """Write a snapshot; see `irminpy.upkeep.Snapshots` and `irminpy_pack.snapshot`."""
+        wanted = self._wanted(schema)
+        backend, _ = self.open(wanted, Options(readonly=True, create=False))
+        try:
+            with typed(self.path):
+                still = Still.open(self.path, self.files)
+                lookup = backend.state.lookup
+                if commit is None:
+                    heads, depth = still.log.refs_at(still.tip)[0], None
+                else:
+                    heads = {branches.check(branch): (bytes(commit), 0)}
+                return export(still, wanted, lookup.find, file, heads, depth=depth, progress=progress)
+        finally:
+            backend.close()
+
+    def import_snapshot(
+        self,
+        file: BinaryIO,
+        schema: Schema[Any, Any] | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Restored:
+        """Make the store from a snapshot; see `irminpy.upkeep.Snapshots` and `irminpy_pack.snapshot`."""
+        wanted = Schema() if schema is None else schema
+        return restore(
+            self.path, wanted, file, self.index, files=self.files, seal=self.seal, progress=progress
+        )
 
     def traverse(self, schema: Schema[Any, Any] | None = None) -> Iterator[Row]:
         """Every frame, in the order of the log; see `irminpy_pack.traverse`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -47,10 +47,12 @@ def fsck(
     level: Level = "deep",
     *,
     files: Files | None = None,
+    heads: Mapping[str, tuple[bytes, int]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Check the store at `path` and tell all that is wrong with it.
 
+    `heads` are commits (name to hash and word) that the level "deep" walks from, besides those of the branches.
     `progress(done, total)` is told bytes. Raises NotAStore, UnsupportedVersion, SchemaMismatch; everything else that
     is wrong is a finding. Cost: one read of every segment, and from the level "graph" on one more look at each child.
     """
@@ -74,7 +76,7 @@ def fsck(
             Finding("stray", stray, None, None, "no segment of this store, left by a dead process")
         )
     check = _Check(files, root, identity, schema, report, found.manifest, table, progress)
-    check.run(LEVELS.index(level))
+    check.run(LEVELS.index(level), heads or {})
     report.seconds = time.perf_counter() - began
     return report
 
@@ -99,7 +101,7 @@ class _Check:
         self.place: Callable[[int, bytes], int] | None = None
         self.progress = progress
 
-    def run(self, level: int) -> None:
+    def run(self, level: int, heads: Mapping[str, tuple[bytes, int]]) -> None:
         report = self.report
         report.generation = self.manifest.generation
         report.segments = len(self.table.segments)
@@ -134,7 +136,7 @@ class _Check:
         if level >= LEVELS.index("graph"):
             self._heads(sweep.refs, place)
         if level >= LEVELS.index("deep"):
-            self._deep(sweep.refs, indexes, place)
+            self._deep({**heads, **sweep.refs}, indexes, place)
         for index in indexes:
             index.finish(self.table, self.framing)
 
