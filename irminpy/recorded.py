@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import contents, formats, hash
-from .errors import InvalidHash, NotFound, ReadOnly, SchemaMismatch
+from .errors import DecodeError, InvalidHash, NotFound, ReadOnly, SchemaMismatch
 from .merge import Conflict, Old
 from .schema import Schema
 
-__all__ = ["Raw", "recorded"]
+__all__ = ["Raw", "described", "recorded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,19 @@ def recorded(description: str, identity: bytes) -> Schema[Any, Any]:
     Contents of a type that is not built in are `Raw`. SchemaMismatch, naming the description, if the format, the hash
     or the metadata is not built in, or if what they make together has another identity.
     """
-    try:
-        schema = _parsed(description)
-    except (NotFound, InvalidHash, ValueError, SchemaMismatch) as e:
-        raise SchemaMismatch("a schema of built-in parts", f"{description!r:.200} ({e})") from e
+    schema = described(description)
     if schema.identity != identity:
         found = f"{description!r:.200} with the identity {identity.hex()}"
         raise SchemaMismatch(schema.describe(), found)
     return schema
+
+
+def described(description: str) -> Schema[Any, Any]:
+    """The schema of which `Schema.describe` gives `description`, as `recorded`, by the names alone."""
+    try:
+        return _parsed(description)
+    except (DecodeError, NotFound, InvalidHash, ValueError, SchemaMismatch) as e:
+        raise SchemaMismatch("a schema of built-in parts", f"{description!r:.200} ({e})") from e
 
 
 def _parsed(description: str) -> Schema[Any, Any]:

@@ -21,6 +21,7 @@ __all__ = [
     "Snapshots",
     "Told",
     "Traversing",
+    "Verdict",
 ]
 
 Bytes = Callable[[int, int], object]
@@ -32,6 +33,15 @@ class Told(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """All of it, for programs."""
+        ...
+
+
+class Verdict(Told, Protocol):
+    """What a check found."""
+
+    @property
+    def status(self) -> int:
+        """0: nothing is wrong; 1: only what is derived; 5: data is damaged."""
         ...
 
 
@@ -93,7 +103,7 @@ class Salvaging(Protocol):
 class Mending(Protocol):
     """What is derived can be put in order."""
 
-    def mend(self, schema: Schema[Any, Any] | None = None, *, timeout: float = 5.0) -> Told:
+    def mend(self, schema: Schema[Any, Any] | None = None, *, timeout: float = 5.0) -> Verdict:
         """Finish what a dead process left, and make damaged indexes anew. What is data is not touched."""
         ...
 

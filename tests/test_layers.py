@@ -82,7 +82,7 @@ INNER: dict[str, tuple[str, ...]] = {
         ),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
-    "cli": ("failure", "output", "care", "demo"),
+    "cli": ("failure", "output", "place", "care", "tending", "demo"),
 }
 
 # The same inside each backend.

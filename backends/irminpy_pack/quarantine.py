@@ -297,7 +297,7 @@ class _Run:
                 found = self.below(self.codec.decode_node(frame.canonical))
             elif frame.kind == LARGE:
                 large = Large.decode(frame.hash, frame.canonical, words_of(frame.hints), self.schema.hash)
-                found = [(None, hash_) for hash_ in large.hashes if hash_ in self.ways]
+                found = self.buckets(list(large.hashes))
             else:
                 self.commit(frame.hash, self.codec.decode_commit(frame.canonical))
                 return
@@ -309,7 +309,7 @@ class _Run:
     def below(self, record: Node | Inode) -> list[tuple[str | None, bytes]]:
         ways, size = self.ways, self.codec.hash_size
         if type(record) is Inode:
-            return [(None, child) for child in record.children() if child in ways]
+            return self.buckets(record.children())
         assert type(record) is Node
         hashes = record.hashes
         return [
@@ -317,6 +317,9 @@ class _Run:
             for step, i in record.index.items()
             if hashes[i * size : (i + 1) * size] in ways
         ]
+
+    def buckets(self, children: list[bytes]) -> list[tuple[str | None, bytes]]:
+        return [(None, child) for child in children if child in self.ways]
 
     def commit(self, hash_: bytes, commit: Commit) -> None:
         parents = tuple(map(bytes, commit.parents))

@@ -212,7 +212,7 @@ def test_a_report_is_json_and_text(path: Path) -> None:
 
 
 def test_the_command_tells_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("irminpy.cli.care.maker_of_uri", lambda uri: Pack(uri.removeprefix("pack:")))
+    monkeypatch.setattr("irminpy.cli.place.maker_of_uri", lambda uri: Pack(uri.removeprefix("pack:")))
     commits(path, "a")
     run = CliRunner().invoke
     done = run(command, ["--store", f"pack:{path}", "fsck", "--level", "frames"])
@@ -224,7 +224,7 @@ def test_the_command_tells_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_command_collects_garbage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("irminpy.cli.care.maker_of_uri", lambda uri: Pack(uri.removeprefix("pack:")))
+    monkeypatch.setattr("irminpy.cli.place.maker_of_uri", lambda uri: Pack(uri.removeprefix("pack:")))
     made = commits(path, *"abcdef")
     run = CliRunner().invoke
     store = ["--store", f"pack:{path}"]
