@@ -182,6 +182,7 @@ def test_after_damage_the_pass_goes_on(path: Path) -> None:
 
 
 def test_a_store_that_cannot_be_put_together_is_a_finding(path: Path) -> None:
+    """TC-153: integrity is checked."""
     commits(path, "a")
     last_segment(path).write_bytes(b"")
     report = fsck(str(path), SCHEMA)

@@ -86,6 +86,7 @@ def test_entries_that_are_missing_are_told_from_those_not_yet_there(path: Path) 
 
 
 def test_an_index_that_is_gone_or_damaged_is_made_from_the_frames(path: Path) -> None:
+    """TC-153: the index is reconstructed."""
     made = commits(path, *"abc")
     (path / "index" / "1-always" / "data.mdb").write_bytes(b"no index" * 1000)
     done = Pack(str(path)).rebuild_index()
