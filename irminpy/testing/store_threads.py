@@ -19,7 +19,7 @@ from .store_fixtures import Repos, StoreFixtures, Stores, made
 
 __all__ = ["ThreadSuite"]
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Told:

@@ -245,7 +245,7 @@ def test_all_branches_can_be_watched_from_another_handle() -> None:
         commit = writer.branch("x").set("a", b"1")
         assert commit is not None
         writer.remove_branch("x")
-        assert done.wait(10)
+        assert done.wait(60)
         assert told == [("x", Added(commit)), ("x", Removed(commit))]
         assert reader.watches.stats().threads == 1
     assert reader.watches.stats() == (0, 0, 0)

@@ -17,7 +17,7 @@ from irminpy.hash import Hash
 from irminpy.watch import Stats, Watches
 
 A, B, C = (Hash(bytes([i]) * 4) for i in range(3))
-WAIT = 10.0
+WAIT = 60.0
 
 
 class Refs:
