@@ -178,10 +178,10 @@ class Graph:
                     frame.hash,
                     f"the hint for the child {hash_.hex()[:16]} leads elsewhere",
                 )
+            if hash_ == self._codec.empty or hash_ in self._shallow:
+                continue  # it need not be there, and to look for it may cost a pass over all frames
             other = self._place(kind, hash_)
-            if not (other and self._lies(other, hash_)) and not (
-                hash_ == self._codec.empty or hash_ in self._shallow
-            ):
+            if not (other and self._lies(other, hash_)):
                 whole = False
                 reason = f"its child {hash_.hex()} is not there"
                 self._tell("dangling", segment, at, frame.hash, reason, missing=hash_)

@@ -28,7 +28,7 @@ __all__ = ["Exported", "export"]
 
 _PIECE: Final = 1 << 20
 _STEP: Final = 1 << 12
-_PAGES: Final = 96  # of each bitmap in memory: the bits of 384 MiB of the log
+_FEW: Final = 8  # pages in memory of a bitmap that is filled and read in the order of the log
 _LEAST: Final = 1 << 16
 _MOST: Final = 1 << 28  # bits of the filter
 
@@ -74,8 +74,8 @@ def export(
 
     Raises DanglingHash and Corrupted for what is missing or damaged, and StorageError for a directory that lies before
     what it leads to, as no writer writes it; then what was written is no whole slice. Cost: two passes over what is
-    exported, one over all headers. Memory: the pages of six bitmaps, 6 MiB each, a filter of 2 bytes per object, at
-    most 32 MiB, and 100 bytes per commit.
+    exported, one over all headers. Memory: the pages of three bitmaps, 12 MiB each (with `depth` four), 24 MiB of
+    edges, a filter of 2 bytes per object, at most 32 MiB, and 100 bytes per commit.
     """
     run = _Export(still, schema, find, file, progress)
     try:
@@ -110,7 +110,12 @@ class _Export:
         self.total = 0
 
     def bitmap(self) -> Bitmap:
-        made = Bitmap(self.still.files, nameless(self.still.files, tempfile.gettempdir()), _PAGES)
+        made = Bitmap(self.still.files, nameless(self.still.files, tempfile.gettempdir()))
+        self.bitmaps.append(made)
+        return made
+
+    def ordered(self) -> Bitmap:
+        made = Bitmap(self.still.files, nameless(self.still.files, tempfile.gettempdir()), _FEW)
         self.bitmaps.append(made)
         return made
 
@@ -124,7 +129,7 @@ class _Export:
         self.find_twice(marks)
         shallow = marks.shallow()
         out = Outlet(self.file, self.schema, more=True)
-        nodes, commits = self.bitmap(), self.bitmap()
+        nodes, commits = self.ordered(), self.ordered()
         self.contents(out, marks, nodes, commits)
         self.nodes(out, nodes)
         self.commits(out, commits, frozenset(shallow))
@@ -163,7 +168,7 @@ class _Export:
 
     def temporary(self) -> Bitmap:
         """A bitmap that whoever asks for it closes."""
-        return Bitmap(self.still.files, nameless(self.still.files, tempfile.gettempdir()), _PAGES)
+        return Bitmap(self.still.files, nameless(self.still.files, tempfile.gettempdir()))
 
     def find_twice(self, marks: Marks) -> None:
         """An object may lie in several frames, and be marked in each; a slice has it once.
