@@ -12,7 +12,7 @@ from .hash import Hash
 from .schema import Schema
 
 __all__ = [
-    "Bytes",
+    "Advance",
     "Measuring",
     "Mending",
     "Recording",
@@ -24,8 +24,8 @@ __all__ = [
     "Verdict",
 ]
 
-Bytes = Callable[[int, int], object]
-"""Called with how many bytes are done, and of how many."""
+Advance = Callable[[int, int], object]
+"""Called with how much is done, and of how much: bytes, unless something else is said."""
 
 
 class Told(Protocol):
@@ -58,7 +58,7 @@ class Recording(Protocol):
 class Measuring(Protocol):
     """Statistics."""
 
-    def stats(self, *, garbage: bool = False, progress: Bytes | None = None) -> Told:
+    def stats(self, *, garbage: bool = False, progress: Advance | None = None) -> Told:
         """What the store holds; with `garbage` what a garbage collection would free. Nothing is written."""
         ...
 
@@ -76,7 +76,7 @@ class Traversing(Protocol):
 class Reindexing(Protocol):
     """The store has an index that is derived."""
 
-    def rebuild_index(self, *, timeout: float = 5.0, progress: Bytes | None = None) -> Told:
+    def rebuild_index(self, *, timeout: float = 5.0, progress: Advance | None = None) -> Told:
         """Make the index anew. Locked if somebody else still writes after `timeout` seconds."""
         ...
 
@@ -90,7 +90,7 @@ class Salvaging(Protocol):
         schema: Schema[Any, Any] | None = None,
         directory: str | None = None,
         *,
-        progress: Bytes | None = None,
+        progress: Advance | None = None,
     ) -> Told:
         """Copy what is damaged into `directory` (None: one of the store's own) and tell what it affects.
 
@@ -120,7 +120,7 @@ class Snapshots(Protocol):
         commit: Hash | None = None,
         branch: str = "main",
         depth: int | None = 0,
-        progress: Bytes | None = None,
+        progress: Advance | None = None,
     ) -> Told:
         """Write all branches with their history to `file`; or `commit`, as the head of `branch`, with `depth` parents
         before it (None: all). `progress` is told objects.
@@ -131,7 +131,7 @@ class Snapshots(Protocol):
         ...
 
     def import_snapshot(
-        self, file: BinaryIO, schema: Schema[Any, Any] | None = None, *, progress: Bytes | None = None
+        self, file: BinaryIO, schema: Schema[Any, Any] | None = None, *, progress: Advance | None = None
     ) -> Told:
         """Make the store, which must not exist, from a snapshot; `schema` None means the default one.
 

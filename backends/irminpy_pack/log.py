@@ -43,6 +43,11 @@ KIND_OF_FRAME: Final = {BLOB: CONTENTS, LARGE: CONTENTS, NODE: NODE_WORD, COMMIT
 """The kind of object that a frame holds, as words and the index name it."""
 
 
+_NONE: Final = type(None)
+_MOVES: Final = [[str, old, new, int, int] for old in (bytes, _NONE) for new in (bytes, _NONE)]
+"""Types of what a move of a ref consists of."""
+
+
 class Ref(NamedTuple):
     """A move of the ref `name`; None where it is absent."""
 
@@ -67,18 +72,22 @@ def encode_table(refs: Mapping[str, tuple[bytes, int]]) -> bytes:
 
 def decode_ref(payload: bytes) -> Ref:
     """The inverse of `encode_ref`; ValueError for bytes that are no move of a ref."""
-    try:
-        return Ref(*_unpack(payload))
-    except TypeError:
-        raise ValueError("no move of a ref") from None
+    row = _unpack(payload)
+    if not isinstance(row, list) or list(map(type, cast("list[object]", row))) not in _MOVES:
+        raise ValueError("no move of a ref")
+    return Ref(*cast("list[Any]", row))
 
 
 def decode_table(payload: bytes) -> dict[str, tuple[bytes, int]]:
     """The inverse of `encode_table`; ValueError for bytes that are no table of refs."""
-    try:
-        return {name: (hash_, place) for name, hash_, place in _unpack(payload)}
-    except TypeError:
-        raise ValueError("no table of refs") from None
+    rows = _unpack(payload)
+    refs: dict[str, tuple[bytes, int]] = {}
+    for row in cast("list[Any]", rows) if isinstance(rows, list) else [None]:
+        if not isinstance(row, list) or list(map(type, cast("list[object]", row))) != [str, bytes, int]:
+            raise ValueError("no table of refs")
+        name, hash_, word_ = cast("list[Any]", row)
+        refs[name] = (hash_, word_)
+    return refs
 
 
 class Batch(NamedTuple):

@@ -114,6 +114,14 @@ class Pack:
     def _wanted(self, schema: Schema[Any, Any] | None) -> Schema[Any, Any]:
         return self.recorded() if schema is None else schema
 
+    def _reading(self, schema: Schema[Any, Any]) -> PackBackend:
+        """A handle for reading, with an index that is there: without one, all its entries are kept in memory."""
+        indexes = Root(os.path.abspath(self.path)).indexes
+        names = self.files.listdir(indexes) if self.files.exists(indexes) else []
+        there = [strategy for strategy in INDEXED if any(name.endswith(f"-{strategy}") for name in names)]
+        strategy = self.index if self.index in there or not there else there[0]
+        return replace(self, index=strategy).open(schema, Options(readonly=True, create=False))[0]
+
     def rebuild_index(
         self, *, timeout: float = 5.0, progress: Callable[[int, int], None] | None = None
     ) -> Rebuilt:
@@ -151,7 +159,7 @@ class Pack:
         with typed(self.path):
             found = measure(self.path, files=self.files, check=self.check, progress=progress)
         if garbage:
-            backend, _ = self.open(self.recorded(), Options(readonly=True, create=False))
+            backend = self._reading(self.recorded())
             try:
                 found.garbage = backend.collect(Keep(), dry_run=True)
             finally:
@@ -170,7 +178,7 @@ class Pack:
     ) -> Exported:
         """Write a snapshot; see `irminpy.upkeep.Snapshots` and `irminpy_pack.snapshot`."""
         wanted = self._wanted(schema)
-        backend, _ = self.open(wanted, Options(readonly=True, create=False))
+        backend = self._reading(wanted)
         try:
             with typed(self.path):
                 still = Still.open(self.path, self.files)

@@ -253,7 +253,10 @@ class _Run:
         at, framing = finding.offset, self.still.framing
         size = finding.size
         if size is None:
-            size = framing.length(segment.read(at, HEADER.size))
+            try:
+                size = framing.length(segment.read(at, HEADER.size))
+            except ValueError:
+                return  # a batch that begins with a damaged frame, which has a finding of its own
         if segment.base + at not in self.bad:
             begin = segment.base + at
             self.bad.add(begin)

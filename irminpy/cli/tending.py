@@ -38,7 +38,11 @@ def _show(options: Options, told: Sequence[Told]) -> None:
     type=click.Path(),
     help="Copy what is damaged there, and tell what it affects.",
 )
-@click.option("--repair", is_flag=True, help="Put in order what is derived; data is not touched.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Put in order what is derived, and check at the deepest level. Data is not touched.",
+)
 @click.pass_obj
 @click.pass_context
 def fsck(ctx: click.Context, options: Options, level: str, quarantine: str | None, repair: bool) -> None:

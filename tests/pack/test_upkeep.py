@@ -16,6 +16,7 @@ from irminpy.schema import Schema
 from irminpy.upkeep import Measuring, Recording, Reindexing, Traversing
 from irminpy_pack import Pack, word
 from irminpy_pack.files import Files
+from irminpy_pack.frame import Framing
 from irminpy_pack.fsck import fsck
 from irminpy_pack.identity import Identity, Root
 from irminpy_pack.index import Index
@@ -294,3 +295,25 @@ def test_the_maker_offers_upkeep(path: Path) -> None:
             act()
 
     assert not path.exists()
+
+
+def test_frames_that_hold_anything_are_told_all_the_same(path: Path) -> None:
+    """Right crcs around bytes that no writer wrote."""
+    commits(path, "a")
+    framing = Framing(32)
+    odd = [
+        *(framing.encode(kind, bytes(32), b"", b"\xc1") for kind in b"RKGTNCX"),
+        framing.encode(ord("R"), bytes(32), b"", b"\x95\xa1x\x01\x02\x03\x04"),
+        framing.encode(ord("K"), bytes(32), b"", b"\x91\x93\xa1x\x01\x02"),
+        framing.encode(ord("N"), bytes(32), bytes(8), b"N"),
+        framing.encode(ord("C"), bytes(32), bytes(24), b"C"),
+    ]
+    before = len(list(Pack(str(path)).traverse()))
+    with last_segment(path).open("ab") as file:
+        file.write(b"".join(odd))
+    rows = list(Pack(str(path)).traverse())[before:]
+    assert len(rows) == len(odd)
+    assert sum("damage" in row.says for row in rows) >= len(odd) - 1
+    assert Pack(str(path)).stats().unread == 0
+    assert {finding.fault for finding in Pack(str(path)).fsck(level="graph").findings} > {"refs", "object"}
+    assert Pack(str(path)).quarantine().branches[0].state == "whole"
