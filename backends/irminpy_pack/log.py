@@ -46,6 +46,7 @@ KIND_OF_FRAME: Final = {BLOB: CONTENTS, LARGE: CONTENTS, NODE: NODE_WORD, COMMIT
 _NONE: Final = type(None)
 _MOVES: Final = [[str, old, new, int, int] for old in (bytes, _NONE) for new in (bytes, _NONE)]
 """Types of what a move of a ref consists of."""
+_ROW: Final = [str, bytes, int]
 
 
 class Ref(NamedTuple):
@@ -72,22 +73,24 @@ def encode_table(refs: Mapping[str, tuple[bytes, int]]) -> bytes:
 
 def decode_ref(payload: bytes) -> Ref:
     """The inverse of `encode_ref`; ValueError for bytes that are no move of a ref."""
-    row = _unpack(payload)
-    if not isinstance(row, list) or list(map(type, cast("list[object]", row))) not in _MOVES:
+    row: Any = _unpack(payload)
+    if _types(row) not in _MOVES:
         raise ValueError("no move of a ref")
-    return Ref(*cast("list[Any]", row))
+    return Ref(*row)
 
 
 def decode_table(payload: bytes) -> dict[str, tuple[bytes, int]]:
     """The inverse of `encode_table`; ValueError for bytes that are no table of refs."""
-    rows = _unpack(payload)
-    refs: dict[str, tuple[bytes, int]] = {}
-    for row in cast("list[Any]", rows) if isinstance(rows, list) else [None]:
-        if not isinstance(row, list) or list(map(type, cast("list[object]", row))) != [str, bytes, int]:
-            raise ValueError("no table of refs")
-        name, hash_, word_ = cast("list[Any]", row)
-        refs[name] = (hash_, word_)
-    return refs
+    rows: Any = _unpack(payload)
+    kinds = _types(rows)
+    if kinds is None or any(_types(row) != _ROW for row in rows):
+        raise ValueError("no table of refs")
+    return {name: (hash_, word_) for name, hash_, word_ in rows}
+
+
+def _types(row: Any) -> list[type] | None:
+    """The types of the parts of a list; None for anything else."""
+    return list(map(type, cast("list[object]", row))) if isinstance(row, list) else None
 
 
 class Batch(NamedTuple):
