@@ -10,19 +10,17 @@ from __future__ import annotations
 import io
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast, final
-
-from blake3 import blake3
+from typing import TYPE_CHECKING, Any, cast
 
 from .backend import Reader
 from .check import Checker, Found, Past, Problem
-from .errors import Corrupted, DanglingHash, DecodeError, SchemaMismatch, UnsupportedVersion
+from .errors import Corrupted, DanglingHash, DecodeError, SchemaMismatch
 from .graph import Commit, Contents, Node, batches, children_first, commits, decode_commit, successors
 from .hash import Hash
 from .objects import Inode, Kind, Objects
 from .schema import Schema
+from .slice_stream import BRANCH, HEAD, SHALLOW, Intake, Limits, Outlet, Readable, Writable
 from .trail import Walkable
 
 if TYPE_CHECKING:
@@ -30,40 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Limits", "Slice", "export", "fresh"]
 
-MAGIC = b"\x89irmslc\n"
-VERSION = 1
-_END, _HEAD = 0, 4  # frames that hold no object; the others bear the number of their kind
-_RANK = {Kind.CONTENTS: 0, Kind.NODE: 1, Kind.COMMIT: 2}
-_CHUNK = 1 << 20
-_DIGEST = 32
-
-
-class Writable(Protocol):
-    """What a slice is written to."""
-
-    def write(self, data: bytes, /) -> object:
-        """Write all of `data`."""
-        ...
-
-
-class Readable(Protocol):
-    """What a slice is read from."""
-
-    def read(self, n: int, /) -> bytes:
-        """At most `n` bytes; fewer than asked for, but not none, before the end."""
-        ...
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a slice that is read may hold: bytes in all, bytes of one object, objects and heads."""
-
-    total: int = 4 << 30
-    object: int = 1 << 30
-    objects: int = 1 << 24
-
-
+_RANK = (Kind.CONTENTS, Kind.NODE, Kind.COMMIT)
 _DEFAULT = Limits()
 
 
@@ -73,13 +38,17 @@ class Slice:
     `Slice.empty(schema)` and `add` build one; `repo.export()` gives one and `repo.import_` takes one.
     """
 
-    __slots__ = ("heads", "objects", "schema")
+    __slots__ = ("branches", "heads", "objects", "schema", "shallow")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, schema: Schema[Any, Any], objects: Objects, heads: Iterable[Hash] = ()) -> None:
         self.schema = schema
         self.objects = objects
         self.heads = tuple(heads)
+        self.branches: dict[str, Hash] = {}
+        """Name to head, of a snapshot of branches; an import moves none."""
+        self.shallow: frozenset[Hash] = frozenset()
+        """Commits that others name as parents and that were left out on purpose, of a snapshot."""
 
     @staticmethod
     def empty(schema: Schema[Any, Any]) -> Slice:
@@ -107,7 +76,8 @@ class Slice:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Slice):
             return NotImplemented
-        return (self.schema, self.heads, self.objects) == (other.schema, other.heads, other.objects)
+        mine, its = ((one.schema, one.heads, one.objects, one.branches, one.shallow) for one in (self, other))
+        return mine == its
 
     def __repr__(self) -> str:
         objects = self.objects
@@ -120,21 +90,16 @@ class Slice:
 
     def write(self, file: Writable) -> None:
         """Write the bytes of this slice to the binary `file`, object by object."""
-        running = blake3()
-
-        def put(data: bytes) -> None:
-            running.update(data)
-            file.write(data)
-
-        identity = self.schema.identity
-        put(MAGIC + bytes([VERSION, len(identity)]) + identity)
+        out = Outlet(file, self.schema, more=bool(self.branches or self.shallow))
         for kind, _, data in self.iter():
-            put(bytes([kind]) + len(data).to_bytes(8, "big"))
-            put(data)
+            out.object(kind, data)
         for head in self.heads:
-            put(bytes([_HEAD]) + len(head).to_bytes(8, "big") + head)
-        put(bytes([_END]) + (8 + _DIGEST).to_bytes(8, "big") + len(self).to_bytes(8, "big"))
-        file.write(running.digest())
+            out.note(HEAD, head)
+        for name, head in sorted(self.branches.items()):
+            out.note(BRANCH, head + name.encode())
+        for commit in sorted(self.shallow):
+            out.note(SHALLOW, commit)
+        out.end()
 
     def to_bytes(self) -> bytes:
         """The bytes that `write` writes."""
@@ -149,7 +114,28 @@ class Slice:
         Raises DecodeError for bytes that are no slice, or one beyond `limits`; SchemaMismatch;
         UnsupportedVersion. What the objects say is checked by the import.
         """
-        return _Reading(file, schema, limits).run()
+        intake = Intake(file, schema, limits)
+        slice_ = Slice.empty(schema)
+        heads: list[Hash] = []
+        shallow: list[Hash] = []
+        while (frame := intake.next()) is not None:
+            tag, _ = frame
+            if tag <= Kind.COMMIT:
+                before = len(slice_)
+                slice_.add(Kind(tag), intake.take())
+                if len(slice_) == before:
+                    raise intake.fail("an object that was there before")
+            elif tag == BRANCH:
+                hash_, name = intake.hash(), intake.name()
+                if name in slice_.branches:
+                    raise intake.fail(f"the branch {name!r:.80} twice")
+                slice_.branches[name] = hash_
+            else:
+                (heads if tag == HEAD else shallow).append(intake.hash())
+        if len(set(heads)) != len(heads):
+            raise intake.fail("a head twice")
+        slice_.heads, slice_.shallow = tuple(heads), frozenset(shallow)
+        return slice_
 
     @staticmethod
     def from_bytes(data: bytes, schema: Schema[Any, Any], limits: Limits = _DEFAULT) -> Slice:
@@ -168,20 +154,32 @@ class Slice:
             name: [b64encode(data).decode() for data in group.values()]
             for name, group in _groups(self.objects).items()
         }
-        return {"schema": self.schema.identity.hex(), "heads": [head.hex() for head in self.heads], **objects}
+        more: dict[str, Any] = {}
+        if self.branches or self.shallow:
+            more["branches"] = {name: head.hex() for name, head in sorted(self.branches.items())}
+            more["shallow"] = [commit.hex() for commit in sorted(self.shallow)]
+        heads = [head.hex() for head in self.heads]
+        return {"schema": self.schema.identity.hex(), "heads": heads, **objects, **more}
 
     @staticmethod
     def from_json(obj: object, schema: Schema[Any, Any]) -> Slice:
         """The slice that `to_json` turned into `obj`; DecodeError, SchemaMismatch or InvalidHash otherwise."""
         fields = dict(cast("dict[str, Any]", obj)) if isinstance(obj, dict) else {}
+        branches, shallow = fields.pop("branches", {}), fields.pop("shallow", [])
         if fields.keys() != {"schema", "heads", "contents", "nodes", "commits"}:
             raise DecodeError("slice", "an object of schema, heads, contents, nodes and commits is expected")
         if fields.pop("schema") != schema.identity.hex():
             raise SchemaMismatch(schema.describe(), "the schema of a slice, which is another")
-        if not all(isinstance(column, list) for column in fields.values()):
+        if not all(isinstance(column, list) for column in [*fields.values(), shallow]):
             raise DecodeError("slice", "a list is expected")
-        heads = [Hash.from_json(head, schema.codec.hash_size) for head in fields["heads"]]
+        if not isinstance(branches, dict):
+            raise DecodeError("slice", "an object of branches is expected")
+        size = schema.codec.hash_size
+        heads = [Hash.from_json(head, size) for head in fields["heads"]]
         slice_ = Slice(schema, Objects(), heads)
+        named = cast("dict[str, object]", branches)
+        slice_.branches = {name: Hash.from_json(head, size) for name, head in named.items()}
+        slice_.shallow = frozenset(Hash.from_json(commit, size) for commit in shallow)
         for name, kind in (("contents", Kind.CONTENTS), ("nodes", Kind.NODE), ("commits", Kind.COMMIT)):
             for text in fields[name]:
                 try:
@@ -194,95 +192,6 @@ class Slice:
 
 def _groups(objects: Objects) -> dict[str, dict[bytes, bytes]]:
     return {"contents": objects.contents, "nodes": objects.nodes, "commits": objects.commits}
-
-
-class _Reading:
-    """One run of `Slice.read`."""
-
-    __slots__ = ("at", "file", "limits", "running", "schema")
-
-    def __init__(self, file: Readable, schema: Schema[Any, Any], limits: Limits) -> None:
-        self.file = file
-        self.schema = schema
-        self.limits = limits
-        self.running = blake3()
-        self.at = 0
-
-    def _fail(self, reason: str) -> DecodeError:
-        return DecodeError("slice", reason, self.at)
-
-    def _take(self, n: int) -> bytes:
-        """The next `n` bytes; memory grows with what arrives, not with what is claimed."""
-        if self.at + n > self.limits.total:
-            raise self._fail(f"more than {self.limits.total} bytes, the limit")
-        parts: list[bytes] = []
-        left = n
-        while left:
-            part = self.file.read(min(left, _CHUNK))
-            if not part:
-                raise self._fail("it ends too early")
-            parts.append(part)
-            left -= len(part)
-            self.at += len(part)
-        data = b"".join(parts)
-        self.running.update(data)
-        return data
-
-    def _int(self) -> int:
-        return int.from_bytes(self._take(8), "big")
-
-    def run(self) -> Slice:
-        """Read the head, the frames and the end."""
-        if self._take(len(MAGIC)) != MAGIC:
-            raise self._fail("it does not begin as one")
-        (version,) = self._take(1)
-        if version != VERSION:
-            raise UnsupportedVersion("the slice", version, VERSION)
-        identity = self._take(self._take(1)[0])
-        if identity != self.schema.identity:
-            raise SchemaMismatch(self.schema.describe(), f"a slice of the schema {identity.hex()}")
-        slice_ = Slice.empty(self.schema)
-        heads: list[Hash] = []
-        rank = 0
-        while True:
-            (tag,) = self._take(1)
-            length = self._int()
-            if tag == _END:
-                return self._end(slice_, heads, length)
-            if len(slice_) + len(heads) >= self.limits.objects:
-                raise self._fail(f"more than {self.limits.objects} objects, the limit")
-            if tag == _HEAD:
-                rank = len(_RANK)
-                if length != self.schema.codec.hash_size:
-                    raise self._fail(f"a head of {length} bytes")
-                heads.append(Hash(self._take(length)))
-                continue
-            if tag not in (1, 2, 3):
-                raise self._fail(f"an unknown frame, {tag}")
-            kind = Kind(tag)
-            if _RANK[kind] < rank:
-                raise self._fail(f"{kind.name.lower()} after frames that come later")
-            rank = _RANK[kind]
-            if length > self.limits.object:
-                raise self._fail(f"an object of {length} bytes, the limit is {self.limits.object}")
-            before = len(slice_)
-            slice_.add(kind, self._take(length))
-            if len(slice_) == before:
-                raise self._fail("an object that was there before")
-
-    def _end(self, slice_: Slice, heads: list[Hash], length: int) -> Slice:
-        if length != 8 + _DIGEST:
-            raise self._fail(f"an end of {length} bytes")
-        count = self._int()
-        if count != len(slice_):
-            raise self._fail(f"{len(slice_)} objects where its end states {count}")
-        digest = self.running.digest()
-        if self._take(_DIGEST) != digest:
-            raise self._fail("its digest does not fit its bytes")
-        if len(set(heads)) != len(heads):
-            raise self._fail("a head twice")
-        slice_.heads = tuple(heads)
-        return slice_
 
 
 # -- out of a store ------------------------------------------------------------------------------------------

@@ -12,12 +12,21 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from irminpy.errors import StorageError
 
-__all__ = ["Files", "read_at", "remove_directory", "sync_directory", "typed", "write_at", "write_file"]
+__all__ = [
+    "Files",
+    "read_at",
+    "remove_directory",
+    "sync_directory",
+    "typed",
+    "write_at",
+    "write_file",
+    "write_pieces",
+]
 
 
 class Files:
@@ -154,6 +163,28 @@ def write_file(files: Files, path: str, data: bytes) -> None:
         files.close(fd)
     files.rename(temporary, path)
     sync_directory(files, os.path.dirname(path))
+
+
+def write_pieces(files: Files, path: str, pieces: Iterable[bytes]) -> None:
+    """A new file at `path` that holds `pieces` one after the other, durably. FileExistsError if there is one."""
+    fd = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        at = 0
+        for piece in pieces:
+            write_at(files, fd, piece, at)
+            at += len(piece)
+        files.fsync(fd)
+    finally:
+        files.close(fd)
+    sync_directory(files, os.path.dirname(path))
+
+
+def nameless(files: Files, folder: str) -> int:
+    """A descriptor of a new file in `folder` without a name: it is gone when that is closed."""
+    path = os.path.join(folder, f"irminpy-{os.getpid()}-{os.urandom(8).hex()}.tmp")
+    fd = files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    files.unlink(path)
+    return fd
 
 
 def remove_directory(files: Files, path: str) -> None:

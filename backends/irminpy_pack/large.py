@@ -25,7 +25,7 @@ from .chunking import MAX, MIN, cut
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["LIMIT", "Chunks", "Large", "Sink", "open_large", "put", "split", "value_of"]
+__all__ = ["LIMIT", "Chunks", "Large", "Sink", "open_large", "put", "split", "total_of", "value_of"]
 
 LIMIT: Final = 1 << 20
 """A value of more bytes is stored as chunks."""
@@ -118,6 +118,11 @@ class Large(NamedTuple):
         first = _HEAD.size + 4 * n
         hashes = tuple([record[at : at + size] for at in range(first, end, size)])
         return Large(hash, hashes, lengths, words)
+
+
+def total_of(record: bytes) -> int:
+    """The bytes of the value whose record begins with `record`, 16 bytes of it, as it says; nothing is checked."""
+    return int(_HEAD.unpack_from(record)[2]) if len(record) >= _HEAD.size else 0
 
 
 # -- writing -------------------------------------------------------------------------------------------------

@@ -23,7 +23,17 @@ from .word import CONTENTS
 from .word import NODE as NODE_WORD
 from .word import pack as word
 
-__all__ = ["KIND_OF_FRAME", "Batch", "Log", "Marks", "Ref", "encode_ref", "encode_table"]
+__all__ = [
+    "KIND_OF_FRAME",
+    "Batch",
+    "Log",
+    "Marks",
+    "Ref",
+    "decode_ref",
+    "decode_table",
+    "encode_ref",
+    "encode_table",
+]
 
 _BLOCK: Final = 1 << 20
 _pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
@@ -31,6 +41,12 @@ _unpack = cast("Callable[[bytes], Any]", msgpack.unpackb)  # pyright: ignore[rep
 
 KIND_OF_FRAME: Final = {BLOB: CONTENTS, LARGE: CONTENTS, NODE: NODE_WORD, COMMIT: COMMIT_WORD}
 """The kind of object that a frame holds, as words and the index name it."""
+
+
+_NONE: Final = type(None)
+_MOVES: Final = [[str, old, new, int, int] for old in (bytes, _NONE) for new in (bytes, _NONE)]
+"""Types of what a move of a ref consists of."""
+_ROW: Final = [str, bytes, int]
 
 
 class Ref(NamedTuple):
@@ -53,6 +69,28 @@ def encode_ref(ref: Ref) -> bytes:
 def encode_table(refs: Mapping[str, tuple[bytes, int]]) -> bytes:
     """The payload of a K frame: all refs, ascending by the UTF-8 bytes of their names."""
     return _pack([[name, *refs[name]] for name in sorted(refs)])
+
+
+def decode_ref(payload: bytes) -> Ref:
+    """The inverse of `encode_ref`; ValueError for bytes that are no move of a ref."""
+    row: Any = _unpack(payload)
+    if _types(row) not in _MOVES:
+        raise ValueError("no move of a ref")
+    return Ref(*row)
+
+
+def decode_table(payload: bytes) -> dict[str, tuple[bytes, int]]:
+    """The inverse of `encode_table`; ValueError for bytes that are no table of refs."""
+    rows: Any = _unpack(payload)
+    kinds = _types(rows)
+    if kinds is None or any(_types(row) != _ROW for row in rows):
+        raise ValueError("no table of refs")
+    return {name: (hash_, word_) for name, hash_, word_ in rows}
+
+
+def _types(row: Any) -> list[type] | None:
+    """The types of the parts of a list; None for anything else."""
+    return list(map(type, cast("list[object]", row))) if isinstance(row, list) else None
 
 
 class Batch(NamedTuple):
@@ -231,16 +269,16 @@ class Log:
             if frame is None or frame.kind != REF:
                 raise self._damaged(offset, "a move of a ref is not where its trailer says")
             try:
-                ref = Ref(*_unpack(frame.canonical))
-            except (ValueError, TypeError):
+                ref = decode_ref(frame.canonical)
+            except ValueError:
                 raise self._damaged(offset, "a move of a ref that cannot be decoded") from None
             yield ref, frame.size
             offset += frame.size
 
     def _decoded_table(self, offset: int, frame: Frame) -> dict[str, tuple[bytes, int]]:
         try:
-            return {name: (hash_, place) for name, hash_, place in _unpack(frame.canonical)}
-        except (ValueError, TypeError):
+            return decode_table(frame.canonical)
+        except ValueError:
             raise self._damaged(offset, "a table of refs that cannot be decoded") from None
 
     def _needed(self, at: int) -> Batch:

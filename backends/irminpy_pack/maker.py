@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, Final
 
-from irminpy.backend import Backend, Options
+from irminpy import branch as branches
+from irminpy.backend import Keep, Options
+from irminpy.branch import MAIN
 from irminpy.errors import DecodeError, NotAStore, StorageError
+from irminpy.hash import Hash
+from irminpy.recorded import recorded
 from irminpy.schema import Schema
 
 from .backend import PackBackend
@@ -18,8 +22,15 @@ from .head import MODES
 from .identity import Identity, Root
 from .index import CHECK
 from .lookup import ALWAYS, INDEXED
+from .mend import Mended, mend
 from .opening import create
+from .quarantine import Quarantine, quarantine
+from .reindex import Rebuilt, rebuild
+from .snapshot import Exported, Restored, export, restore
 from .state import State
+from .stats import Stats, measure
+from .still import Still
+from .traverse import Row, traverse
 from .writer import Settings
 
 __all__ = ["Pack"]
@@ -86,21 +97,132 @@ class Pack:
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> Report:
-        """Check the files of the store; see `irminpy_pack.fsck`. The schema None means the default one."""
-        wanted = Schema() if schema is None else schema
+        """Check the files of the store; see `irminpy_pack.fsck`. The schema None means the recorded one."""
         if level not in LEVELS:
             raise DecodeError("level", f"{level!r:.40} is none of {', '.join(LEVELS)}")
-        return fsck(self.path, wanted, level, files=self.files, progress=progress)
+        with typed(self.path):
+            return fsck(self.path, self._wanted(schema), level, files=self.files, progress=progress)
 
-    def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
+    # -- upkeep; see `irminpy.upkeep` ------------------------------------------------------------------------
+
+    def recorded(self) -> Schema[Any, Any]:
+        """The schema that FORMAT records. Raises NotAStore, UnsupportedVersion, Corrupted, SchemaMismatch."""
+        with typed(self.path):
+            identity = Identity.read(self.files, Root(os.path.abspath(self.path)))
+        return recorded(identity.description, bytes.fromhex(identity.schema))
+
+    def _wanted(self, schema: Schema[Any, Any] | None) -> Schema[Any, Any]:
+        return self.recorded() if schema is None else schema
+
+    def _reading(self, schema: Schema[Any, Any]) -> PackBackend:
+        """A handle for reading, with an index that is there: without one, all its entries are kept in memory."""
+        indexes = Root(os.path.abspath(self.path)).indexes
+        names = self.files.listdir(indexes) if self.files.exists(indexes) else []
+        there = [strategy for strategy in INDEXED if any(name.endswith(f"-{strategy}") for name in names)]
+        strategy = self.index if self.index in there or not there else there[0]
+        return replace(self, index=strategy).open(schema, Options(readonly=True, create=False))[0]
+
+    def rebuild_index(
+        self, *, timeout: float = 5.0, progress: Callable[[int, int], None] | None = None
+    ) -> Rebuilt:
+        """Make the index of the strategy `index` anew; see `irminpy_pack.reindex`."""
+        return rebuild(
+            self.path, self.index, files=self.files, timeout=timeout, check=self.check, progress=progress
+        )
+
+    def quarantine(
+        self,
+        schema: Schema[Any, Any] | None = None,
+        directory: str | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Quarantine:
+        """Copy what is damaged aside and tell what it affects; see `irminpy_pack.quarantine`."""
+        wanted = self._wanted(schema)
+        with typed(self.path):
+            return quarantine(self.path, wanted, directory, files=self.files, progress=progress)
+
+    def mend(self, schema: Schema[Any, Any] | None = None, *, timeout: float = 5.0) -> Mended:
+        """Put in order what is derived, and check again; see `irminpy_pack.mend`. Raises Locked, StorageError."""
+        wanted = self._wanted(schema)
+
+        def rebuilt(strategy: str) -> Rebuilt:
+            return replace(self, index=strategy).rebuild_index(timeout=timeout)
+
+        def reopen() -> None:
+            self.open(wanted, Options(create=False, exclusive=True, timeout=timeout))[0].close()
+
+        return mend(lambda: self.fsck(wanted, "deep"), reopen, rebuilt)
+
+    def stats(self, *, garbage: bool = False, progress: Callable[[int, int], None] | None = None) -> Stats:
+        """What the store holds; see `irminpy_pack.stats`. `garbage` costs a dry run of a garbage collection."""
+        with typed(self.path):
+            found = measure(self.path, files=self.files, check=self.check, progress=progress)
+        if garbage:
+            backend = self._reading(self.recorded())
+            try:
+                found.garbage = backend.collect(Keep(), dry_run=True)
+            finally:
+                backend.close()
+        return found
+
+    def export_snapshot(
+        self,
+        file: BinaryIO,
+        schema: Schema[Any, Any] | None = None,
+        *,
+        commit: Hash | None = None,
+        branch: str = MAIN,
+        depth: int | None = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Exported:
+        """Write a snapshot; see `irminpy.upkeep.Snapshots` and `irminpy_pack.snapshot`."""
+        wanted = self._wanted(schema)
+        backend = self._reading(wanted)
+        try:
+            with typed(self.path):
+                still = Still.open(self.path, self.files)
+                lookup = backend.state.lookup
+                if commit is None:
+                    heads, depth = still.log.refs_at(still.tip)[0], None
+                else:
+                    heads = {branches.check(branch): (bytes(commit), 0)}
+                return export(still, wanted, lookup.find, file, heads, depth=depth, progress=progress)
+        finally:
+            backend.close()
+
+    def import_snapshot(
+        self,
+        file: BinaryIO,
+        schema: Schema[Any, Any] | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Restored:
+        """Make the store from a snapshot; see `irminpy.upkeep.Snapshots` and `irminpy_pack.snapshot`."""
+        wanted = Schema() if schema is None else schema
+        return restore(
+            self.path, wanted, file, self.index, files=self.files, seal=self.seal, progress=progress
+        )
+
+    def traverse(self, schema: Schema[Any, Any] | None = None) -> Iterator[Row]:
+        """Every frame, in the order of the log; see `irminpy_pack.traverse`."""
+        wanted = self._wanted(schema)
+        with typed(self.path):
+            return traverse(self.path, wanted.codec, wanted.hash, files=self.files)
+
+    def open(
+        self, schema: Schema[Any, Any] | None, options: Options, /
+    ) -> tuple[PackBackend, Schema[Any, Any]]:
         """A handle on the store; see `irminpy.backend.Maker`."""
         root = Root(os.path.abspath(self.path))
+        if schema is None:
+            schema = self.recorded() if self.files.exists(root.format) else Schema()
         with typed(root.path):
-            return self._open(root, schema if schema is not None else Schema(), options)
+            return self._open(root, schema, options)
 
     def _open(
         self, root: Root, wanted: Schema[Any, Any], options: Options
-    ) -> tuple[Backend, Schema[Any, Any]]:
+    ) -> tuple[PackBackend, Schema[Any, Any]]:
         files = self.files
         if not files.exists(root.format):
             if not options.create or options.readonly:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 from bisect import bisect_right
+from collections.abc import Iterator
 from contextlib import suppress
 from struct import Struct
 from typing import Final, NamedTuple
@@ -30,6 +31,7 @@ _CRC: Final = Struct("<I")
 _MARGIN: Final = 4 << 20  # unmapped bytes that are read by call before the segment is mapped anew
 # A long read is one call: page faults cost more, and pages that were touched count as memory of the process.
 LONG_READ: Final = 1 << 16
+_PIECE: Final = 1 << 20
 
 
 class Header(NamedTuple):
@@ -218,6 +220,11 @@ class Table:
         """`size` bytes from `offset`; fewer where its segment ends, none where there is no segment."""
         segment = self.locate(offset)
         return b"" if segment is None else segment.read(offset - segment.base, size)
+
+    def pieces(self, begin: int, end: int) -> Iterator[bytes]:
+        """The bytes from offset `begin` to `end`, of one segment, a MiB at a time."""
+        for at in range(begin, end, _PIECE):
+            yield self.read(at, min(_PIECE, end - at))
 
     def after(self, number: int) -> Segment | None:
         """The segment whose batches continue those of segment `number`, or None."""

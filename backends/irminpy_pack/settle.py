@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from irminpy.errors import Corrupted
 
-from .files import Files, sync_directory, write_at
+from .files import Files, write_at, write_pieces
 from .head import MODES, Slot
 from .identity import Root
 from .log import Log
@@ -141,15 +141,5 @@ def _keep(files: Files, root: Root, path: str, log: Log, begin: int, end: int) -
         files.mkdir(root.lost)
     name = f"{os.path.basename(path)}-{begin}-{time.time_ns()}"
     kept = os.path.join(root.lost, name)
-    fd = files.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        at = begin
-        while at < end:
-            data = log.table.read(at, min(_BLOCK, end - at))
-            write_at(files, fd, data, at - begin)
-            at += len(data)
-        files.fsync(fd)
-    finally:
-        files.close(fd)
-    sync_directory(files, root.lost)
+    write_pieces(files, kept, log.table.pieces(begin, end))
     return kept

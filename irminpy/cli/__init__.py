@@ -1,5 +1,7 @@
 """The command `irminpy`: click's group `main` and the commands, each a thin layer over public functions.
 
+`tending.py` has those that take care of a store.
+
 Data goes to stdout, messages to stderr. An error is three lines: what, why, what to type; `-vv` adds the
 traceback. `failure.py` has the exit statuses.
 """
@@ -15,6 +17,7 @@ import click
 
 from irminpy.cli.failure import failure_of
 from irminpy.cli.output import Color, Options, Output, shown
+from irminpy.cli.tending import fsck, gc, index, snapshot, stats, traverse
 
 __all__ = ["main"]
 
@@ -147,73 +150,5 @@ def demo(options: Options, directory: str | None) -> None:
         output.line(f"done    {total:8.3f} s", "bold green")
 
 
-@main.command()
-@click.option(
-    "--level",
-    default="deep",
-    show_default=True,
-    metavar="LEVEL",
-    help="How deep: frames, hashes, graph, index or deep, each with those before it.",
-)
-@click.pass_obj
-@click.pass_context
-def fsck(ctx: click.Context, options: Options, level: str) -> None:
-    """Check the store and tell all that is wrong. Nothing is written.
-
-    Exit status 0: nothing is wrong. 1: only what is derived, which the next writer puts in order. 5: data is damaged.
-    """
-    from irminpy.cli.care import checked  # late: other commands need no store
-
-    status, text, record = checked(options.store, level)
-    output = Output(options)
-    if options.json:
-        output.record(record)
-    else:
-        for line in text.splitlines():
-            output.line(line)
-    ctx.exit(status)
-
-
-@main.command()
-@click.option(
-    "--history", "branches", metavar="BRANCH", multiple=True, help="Keep the history of these branches only."
-)
-@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Keep commits at most N parents away.")
-@click.option(
-    "--since", type=click.IntRange(min=0), metavar="SECONDS", help="Keep commits since then, from 1970 on."
-)
-@click.option("--keep", metavar="REV", multiple=True, help="Keep this commit and its history too.")
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be kept and freed.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.pass_obj
-def gc(
-    options: Options,
-    branches: tuple[str, ...],
-    depth: int | None,
-    since: int | None,
-    keep: tuple[str, ...],
-    dry_run: bool,
-    yes: bool,
-) -> None:
-    """Drop what no branch leads to, and the history that is not to be kept. Every head stays.
-
-    Readers and writers may go on meanwhile. Interrupted, it has done nothing.
-    """
-    from irminpy.cli.care import collected  # late, as in fsck
-
-    if not (dry_run or yes):
-        click.confirm("What is dropped cannot be had back. Go on?", abort=True, err=True)
-    report = collected(
-        options.store,
-        branches=branches,
-        depth=depth,
-        since=since,
-        keep=keep,
-        dry_run=dry_run,
-        progress=None,
-    )
-    output = Output(options)
-    if options.json:
-        output.record(report.to_json())
-    else:
-        output.line(str(report))
+for command in (fsck, gc, index, snapshot, stats, traverse):
+    main.add_command(command)

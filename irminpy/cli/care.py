@@ -1,27 +1,48 @@
-"""What takes care of a store: `irminpy fsck` and `irminpy gc`. Nothing here prints."""
+"""What takes care of a store: check, repair, garbage, index, statistics, snapshots. Nothing here prints."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
 from irminpy.backend import Checking, Collected, Progress
-from irminpy.cli.failure import CORRUPT, USAGE, Failure
-from irminpy.registry import maker_of_uri
-from irminpy.repo import Repo
+from irminpy.cli.failure import ABSENT, CORRUPT, Failure
+from irminpy.cli.place import maker_of, opened, unable
+from irminpy.recorded import described
+from irminpy.upkeep import Measuring, Mending, Reindexing, Salvaging, Snapshots, Told, Traversing
 
-__all__ = ["checked", "collected"]
+__all__ = ["checked", "collected", "exported", "imported", "measured", "reindexed", "traversed"]
+
+Answer = tuple[int, list[Told]]
+"""Exit status, and what is to be shown."""
 
 
-def checked(uri: str | None, level: str) -> tuple[int, str, dict[str, object]]:
-    """(exit status, what to show, the same as JSON) of a check of the store `uri`.
+def checked(uri: str | None, level: str, *, quarantine: str | None, repair: bool) -> Answer:
+    """A check of the store `uri`; with `quarantine` what is damaged is copied to that directory, and with `repair` what
+    is derived is put in order, in this order.
 
     A backend that cannot check its files has everything read that its branches lead to.
     """
-    maker = maker_of_uri(_named(uri, "fsck"))
+    maker = maker_of(uri, "fsck")
+    told: list[Told] = []
+    if quarantine is not None:
+        if not isinstance(maker, Salvaging):
+            raise unable(maker, "fsck --quarantine")
+        told.append(maker.quarantine(directory=quarantine))
+    if repair:
+        if not isinstance(maker, Mending):
+            raise unable(maker, "fsck --repair")
+        mended = maker.mend()
+        return mended.status, [*told, mended]
     if isinstance(maker, Checking):
         health = maker.fsck(level=level)
-        return health.status, str(health), health.to_json()
-    with Repo.open(maker, readonly=True, create=False) as repo:
+        return health.status, [*told, health]
+    with opened(maker, readonly=True) as repo:
         report = repo.check()
-        return (0 if report.ok else CORRUPT), str(report), report.to_json()
+        return (0 if report.ok else CORRUPT), [*told, report]
 
 
 def collected(
@@ -35,7 +56,7 @@ def collected(
     progress: Progress | None,
 ) -> Collected:
     """What a garbage collection of the store `uri` did, or would do; `keep` holds revisions."""
-    with Repo.open(maker_of_uri(_named(uri, "gc")), create=False, readonly=dry_run) as repo:
+    with opened(maker_of(uri, "gc"), readonly=dry_run) as repo:
         commits = [repo.at(revision).head() for revision in keep]
         return repo.gc(
             branches=branches or None,
@@ -47,12 +68,89 @@ def collected(
         )
 
 
-def _named(uri: str | None, command: str) -> str:
-    if uri is None:
+def reindexed(uri: str | None) -> Told:
+    """The index of the store `uri`, made anew."""
+    maker = maker_of(uri, "index rebuild")
+    if not isinstance(maker, Reindexing):
+        raise unable(maker, "index rebuild")
+    return maker.rebuild_index()
+
+
+def measured(uri: str | None, *, garbage: bool) -> Told:
+    """What the store `uri` holds."""
+    maker = maker_of(uri, "stats")
+    if not isinstance(maker, Measuring):
+        raise unable(maker, "stats")
+    return maker.stats(garbage=garbage)
+
+
+def traversed(uri: str | None) -> Iterator[Told]:
+    """Every record of the store `uri`."""
+    maker = maker_of(uri, "traverse")
+    if not isinstance(maker, Traversing):
+        raise unable(maker, "traverse")
+    return maker.traverse()
+
+
+def exported(uri: str | None, revision: str | None, target: str, *, depth: int | None) -> Told:
+    """A snapshot of the store `uri`, or of one revision, in the file `target`; "-" is stdout.
+
+    The file has its name only when it is whole and on the disk.
+    """
+    maker = maker_of(uri, "snapshot export")
+    if not isinstance(maker, Snapshots):
+        raise unable(maker, "snapshot export")
+    if revision is None:
+        with _written(target) as file:
+            return maker.export_snapshot(file)
+    with opened(maker_of(uri, "snapshot export"), readonly=True) as repo:
+        commit = repo.at(revision).head().hash
+        branch = revision if revision in repo.branches() else "main"
+    with _written(target) as file:
+        return maker.export_snapshot(file, commit=commit, branch=branch, depth=depth)
+
+
+def imported(uri: str | None, source: str, schema: str | None) -> Told:
+    """The new store `uri`, made from the snapshot in the file `source`; "-" is stdin."""
+    maker = maker_of(uri, "snapshot import")
+    if not isinstance(maker, Snapshots):
+        raise unable(maker, "snapshot import")
+    wanted = None if schema is None else described(schema)
+    if source == "-":
+        return maker.import_snapshot(sys.stdin.buffer, wanted)
+    try:
+        file = open(source, "rb")  # noqa: SIM115  # closed below
+    except FileNotFoundError:
         raise Failure(
-            "no store is named",
-            why="the command works on a store",
-            type=f"irminpy --store pack:DIR {command}, or set IRMINPY_STORE",
-            status=USAGE,
-        )
-    return uri
+            f"{source}: there is no such file",
+            why="a snapshot is read from it",
+            type="irminpy snapshot export --output FILE makes one",
+            status=ABSENT,
+        ) from None
+    with file:
+        return maker.import_snapshot(file, wanted)
+
+
+@contextmanager
+def _written(target: str) -> Generator[BinaryIO]:
+    """The file `target` for writing: under another name until all went well."""
+    if target == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    temporary = f"{target}.new-{os.getpid()}"
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    directory = os.open(os.path.dirname(os.path.abspath(target)), os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

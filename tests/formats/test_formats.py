@@ -21,6 +21,7 @@ ROOT = "ab7bd2e33acd93badd3f6b0d7d26e2bd4b668e7b6e99f139b9db58378b09f900"
 @pytest.mark.parametrize("index", ["always", "minimal"])
 @pytest.mark.parametrize("name", ["pack-1", "pack-1-collected"])
 def test_a_store_of_this_version_is_opened_for_ever(name: str, index: str, tmp_path: Path) -> None:
+    """TC-153: stores that were made long ago, read only and for writing."""
     path = tmp_path / "store"
     shutil.copytree(HERE / name, path)
     (path / "index").mkdir(exist_ok=True)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from irminpy import Hash
-from irminpy.backend import Checking
+from irminpy import Hash, Repo
+from irminpy.backend import Checking, RefUpdate
 from irminpy.cli import main as command
-from irminpy.errors import Corrupted, DecodeError, NotAStore, SchemaMismatch
-from irminpy.objects import DIRECTORY, Objects
+from irminpy.errors import Corrupted, DanglingHash, DecodeError, NotAStore, SchemaMismatch
+from irminpy.info import Info
+from irminpy.objects import DIRECTORY, Inode, Kind, Objects
+from irminpy.objects import Commit as CommitVal
 from irminpy.schema import Schema
 from irminpy_pack import Pack, word
 from irminpy_pack.files import Files
 from irminpy_pack.fsck import LEVELS, Report, fsck
 from irminpy_pack.identity import Identity, Root
 from irminpy_pack.index import Index
+from irminpy_pack.traverse import Row
 
 from .stores import SCHEMA, commits, last_segment, opened
 
@@ -130,8 +134,6 @@ def test_a_bucket_that_does_not_belong_is_found(path: Path) -> None:
 def test_a_ref_whose_commit_is_not_there_is_found(path: Path) -> None:
     commits(path, "a")
     with opened(path) as repo:
-        from irminpy.backend import RefUpdate
-
         repo._opened.backend.write(Objects(), [RefUpdate("lost", Hash(bytes(32)))])
     assert faults(path) == {"dangling"}
 
@@ -180,6 +182,7 @@ def test_after_damage_the_pass_goes_on(path: Path) -> None:
 
 
 def test_a_store_that_cannot_be_put_together_is_a_finding(path: Path) -> None:
+    """TC-153: integrity is checked."""
     commits(path, "a")
     last_segment(path).write_bytes(b"")
     report = fsck(str(path), SCHEMA)
@@ -210,7 +213,7 @@ def test_a_report_is_json_and_text(path: Path) -> None:
 
 
 def test_the_command_tells_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("irminpy.cli.care.maker_of_uri", lambda uri: Pack(uri.removeprefix("pack:")))
+    monkeypatch.setattr("irminpy.cli.place.maker_of_uri", lambda uri: Pack(uri.removeprefix("pack:")))
     commits(path, "a")
     run = CliRunner().invoke
     done = run(command, ["--store", f"pack:{path}", "fsck", "--level", "frames"])
@@ -222,7 +225,7 @@ def test_the_command_tells_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_command_collects_garbage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("irminpy.cli.care.maker_of_uri", lambda uri: Pack(uri.removeprefix("pack:")))
+    monkeypatch.setattr("irminpy.cli.place.maker_of_uri", lambda uri: Pack(uri.removeprefix("pack:")))
     made = commits(path, *"abcdef")
     run = CliRunner().invoke
     store = ["--store", f"pack:{path}"]
@@ -240,3 +243,91 @@ def test_the_command_collects_garbage(path: Path, monkeypatch: pytest.MonkeyPatc
         assert repo.find_commit(made[0]) is not None
         assert repo.find_commit(made[2]) is None
     assert fsck(str(path), SCHEMA).ok
+
+
+# -- the walk from above
+
+
+def test_the_deepest_level_counts_what_the_branches_lead_to(path: Path) -> None:
+    made = commits(path, "a", "b")
+    with opened(path) as repo:
+        repo.branch("gone").set("x", b"x", message="gone")
+        repo.remove_branch("gone")
+        repo.main().set("big", random.Random(3).randbytes(2 << 20), message="big")
+        checked = repo.check()
+    report = fsck(str(path), SCHEMA)
+    chunks = Pack(str(path)).stats().chunks
+    assert report.reached == {
+        "commits": checked.commits,
+        "nodes": checked.nodes,
+        "contents": checked.contents + chunks,
+    }
+    assert report.frames["C"] == len(made) + 2
+    assert "reached: 3 commits" in str(report)
+    assert fsck(str(path), SCHEMA, "index").reached == {}
+
+
+def test_a_directory_that_is_an_inner_node_is_found_from_above(path: Path) -> None:
+    """Each frame is right by itself, so only the walk from above finds it, as `Repo.check` does."""
+    with opened(path) as repo, repo.main().edit(message="wide") as ed:
+        for i in range(600):
+            ed[f"w/k{i}"] = b"x"
+    rows = list(Pack(str(path)).traverse())
+    with opened(path) as repo:
+        store = repo._opened.backend
+        deeper = _inner_node(repo, rows)
+        node = CODEC.encode_node(["d"], bytes([DIRECTORY]), bytes.fromhex(deeper), [])
+        root = Hash(CODEC.digest(node))
+        commit = CODEC.encode_commit(CommitVal(root, (), Info(0, "a", "m")))
+        head = Hash(CODEC.digest(commit))
+        assert store.write(Objects(nodes={root: node}, commits={head: commit}), [RefUpdate("odd", head)])
+        assert {problem.fault for problem in repo.check().problems} == {"wrong-bucket"}
+    assert fsck(str(path), SCHEMA, "index").ok
+    report = fsck(str(path), SCHEMA)
+    assert [(finding.fault, finding.hash) for finding in report.findings] == [("object", deeper)]
+    assert "names it as a directory" in report.findings[0].reason
+    assert report.status == 5
+
+
+def _inner_node(repo: Repo[bytes, None], rows: list[Row]) -> str:
+    """The hash of an inner node below the first level."""
+    for row in rows:
+        if row.kind == "N" and row.hash is not None:
+            data = repo._opened.backend.read(Kind.NODE, Hash.of_hex(row.hash))
+            record = None if data is None else CODEC.decode_node(data)
+            if type(record) is Inode and record.depth:
+                return row.hash
+    raise AssertionError("there is none")
+
+
+def test_a_child_that_only_a_pass_over_all_frames_finds_is_lost_to_readers(path: Path) -> None:
+    commits(path, "a", index="minimal")
+    value = CODEC.encode_contents([b"x"])[0]
+    hash_ = CODEC.digest(value)
+    node = CODEC.encode_node(["x"], b"\1", hash_, [])
+    root = Hash(CODEC.digest(node))
+    commit = CODEC.encode_commit(CommitVal(root, (), Info(0, "a", "m")))
+    head = Hash(CODEC.digest(commit))
+    with opened(path) as repo:  # a handle with the other index writes hints of 0 where it knows no better
+        backend = repo._opened.backend
+        assert backend.write(Objects(nodes={root: node}))
+        assert backend.write(Objects(contents={hash_: value}))
+        assert backend.write(Objects(commits={head: commit}), [RefUpdate("odd", head)])
+    shutil.rmtree(path / "index" / "1-always")
+    assert fsck(str(path), SCHEMA, "index").ok
+    report = fsck(str(path), SCHEMA)
+    assert [(finding.fault, finding.missing) for finding in report.findings] == [("dangling", hash_.hex())]
+    with opened(path, index="minimal", readonly=True) as repo, pytest.raises(DanglingHash):
+        repo.branch("odd").get("x")
+
+
+def test_what_is_damaged_is_told_once(path: Path) -> None:
+    commits(path, *"abc")
+    row = next(row for row in Pack(str(path)).traverse() if row.kind == "N")
+    segment = last_segment(path)
+    data = bytearray(segment.read_bytes())
+    data[row.at + row.bytes - 9] ^= 1
+    segment.write_bytes(data)
+    shutil.rmtree(path / "index")
+    graph, deep = (fsck(str(path), SCHEMA, level).findings for level in ("graph", "deep"))
+    assert deep == graph

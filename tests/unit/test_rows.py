@@ -51,8 +51,6 @@ LATER = {
     **dict.fromkeys(("QK-14", "QK-15"), "the server's queries"),
     "QK-16": "values in chunks, with the pack",
     "TC-017": "tree proofs",
-    "TC-107": "keys that hold the value, with the pack",
-    "TC-121": "values in chunks, with the pack",
     **dict.fromkeys(("TC-123", "TC-124", "TC-125", "TC-126"), "stores in Git"),
     **dict.fromkeys([f"TC-{n}" for n in (*range(127, 133), 134)], "the server's queries"),
     "TC-135": "the server and its client",
@@ -63,8 +61,6 @@ LATER = {
     **dict.fromkeys(("TC-141", "TC-143", "TC-144", "TC-145", "TC-146", "TC-147"), "Irmin's formats"),
     "TC-148": "proofs of Irmin's formats",
     "TC-149": "parts of other stores, with Irmin's formats",
-    "TC-152": "snapshots of a pack",
-    "TC-153": "the pack: archives and migrations do not exist yet",
 }
 
 # What a decision leaves without a test; the note names the row.

@@ -8,8 +8,9 @@ frames, both ways. deep: everything the heads lead to, walked from above.
 from __future__ import annotations
 
 import os
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -17,8 +18,10 @@ from irminpy.errors import Corrupted, StorageError
 from irminpy.objects import Kind
 from irminpy.schema import Schema
 
-from ..files import Files, read_at
+from ..files import Files, nameless, read_at
 from ..frame import Frame, Framing
+from ..gc.bitmap import Bitmap
+from ..gc.old import Old
 from ..generation import generation_at
 from ..head import HEAD_SIZE, slots
 from ..identity import Identity, Root
@@ -29,6 +32,7 @@ from ..opening import BEGIN, find, open_table
 from ..segment import Segment, Table
 from ..trailer import Tip
 from ..view import View
+from .deep import Deep
 from .frames import Sweep
 from .graph import Graph
 from .indexed import Indexed, opened
@@ -43,10 +47,12 @@ def fsck(
     level: Level = "deep",
     *,
     files: Files | None = None,
+    heads: Mapping[str, tuple[bytes, int]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Check the store at `path` and tell all that is wrong with it.
 
+    `heads` are commits (name to hash and word) that the level "deep" walks from, besides those of the branches.
     `progress(done, total)` is told bytes. Raises NotAStore, UnsupportedVersion, SchemaMismatch; everything else that
     is wrong is a finding. Cost: one read of every segment, and from the level "graph" on one more look at each child.
     """
@@ -60,7 +66,8 @@ def fsck(
         found = find(files, root, identity)
         table = open_table(files, root, identity.uuid, found.manifest.segments, mapped=False, write=False)
     except StorageError as e:
-        report.findings.append(Finding("store", root.path, None, None, str(e)))
+        place = e.file if isinstance(e, Corrupted) else root.path
+        report.findings.append(Finding("store", place, None, None, str(e)))
         return report
     if found.rebuilt:
         report.findings.append(Finding("head", root.manifest, None, None, found.rebuilt))
@@ -69,7 +76,7 @@ def fsck(
             Finding("stray", stray, None, None, "no segment of this store, left by a dead process")
         )
     check = _Check(files, root, identity, schema, report, found.manifest, table, progress)
-    check.run(LEVELS.index(level))
+    check.run(LEVELS.index(level), heads or {})
     report.seconds = time.perf_counter() - began
     return report
 
@@ -94,7 +101,7 @@ class _Check:
         self.place: Callable[[int, bytes], int] | None = None
         self.progress = progress
 
-    def run(self, level: int) -> None:
+    def run(self, level: int, heads: Mapping[str, tuple[bytes, int]]) -> None:
         report = self.report
         report.generation = self.manifest.generation
         report.segments = len(self.table.segments)
@@ -128,8 +135,37 @@ class _Check:
         report.refs = len(sweep.refs)
         if level >= LEVELS.index("graph"):
             self._heads(sweep.refs, place)
+        if level >= LEVELS.index("deep"):
+            self._deep({**heads, **sweep.refs}, indexes, place)
         for index in indexes:
             index.finish(self.table, self.framing)
+
+    def _deep(
+        self,
+        refs: dict[str, tuple[bytes, int]],
+        indexes: list[Indexed],
+        place: Callable[[int, bytes], int],
+    ) -> None:
+        everything = not indexes or any(index.everything for index in indexes)
+
+        def find(kind: int, hash_: bytes) -> int:
+            # A handle of a store whose only index is minimal asks for nothing but commits.
+            return place(kind, hash_) if everything or kind == Kind.COMMIT else 0
+
+        old = Old(self.log, self.schema.codec, self.schema.hash, find)
+        folder = tempfile.gettempdir()
+        deep = Deep(
+            old,
+            lambda: Bitmap(self.files, nameless(self.files, folder)),
+            self._shallow(self.log),
+            self.report,
+        )
+        try:
+            deep.run(refs)
+        except OSError as e:
+            raise StorageError(f"{folder}: what was met cannot be noted: {e}") from e
+        finally:
+            deep.close()
 
     def _indexes(self) -> list[Indexed]:
         """The indexes of this generation that can be read."""
@@ -213,4 +249,6 @@ class _Check:
                 found = self.view.at(other, hash_) if other else None
             if found is None:
                 reason = f"the commit of the ref {name!r} is not there"
-                self.report.findings.append(Finding("dangling", self.root.path, None, hash_.hex(), reason))
+                self.report.findings.append(
+                    Finding("dangling", self.root.path, None, hash_.hex(), reason, None, hash_.hex())
+                )

@@ -5,22 +5,18 @@ Where a frame is damaged the pass goes on at the next one that is whole. Memory:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, cast
+from collections.abc import Callable
 from zlib import crc32
 
-import msgpack
-
-from ..frame import GENERATION, HEADER, LARGE, REF, TABLE, TRAILER, Frame, Framing
-from ..log import Ref, encode_ref, encode_table
+from ..frame import GENERATION, LARGE, REF, TABLE, TRAILER, Frame, Framing
+from ..log import Ref, decode_ref, decode_table, encode_ref, encode_table
+from ..scan import Gap, scan
 from ..segment import HEADER_SIZE, Segment, Table
 from ..trailer import TRAILER_SIZE, Tip, Trailer
 from .report import Fault, Finding, Report
 
 __all__ = ["Sweep"]
 
-_BLOCK: Final = 1 << 20
-_unpack = cast("Callable[[bytes], Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
 
 Visit = Callable[[Segment, int, Frame], None]
 """Called with each whole frame of an object: its segment, its byte there, the frame."""
@@ -67,13 +63,14 @@ class Sweep:
         done = 0
         for segment in self._table.segments:
             self._begin(segment.base + HEADER_SIZE)
-            for at, data, frame in self._frames(segment):
-                if frame is None:
-                    self._broken = True
+            for found in scan(self._framing, segment):
+                if isinstance(found, Gap):
+                    if self._gap(segment, found):
+                        break
                     continue
-                self._frame(segment, at, data, frame)
+                self._frame(segment, found.at, found.data, found.frame)
                 if self._progress is not None:
-                    self._progress(done + at, total)
+                    self._progress(done + found.at, total)
             done += segment.length
             if self._count:
                 self._left_over(segment)
@@ -89,10 +86,17 @@ class Sweep:
         self._start, self._count, self._crc, self._first_ref, self._broken = start, 0, 0, 0, False
 
     def _tell(
-        self, fault: Fault, segment: Segment | None, at: int | None, reason: str, hash: bytes | None = None
+        self,
+        fault: Fault,
+        segment: Segment | None,
+        at: int | None,
+        reason: str,
+        hash: bytes | None = None,
+        size: int | None = None,
     ) -> None:
         path = "HEAD" if segment is None else segment.path
-        self._report.findings.append(Finding(fault, path, at, None if hash is None else hash.hex(), reason))
+        named = None if hash is None else hash.hex()
+        self._report.findings.append(Finding(fault, path, at, named, reason, size))
 
     def _left_over(self, segment: Segment) -> None:
         if self._start >= self._published.end:
@@ -105,47 +109,16 @@ class Sweep:
         else:
             self._tell("trailer", segment, self._start - segment.base, "a batch without a trailer")
 
-    def _frames(self, segment: Segment) -> Iterator[tuple[int, bytes, Frame | None]]:
-        """(byte, bytes, frame) one after the other; the frame is None where one is damaged."""
-        framing = self._framing
-        at = HEADER_SIZE
-        while at < segment.length:
-            try:
-                size = framing.length(segment.read(at, HEADER.size))
-                data = segment.read(at, size)
-                frame = framing.parse(data)
-            except ValueError as e:
-                following = self._next(segment, at + 8)
-                if following is None and segment.base + at >= self._published.end:
-                    self._tell(
-                        "tail", segment, at, f"{segment.length - at} bytes of a batch that was not finished"
-                    )
-                    return
-                end = segment.length if following is None else following
-                self._tell("frame", segment, at, f"{e}; {end - at} bytes are not readable")
-                yield at, b"", None
-                if following is None:
-                    return
-                at = following
-                continue
-            yield at, data, frame
-            at += size
-
-    def _next(self, segment: Segment, at: int) -> int | None:
-        """The next byte from `at` on where a whole frame begins, or None."""
-        framing = self._framing
-        while at < segment.length:
-            block = segment.read(at, _BLOCK + HEADER.size)
-            for i in range(0, min(len(block) - HEADER.size + 1, _BLOCK), 8):
-                try:
-                    size = framing.length(block[i : i + HEADER.size])
-                    if size <= segment.length - at - i:
-                        framing.parse(segment.read(at + i, size))
-                        return at + i
-                except ValueError:
-                    continue
-            at += _BLOCK
-        return None
+    def _gap(self, segment: Segment, gap: Gap) -> bool:
+        """Tell what is wrong at `gap`; whether that is only a batch that was not finished."""
+        if gap.last and segment.base + gap.at >= self._published.end:
+            reason = f"{gap.size} bytes of a batch that was not finished"
+            self._tell("tail", segment, gap.at, reason, size=gap.size)
+            return True
+        reason = f"{gap.reason}; {gap.size} bytes are not readable"
+        self._tell("frame", segment, gap.at, reason, size=gap.size)
+        self._broken = True
+        return False
 
     def _frame(self, segment: Segment, at: int, data: bytes, frame: Frame) -> None:
         kinds = self._report.frames
@@ -174,16 +147,16 @@ class Sweep:
         if self._known and frame.canonical != encode_table(self.refs):
             self._tell("refs", segment, at, "the table of refs is not what the moves before it make")
         try:
-            self.refs = {name: (hash_, word) for name, hash_, word in _unpack(frame.canonical)}
+            self.refs = decode_table(frame.canonical)
             self._known = True
-        except (ValueError, TypeError):
+        except ValueError:
             self._tell("refs", segment, at, "a table of refs that cannot be decoded")
 
     def _ref(self, segment: Segment, at: int, frame: Frame) -> None:
         if not self._first_ref:
             self._first_ref = segment.base + at
         try:
-            ref = Ref(*_unpack(frame.canonical))
+            ref = decode_ref(frame.canonical)
             canonical = encode_ref(ref) == frame.canonical
         except (ValueError, TypeError):
             canonical, ref = False, Ref("", None, None, 0, 0)

@@ -88,8 +88,17 @@ class Graph:
         except DecodeError as e:
             self._tell("object", segment, at, frame.hash, str(e))
 
-    def _tell(self, fault: Fault, segment: Segment, at: int, hash: bytes, reason: str) -> None:
-        self._report.findings.append(Finding(fault, segment.path, at, hash.hex(), reason))
+    def _tell(
+        self,
+        fault: Fault,
+        segment: Segment,
+        at: int,
+        hash: bytes,
+        reason: str,
+        missing: bytes | None = None,
+    ) -> None:
+        absent = None if missing is None else missing.hex()
+        self._report.findings.append(Finding(fault, segment.path, at, hash.hex(), reason, None, absent))
 
     def _blob(self, segment: Segment, at: int, frame: Frame) -> None:
         value = self._codec.decode_contents(frame.canonical)
@@ -169,12 +178,13 @@ class Graph:
                     frame.hash,
                     f"the hint for the child {hash_.hex()[:16]} leads elsewhere",
                 )
+            if hash_ == self._codec.empty or hash_ in self._shallow:
+                continue  # it need not be there, and to look for it may cost a pass over all frames
             other = self._place(kind, hash_)
-            if not (other and self._lies(other, hash_)) and not (
-                hash_ == self._codec.empty or hash_ in self._shallow
-            ):
+            if not (other and self._lies(other, hash_)):
                 whole = False
-                self._tell("dangling", segment, at, frame.hash, f"its child {hash_.hex()} is not there")
+                reason = f"its child {hash_.hex()} is not there"
+                self._tell("dangling", segment, at, frame.hash, reason, missing=hash_)
         return whole
 
     def _lies(self, word: int, hash_: bytes) -> bool:

@@ -57,6 +57,11 @@ class Indexed:
         self._end = index.end
         self._keys: list[tuple[int, bytes]] = []
 
+    @property
+    def everything(self) -> bool:
+        """Whether it is an index of all objects."""
+        return len(self._kinds) > 1
+
     def __call__(self, segment: Segment, at: int, frame: Frame) -> None:
         """Ask for the object of `frame`, if it should be in the index."""
         if frame.kind in self._kinds and segment.base + at < self._end:

@@ -46,6 +46,10 @@ class Finding:
     offset: int | None
     hash: str | None
     reason: str
+    size: int | None = None
+    """Bytes from `offset` on that cannot be read, where that is known."""
+    missing: str | None = None
+    """The hash of the object that is not there, of a dangling one."""
 
     @property
     def heals(self) -> bool:
@@ -74,6 +78,8 @@ class Report:
     frames: dict[str, int] = field(default_factory=dict[str, int])
     """Letter of a kind of frame to how many there are."""
     refs: int = 0
+    reached: dict[str, int] = field(default_factory=dict[str, int])
+    """Commits, nodes and contents that the branches lead to, chunks among these; at the level "deep"."""
     findings: list[Finding] = field(default_factory=list[Finding])
     seconds: float = 0.0
 
@@ -99,4 +105,7 @@ class Report:
         head = (
             f"{self.segments} segments, {self.bytes} bytes, {self.batches} batches, frames: {kinds or 'none'}"
         )
+        if self.reached:
+            counts = ", ".join(f"{n} {name}" for name, n in self.reached.items())
+            head = f"{head}, reached: {counts}"
         return "\n".join([f"{head}, findings: {len(self.findings)}", *map(str, self.findings)])

@@ -6,7 +6,6 @@ learn where the log ends, and at the end, when little is left to be copied.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
 from irminpy.objects import Kind
 
-from ..files import remove_directory, sync_directory
+from ..files import nameless, remove_directory, sync_directory
 from ..generation import Generation
 from ..index import Index, IndexDamaged
 from ..lock import Lock
@@ -79,7 +78,6 @@ class Collection:
         self._started = time.monotonic()
         self._tip = BEGIN
         self._refs: dict[str, tuple[bytes, int]] = {}
-        self._temporary = 0
         self._old: Old
         self._marks: Marks
         self.moved: Relocation | None = None
@@ -362,11 +360,7 @@ class Collection:
     def _temporary_file(self) -> int:
         """A file without a name: it is gone with its descriptor. In the store, but for a handle that only reads."""
         folder = tempfile.gettempdir() if self._writer is None else self._state.root.path
-        self._temporary += 1
-        path = os.path.join(folder, f"GC-{os.getpid()}-{id(self)}-{self._temporary}.tmp")
-        fd = self._files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        self._files.unlink(path)
-        return fd
+        return nameless(self._files, folder)
 
     def _bitmap(self) -> Bitmap:
         return Bitmap(self._files, self._temporary_file())

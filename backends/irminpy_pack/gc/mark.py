@@ -32,12 +32,15 @@ class Marks:
     """
 
     __slots__ = (
-        *("_absent", "_edge", "_hash", "_old", "_seen", "_todo"),
+        *("_absent", "_chunks", "_hash", "_old", "_seen", "_todo"),
         *("bytes", "chosen", "counts", "cut", "fixes", "fresh", "live"),
     )
 
-    def __init__(self, old: Old, bitmap: Callable[[], Bitmap], chosen: Bitmap | None) -> None:
+    def __init__(
+        self, old: Old, bitmap: Callable[[], Bitmap], chosen: Bitmap | None, *, chunks: bool = True
+    ) -> None:
         self._old = old
+        self._chunks = chunks  # whether those of large contents are kept as well
         self._hash = Struct(f"{old.codec.hash_size}s")
         self._seen: dict[int, bytes] = {}  # place to the hash that was found there
         self._todo = bitmap()
@@ -105,7 +108,7 @@ class Marks:
                     self._node(offset, frame)
                 elif frame.kind == COMMIT:
                     self._commit(offset, frame)
-                elif frame.kind == LARGE:
+                elif frame.kind == LARGE and self._chunks:
                     self._large(offset, frame)
                 n += 1
                 if n % _STEP == 0:

@@ -138,7 +138,7 @@ class Output:
 
     def _next(self) -> None:
         self.sync()
-        self._close()
+        self.close()
         self._rows[-1] = self._rows[-1]._replace(length=self._at - self._base)
         self._begin(self._rows[-1].number + 1, (self._at + ALIGN - 1) & -ALIGN)
 
@@ -154,7 +154,7 @@ class Output:
         flip = self._payload(GENERATION, encode_generation(generation))
         self._close_batch(self._payload(TABLE, encode_table(refs)))
         self.sync()
-        self._close()
+        self.close()
         return Manifest(self._identity.uuid, self._generation, tuple(self._rows), self._tip, flip=flip)
 
     def _payload(self, kind: int, payload: bytes) -> int:
@@ -163,7 +163,8 @@ class Output:
         self._frames += 1
         return at
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Give the open segment back."""
         fd, self._fd = self._fd, None
         if fd is not None:
             self._files.close(fd)
@@ -171,7 +172,7 @@ class Output:
     def abort(self) -> None:
         """Remove what was written; what cannot be removed now, the next writer will."""
         with suppress(OSError):
-            self._close()
+            self.close()
         for path in self._paths:
             with suppress(OSError):
                 self._files.unlink(path)

@@ -1,0 +1,86 @@
+"""From what a store records of its schema back to the schema, for whoever has only the store.
+
+A store records the identity and the description of its schema. The description names formats, hashes, contents and
+metadata; those that are built in are found by their names, and the identity proves that nothing else is meant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import contents, formats, hash
+from .errors import DecodeError, InvalidHash, NotFound, ReadOnly, SchemaMismatch
+from .merge import Conflict, Old
+from .schema import Schema
+
+__all__ = ["Raw", "described", "recorded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Contents of a type that is not built in, read as the bytes they are stored as, and never written.
+
+    What bytes the type allows is not known here: so none are made, and two versions are never merged.
+    """
+
+    id: str
+
+    def encode(self, value: bytes, /) -> bytes:
+        """Raises ReadOnly."""
+        raise ReadOnly(f"a store with contents of type {self.id}, which is not built in,")
+
+    def decode(self, data: bytes, /) -> bytes:
+        """`data` itself."""
+        return data
+
+    def merge(
+        self, old: Old[bytes | None], ours: bytes | None, theirs: bytes | None, /
+    ) -> bytes | Conflict | None:
+        """One of two equal sides, else a conflict."""
+        if ours == theirs:
+            return ours
+        return Conflict(f"contents of type {self.id} are not known here")
+
+
+def recorded(description: str, identity: bytes) -> Schema[Any, Any]:
+    """The schema with this `identity`, whose `Schema.describe` gave `description`.
+
+    Contents of a type that is not built in are `Raw`. SchemaMismatch, naming the description, if the format, the hash
+    or the metadata is not built in, or if what they make together has another identity.
+    """
+    schema = described(description)
+    if schema.identity != identity:
+        found = f"{description!r:.200} with the identity {identity.hex()}"
+        raise SchemaMismatch(schema.describe(), found)
+    return schema
+
+
+def described(description: str) -> Schema[Any, Any]:
+    """The schema of which `Schema.describe` gives `description`, as `recorded`, by the names alone."""
+    try:
+        return _parsed(description)
+    except (DecodeError, NotFound, InvalidHash, ValueError, SchemaMismatch) as e:
+        raise SchemaMismatch("a schema of built-in parts", f"{description!r:.200} ({e})") from e
+
+
+def _parsed(description: str) -> Schema[Any, Any]:
+    words = description.split(" ")
+    if len(words) < 4:
+        raise ValueError("it has not the parts of a schema")
+    name, _, version = words[0].rpartition("/")
+    function = hash.by_name(words[1])
+    at = 2
+    while at < len(words) - 2 and words[at].isascii() and words[at].isdigit():
+        at += 1
+    format = formats.by_name(name, int(version), tuple(map(int, words[2:at])))
+    if words[-1] != "none":
+        raise NotFound("built-in type of metadata", words[-1])
+    return Schema(_contents(" ".join(words[at:-1])), hash=function, format=format)
+
+
+def _contents(id: str) -> contents.Contents[Any]:
+    try:
+        return contents.by_id(id)
+    except NotFound:
+        return Raw(id)
