@@ -109,7 +109,7 @@ def _replay(profile: Profile, seed: int) -> Result:
     checked = 0
     while checked < profile.images and not outcome.violations:
         for own, subject in _rotate(base):
-            program = random_program(own, profile.steps)
+            program = random_program(own, profile.steps, collect=True)
             one = replay(subject, program, seed=own, limit=profile.limit, classify=classify)
             checked += one.distinct
             outcome.points.update(one.points)
@@ -125,7 +125,7 @@ def _sweep(profile: Profile, seed: int) -> Result:
     base = seed
     while runs < profile.sweeps:
         for own, subject in _rotate(base):
-            program = random_program(own, profile.steps)
+            program = random_program(own, profile.steps, collect=True)
             one = sweep(subject, program, seed=own, runs=profile.sweeps - runs)
             runs += one.runs.total()
             errors += one.errors
@@ -142,7 +142,7 @@ def _kill(profile: Profile, seed: int) -> Result:
     subjects = _rotate(seed)
     for own, subject in subjects:
         share = -(-profile.kills // len(subjects))
-        one = kill(subject, random_program(own, profile.steps), seed=own, kills=share)
+        one = kill(subject, random_program(own, profile.steps, collect=True), seed=own, kills=share)
         killed += one.killed.total()
         wrong += [f"{subject.name}: {text}" for text in one.violations]
     return f"{killed} processes killed", wrong
@@ -153,7 +153,7 @@ def _flip(profile: Profile, seed: int) -> Result:
     wrong: list[str] = []
     for write in (False, True):
         for own, subject in _rotate(seed)[:2]:
-            program = random_program(own, min(profile.steps, 10))
+            program = random_program(own, min(profile.steps, 10), collect=True)
             one = flip(subject, program, seed=own, flips=profile.flips // 4, write=write)
             right += one.right.total()
             typed += one.typed.total()
@@ -163,7 +163,7 @@ def _flip(profile: Profile, seed: int) -> Result:
 
 def _fsyncgate(profile: Profile, seed: int) -> Result:
     own, subject = _rotate(seed)[0]
-    program = random_program(own, profile.steps)
+    program = random_program(own, profile.steps, collect=True)
     stride = max(1, 3 * profile.steps // profile.syncs)
     one = fsyncgate(subject, program, seed=own, stride=stride)
     return f"{one.syncs} syncs failed, {one.images} images", one.violations
@@ -171,14 +171,14 @@ def _fsyncgate(profile: Profile, seed: int) -> Result:
 
 def _lapse(profile: Profile, seed: int) -> Result:
     own, subject = _rotate(seed)[0]
-    program = random_program(own, min(profile.steps, 8))
+    program = random_program(own, min(profile.steps, 8), collect=True)
     one = lapse(subject, program, seed=own, stride=max(1, 200 // profile.deaths))
     return f"{one.deaths} processes died, {one.images} images of the next one", one.violations
 
 
 def _syscalls(profile: Profile, seed: int) -> Result:
     first = 1 if profile.steps < 10 else 3
-    program = random_program(seed, profile.steps)
+    program = random_program(seed, profile.steps, collect=True)
     one = syscalls(pack(), program, seed=seed, first=first)
     figures = (
         f"{one.reached} calls of LMDB failed in {one.runs.total()} runs, {one.errors} users met an error"

@@ -297,6 +297,8 @@ _PROGRAM = [
     Step("set", "main", "b", b"w" * 4000),
     Step("drop", "dev"),
     Step("set", "main", "c", b"after the seal"),
+    Step("collect"),
+    Step("set", "main", "d", b"after the collection"),
 ]
 
 
