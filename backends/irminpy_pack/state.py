@@ -20,7 +20,7 @@ from . import lock as locks
 from .files import Files, read_at, remove_directory, write_at
 from .frame import Framing
 from .generation import generation_at
-from .head import HEAD_SIZE, MODES, Slot, best, place, slots
+from .head import HEAD_SIZE, MODES, SLOT_SIZE, Slot, best, place, slots
 from .identity import Identity, Root
 from .index import Index, IndexDamaged
 from .indexing import fill, open_index, set_aside
@@ -297,6 +297,15 @@ class State:
         self._last_head = head[:at] + slot + head[at + len(slot) :]
         self.tip = tip
 
+    def _forget_other(self, tip: Tip) -> None:
+        """Wipe the slot of HEAD in which `tip` is not: the batch that it names is lost. Raises OSError."""
+        fd, at = self._head(), place(tip.batch_no + 1)
+        if fd is not None:
+            nothing = bytes(SLOT_SIZE)
+            write_at(self.files, fd, nothing, at)
+            self.files.fdatasync(fd)
+            self._last_head = self._last_head[:at] + nothing + self._last_head[at + SLOT_SIZE :]
+
     def shallow(self) -> frozenset[Hash]:
         """Where history was cut off by the garbage collection that made this generation. Cost: one read."""
         flip = self.manifest.flip
@@ -465,10 +474,13 @@ class State:
         if found.rebuilt or found.unlisted or not here or done.dropped or changed:
             write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
-        if done.tip != self.tip or not here:
+        lost = any(slot.tip.batch_no > done.tip.batch_no for slot in here)
+        if done.tip != self.tip or lost or not here:
             # What was adopted is on the disk: HEAD may say so.
             self.durable = done.tip
             self.publish(done.tip, 0, synced=True, sync=True)
+        if lost:
+            self._forget_other(done.tip)
         self.load()
         return _changes(before, self.refs)
 

@@ -365,3 +365,24 @@ def test_a_segment_that_was_sealed_for_a_batch_that_failed_is_known_to_other_wri
         one.main().set("e", b"1")
     with opened(tmp_path / "store") as repo:
         assert [step for step, _ in repo.main().list()] == ["a", "b", "d", "e"]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_slot_of_head_that_names_a_lost_batch_is_gone_once_the_store_was_opened_for_writing(
+    path: Path, tmp_path: Path, lost: int
+) -> None:
+    """D5, D8. Found by `replay`, seed 1: fsck found it again and again, until somebody made a commit."""
+    image = tmp_path / "image"
+    with opened(path, durability="none") as repo:
+        repo.main().set("a", b"a", message="a")
+        repo.close()
+    with opened(path, durability="none") as repo:
+        length = last_segment(path).stat().st_size
+        for i in range(lost):
+            repo.main().set("b", b"%d" % i, message="b")
+        shutil.copytree(path, image)
+    # The power goes: HEAD has reached the disk, and the segment has not.
+    os.truncate(last_segment(image), length)
+    with opened(image, durability="none") as repo:
+        assert messages(repo) == ["a"]
+    healthy(image)

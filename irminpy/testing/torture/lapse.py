@@ -33,7 +33,7 @@ class Lapses:
 
 
 def lapse(subject: Subject, program: Program, *, seed: int, stride: int = 1, stop: int = 10) -> Lapses:
-    """Let a process die at each `stride`-th file call of a run of `program`."""
+    """Let a process die at each `stride`-th file call of a run of `program`; from the last one if it is negative."""
     ledger = ledger_of(program)
     outcome = Lapses()
 
@@ -49,7 +49,7 @@ def lapse(subject: Subject, program: Program, *, seed: int, stride: int = 1, sto
     def one(number: int) -> list[str | int]:
         return _lapse(subject, program, ledger, number, seed)
 
-    for number, answer in spread(one, range(1, calls + 1, stride), timeout=8 * ALARM, batch=4):
+    for number, answer in spread(one, range(1, calls + 1)[::stride], timeout=8 * ALARM, batch=4):
         if isinstance(answer, Died | Raised):
             answer = [0, f"the run ended: {answer}"]
         outcome.deaths += 1

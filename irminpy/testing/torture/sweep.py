@@ -233,15 +233,16 @@ class _Run:
     def _after(self, repo: Repos, failed: int) -> bool:
         """What the same handle must be like after a failure, number `failed` of the layer; whether to go on with it."""
         fault = self.injection.fault
-        if self.injection.sticky and "fdatasync" not in self.files.failed[failed:]:
-            self._again(repo)
+        synced = "fdatasync" in self.files.failed[failed:]
+        if self.injection.sticky and not synced:
+            self._again(repo)  # what fails now may be settling, which writes again whatever it syncs
         self.files.heal()
         done = self._done_already(repo)
         again = self._again(repo)
         calls = set(self.files.failed[failed:])
         # `fdatasync` is what batches are synced with; `fsync` is for new files, which can be made anew.
         if "fdatasync" in calls:
-            if again and not done:
+            if again and synced and not done:
                 self.found.append(f"D5: after a failed sync the handle took step {self.done - 1} again")
             return False
         if not again and not calls & SYNCS and fault in ("ENOSPC", "SHORT"):
