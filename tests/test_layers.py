@@ -70,6 +70,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "torture.lapse",
             "torture.flip",
             "torture.register",
+            "torture.carry",
         ),
         *("torture.readers", "torture.packs", "torture.probes", "torture.points", "torture.plants"),
         *(
