@@ -71,6 +71,8 @@ INNER: dict[str, tuple[str, ...]] = {
             "torture.flip",
             "torture.register",
             "torture.carry",
+            "torture.collecting",
+            "torture.endless",
         ),
         *("torture.readers", "torture.packs", "torture.probes", "torture.points", "torture.plants"),
         *(

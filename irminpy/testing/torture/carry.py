@@ -148,7 +148,13 @@ def _made(subject: Subject, program: Program, other: Program, way: Carry) -> _Pl
 
 
 def carry(
-    subject: Subject, *, seed: int, ways: Sequence[Carry] = (), limit: int = 6, stride: int = 1, stop: int = 10
+    subject: Subject,
+    *,
+    seed: int,
+    ways: Sequence[Carry] = (),
+    limit: int = 6,
+    stride: int = 1,
+    stop: int = 10,
 ) -> Carried:
     """Interrupt the export and the import of each of `ways` (none: slices) at every moment, `limit` images each.
 

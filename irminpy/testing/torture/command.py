@@ -1,4 +1,7 @@
-"""The command: `python -m irminpy.testing.torture --profile ci|long [--seed S]`, or one experiment of it."""
+"""The command: `python -m irminpy.testing.torture --profile ci|long [--seed S]`, or one experiment of it.
+
+With `--minutes N` it goes on with one seed after the other until N minutes have passed, one line a minute.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .endless import endless
 from .flip import flip
 from .fsyncgate import fsyncgate
 from .kill import kill
@@ -231,8 +235,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="ci")
     parser.add_argument("--seed", type=int, default=1, help="draws the programs and the faults")
     parser.add_argument("--all", action="store_true", help="of points: exit code 1 unless all 25 are met")
+    parser.add_argument(
+        "--minutes", type=float, help="bouts of all experiments, seed after seed, for so long"
+    )
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
+    if given.minutes is not None:
+        wrong = endless(given.seed, given.minutes, lambda line: print(line, flush=True))
+        print("FAILED" if wrong else "ok")
+        return int(bool(wrong))
     profile = PROFILES[given.profile]
     failed = False
     started = time.monotonic()
