@@ -1,4 +1,4 @@
-"""Collecting: garbage collection alone, at every call of it: power cuts, failures, deaths followed by another writer."""
+"""Collecting: garbage collection at every call of it: power cuts, failures, deaths followed by another writer."""
 
 from __future__ import annotations
 
