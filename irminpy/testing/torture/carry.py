@@ -192,12 +192,8 @@ def _crashes(plan: _Plan, phase: str, seed: int, limit: int, outcome: Carried, s
         recording = Recording(root)
         recording.phase = phase
         _act(plan, root, phase, recording)
-    seen: set[bytes] = set()
-    todo = [
-        image
-        for image in images(recording.start, recording.events, seed, limit=limit)
-        if (mark := fingerprint(image.tree)) not in seen and not seen.add(mark)
-    ]
+    every = images(recording.start, recording.events, seed, limit=limit)
+    todo = list({fingerprint(image.tree): image for image in every}.values())
 
     def judge(number: int) -> list[str]:
         with box() as root:
@@ -238,7 +234,9 @@ def _failures(plan: _Plan, phase: str, stride: int, seed: int, outcome: Carried,
                     return [f"D6: {type(e).__name__}, which has no type of ours: {e}"]
             return plan.judge(root)
 
-    todo = [(number, fault) for number in range(1, calls + 1, stride) for fault in FAULTS]
+    todo: list[tuple[int, Fault]] = [
+        (number, fault) for number in range(1, calls + 1, stride) for fault in FAULTS
+    ]
     for (number, fault), answer in spread(one, todo, timeout=ALARM):
         found = [str(answer)] if isinstance(answer, Died | Raised) else answer
         outcome.faults += 1
