@@ -11,9 +11,12 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
+from .carry import carry
+from .collecting import collecting
 from .endless import endless
-from .flip import flip
+from .flip import Flips, flip
 from .fsyncgate import fsyncgate
 from .kill import kill
 from .lapse import lapse
@@ -36,13 +39,19 @@ Result = tuple[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How much of each experiment: figures are floors, reached with as many programs as it takes."""
+    """How much of each experiment: figures are floors, reached with as many programs as it takes.
+
+    `limit`: images of one moment. `collections`: failing calls of one collection of garbage, 0 for all. `stride`: of
+    the bytes of a small store every so many are changed.
+    """
 
     images: int
     limit: int
     sweeps: int
+    collections: int
     kills: int
     flips: int
+    stride: int
     syncs: int
     deaths: int
     steps: int
@@ -56,8 +65,10 @@ PROFILES = {
         images=60,
         limit=4,
         sweeps=40,
+        collections=6,
         kills=3,
         flips=40,
+        stride=97,
         syncs=2,
         deaths=2,
         steps=6,
@@ -69,8 +80,10 @@ PROFILES = {
         images=5000,
         limit=24,
         sweeps=2000,
+        collections=60,
         kills=100,
-        flips=1500,
+        flips=1600,
+        stride=5,
         syncs=12,
         deaths=12,
         steps=14,
@@ -82,8 +95,10 @@ PROFILES = {
         images=100_000,
         limit=10**6,
         sweeps=20_000,
+        collections=0,
         kills=10_000,
         flips=100_000,
+        stride=1,
         syncs=400,
         deaths=400,
         steps=40,
@@ -141,6 +156,33 @@ def _sweep(profile: Profile, seed: int) -> Result:
     return f"{runs} runs, {errors} of which met an error", []
 
 
+def _collect(profile: Profile, seed: int) -> Result:
+    images = runs = deaths = 0
+    wrong: list[str] = []
+    for own, subject in _rotate(seed):
+        one = collecting(
+            subject,
+            seed=own,
+            steps=profile.steps // 2,
+            limit=max(2, profile.limit // 4),
+            runs=profile.collections,
+            stride=max(1, 200 // profile.deaths),
+        )
+        images, runs, deaths = images + one.images, runs + one.runs, deaths + one.deaths
+        wrong += [f"{subject.name}: {text}" for text in one.violations]
+    return f"{images} images, {runs} failing calls, {deaths} deaths in collections", wrong
+
+
+def _carry(profile: Profile, seed: int) -> Result:
+    images = faults = 0
+    wrong: list[str] = []
+    for own, subject in _rotate(seed):
+        one = carry(subject, seed=own, limit=max(2, profile.limit // 6), stride=max(1, 100 // profile.deaths))
+        images, faults = images + one.images, faults + one.faults
+        wrong += [f"{subject.name}: {text}" for text in one.violations]
+    return f"{images} images, {faults} failing calls in exports and imports", wrong
+
+
 def _kill(profile: Profile, seed: int) -> Result:
     killed, wrong = 0, list[str]()
     subjects = _rotate(seed)
@@ -153,16 +195,30 @@ def _kill(profile: Profile, seed: int) -> Result:
 
 
 def _flip(profile: Profile, seed: int) -> Result:
+    """Both ways of reading, readers and writers; then each `stride`-th byte of the segments of a small store."""
     right = typed = 0
     wrong: list[str] = []
-    for write in (False, True):
-        for own, subject in _rotate(seed)[:2]:
-            program = random_program(own, min(profile.steps, 10), collect=True)
-            one = flip(subject, program, seed=own, flips=profile.flips // 4, write=write)
-            right += one.right.total()
-            typed += one.typed.total()
-            wrong += [f"{subject.name}, {'writer' if write else 'reader'}: {text}" for text in one.violations]
-    return f"{right + typed} flips, {typed} reported, {right} harmless", wrong
+
+    def add(one: Flips, what: str) -> None:
+        nonlocal right, typed
+        right += one.right.total()
+        typed += one.typed.total()
+        wrong.extend(f"{what}: {text}" for text in one.violations)
+
+    for index, io, write in product(("always", "minimal"), ("pread", "mmap"), (False, True)):
+        subject = pack(index, io=io)
+        program = random_program(seed, min(profile.steps, 10), collect=True)
+        one = flip(subject, program, seed=seed, flips=profile.flips // 8, write=write)
+        add(one, f"{subject.name}, {'writer' if write else 'reader'}")
+    bytes_ = 0
+    for io in ("pread", "mmap"):
+        subject = pack(io=io)
+        small = random_program(seed, 3, collect=True, largest=700)
+        one = flip(subject, small, seed=seed, files=["pack/"], stride=profile.stride)
+        bytes_ += one.total
+        add(one, f"{subject.name}, each byte")
+    figures = f"{right + typed} flips, {typed} reported, {right} harmless"
+    return f"{figures}; {bytes_} of them each {profile.stride}. byte of the segments of a small store", wrong
 
 
 def _fsyncgate(profile: Profile, seed: int) -> Result:
@@ -217,6 +273,8 @@ EXPERIMENTS: dict[str, Callable[[Profile, int], Result]] = {
     "points": _points,
     "replay": _replay,
     "sweep": _sweep,
+    "collect": _collect,
+    "carry": _carry,
     "kill": _kill,
     "flip": _flip,
     "fsyncgate": _fsyncgate,
