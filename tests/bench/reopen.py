@@ -1,10 +1,10 @@
 """`python -m tests.bench.reopen`: opening a pack whose writer was killed with a long tail behind HEAD and the index.
 
-A child process commits until the log is TAIL bytes longer (64 MiB; `--mib N`), in batches of `--batch` bytes, then HEAD and
-the index are put back to what they were before, as if the power had gone: all of the tail has to be walked over, checked,
-written again and synced (docs/formats/pack.md, "Settling"). Printed are the seconds until the store is open, of a writer, of
-one that opens after it, and of a reader; each in a process of its own. It fails if the writer takes a second or more of
-CPU time.
+It commits until the log is 64 MiB longer (`--mib N`), in batches of `--batch` bytes, then HEAD, MANIFEST
+and the index are put back to what they were before, as if the power had gone: all of the tail has to be walked over,
+checked, written again and synced (docs/formats/pack.md, "Settling"). Printed are the seconds until the store is open,
+of a reader, of the writer, and of one that opens after it; each in a process of its own. It fails if the writer
+takes a second or more of CPU time.
 """
 
 from __future__ import annotations

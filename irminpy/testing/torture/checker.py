@@ -191,7 +191,7 @@ def _look(
         if readonly or deep:
             _heads(repo, ledger, verdict, who)
         if deep and verdict.ok:
-            _closure(repo, ledger, state, verdict, who)
+            _closure(repo, _promised(ledger, promise, state), verdict, who)
     except IrminError as e:
         wrong(f"D3: {who} cannot read: {type(e).__name__}: {e}")
     finally:
@@ -219,8 +219,15 @@ def _heads(repo: Repos, ledger: Ledger, verdict: Verdict, who: str) -> None:
             verdict.violations.append(f"D1: {who} reads other bindings on {name}")
 
 
-def _closure(repo: Repos, ledger: Ledger, state: int, verdict: Verdict, who: str) -> None:
-    heads = [Hash(commit) for commit in sorted(ledger.states[state].commits)]
+def _promised(ledger: Ledger, promise: Promise, state: int) -> frozenset[bytes]:
+    """The commits of all states that may stand and have the refs of `state`: it may be any of them."""
+    refs = ledger.states[state].refs
+    may = ledger.states[max(promise.low, 0) : promise.high + 1]
+    return frozenset[bytes].intersection(*[one.commits for one in may if one.refs == refs])
+
+
+def _closure(repo: Repos, commits: frozenset[bytes], verdict: Verdict, who: str) -> None:
+    heads = [Hash(commit) for commit in sorted(commits)]
     report = repo.check(heads)
     verdict.violations += [f"D3: {who}: {problem}" for problem in report.problems]
     if report.commits < len(heads) and not report.problems:

@@ -232,7 +232,12 @@ def _no_adoption() -> Plant:
     def stay(log: Log, tip: Tip) -> tuple[Tip, int]:
         return tip, 0
 
-    return _seam(settle, "walk", stay)
+    @contextmanager
+    def plant() -> Generator[Wrap, None, None]:
+        with mock.patch.object(settle, "walk", stay), mock.patch.object(state, "walk", stay):
+            yield _unwrapped
+
+    return plant
 
 
 def _nothing(*_: object) -> None:
