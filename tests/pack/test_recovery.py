@@ -422,4 +422,5 @@ def test_a_long_tail_is_walked_over_once_and_head_names_it(path: Path, tmp_path:
         shutil.copytree(image, path)
     again = Reading()
     with opened(path, files=again, io="pread"):
-        assert again.bytes < tail, "HEAD names what was adopted"
+        # The headers for the index, and nothing else: HEAD names what was adopted.
+        assert again.bytes < 2 * tail
