@@ -21,6 +21,7 @@ class Minimal(TortureMachine):
     by_hash = False
 
 
+@pytest.mark.profiled
 @pytest.mark.parametrize("machine", [TortureMachine, Minimal])
 def test_a_random_program_survives_crashes(machine: type[TortureMachine]) -> None:
     few = settings(
