@@ -72,10 +72,10 @@ INNER: dict[str, tuple[str, ...]] = {
             "torture.register",
             "torture.carry",
             "torture.collecting",
-            "torture.endless",
         ),
         *("torture.readers", "torture.packs", "torture.probes", "torture.points", "torture.plants"),
         *(
+            "torture.endless",
             "torture.selftest",
             "torture.machine",
             "torture.command",
