@@ -72,9 +72,12 @@ INNER: dict[str, tuple[str, ...]] = {
             "torture.lapse",
             "torture.flip",
             "torture.register",
+            "torture.carry",
+            "torture.collecting",
         ),
         *("torture.readers", "torture.packs", "torture.probes", "torture.points", "torture.plants"),
         *(
+            "torture.endless",
             "torture.selftest",
             "torture.machine",
             "torture.command",

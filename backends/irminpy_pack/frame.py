@@ -44,6 +44,7 @@ HEADER: Final = Struct("<IIIBBH")
 _REST: Final = Struct("<IIBBH")  # the header after the crc
 _PADS: Final = [bytes(n) for n in range(8)]
 _BLOCK: Final = 1 << 20
+_FIRST: Final = 1 << 14
 
 MOST: Final = 1 << 30
 """The most canonical bytes of a frame."""
@@ -101,6 +102,10 @@ class Framing:
         size = self.length(data)
         if size != len(data):
             raise ValueError(f"a frame of {size} bytes where {len(data)} were read")
+        return self._parse(data, size)
+
+    def _parse(self, data: bytes, size: int) -> Frame:
+        """`parse` of as many bytes as the header says."""
         crc, _, hints, kind, pad, _ = HEADER.unpack_from(data)
         if crc32(memoryview(data)[4:]) != crc:
             raise ValueError("the crc is wrong")
@@ -116,17 +121,23 @@ class Framing:
         Ends silently at the first byte that begins no whole and right frame. Memory: the longest frame, or 1 MiB.
         """
         block, at = b"", start  # the bytes in hand, and the offset of the first of them
+        ahead = _FIRST  # most batches are short, and who asks for one does not want the next
         while start < end:
             here = start - at
             if len(block) - here < HEADER.size:
-                block, at, here = read(start, min(_BLOCK, end - start)), start, 0
+                block, at, here = read(start, min(ahead, end - start)), start, 0
+                ahead = min(4 * ahead, _BLOCK)
             try:
                 size = self.length(block[here : here + HEADER.size])
                 if size > end - start:
                     return
                 if len(block) - here < size:
-                    block, at, here = read(start, min(max(size, _BLOCK), end - start)), start, 0
-                frame = self.parse(block[here : here + size])
+                    block, at, here = read(start, min(max(size, ahead), end - start)), start, 0
+                    ahead = min(4 * ahead, _BLOCK)
+                data = block[here : here + size]
+                if len(data) != size:
+                    return
+                frame = self._parse(data, size)
             except ValueError:
                 return
             yield start, frame

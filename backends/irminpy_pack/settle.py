@@ -67,13 +67,22 @@ def walk(log: Log, tip: Tip) -> tuple[Tip, int]:
         tip, n = batch.tip, n + 1
 
 
-def settle(files: Files, root: Root, log: Log, slots: list[Slot], recorded: Tip, generation: int) -> Settled:
+def settle(
+    files: Files,
+    root: Root,
+    log: Log,
+    slots: list[Slot],
+    recorded: Tip,
+    generation: int,
+    walked: tuple[Tip, Tip, int] | None = None,
+) -> Settled:
     """Bring the segments to the end of the last whole batch. The lengths in the table are those of the files.
 
+    `walked`: from where on a walk was made under this very LOCK, and what `walk` gave: it is not made again.
     Raises OSError if the adopted bytes cannot be written and synced, Corrupted if a sealed segment is damaged.
     """
     began, synced = start(log, slots, recorded, generation)
-    tip, adopted = walk(log, began)
+    tip, adopted = walked[1:] if walked is not None and walked[0] == began else walk(log, began)
     if adopted:
         _write_again(files, log, began.end, tip.end)
     cut, dropped, degraded = _cut(files, root, log, tip, synced)

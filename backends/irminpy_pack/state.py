@@ -20,7 +20,7 @@ from . import lock as locks
 from .files import Files, read_at, remove_directory, write_at
 from .frame import Framing
 from .generation import generation_at
-from .head import HEAD_SIZE, MODES, Slot, best, place, slots
+from .head import HEAD_SIZE, MODES, SLOT_SIZE, Slot, best, place, slots
 from .identity import Identity, Root
 from .index import Index, IndexDamaged
 from .indexing import fill, open_index, set_aside
@@ -57,6 +57,7 @@ class State:
         "_head_fd",
         "_last_head",
         "_mapped",
+        "_walked",
         "alone",
         "degraded",
         "durable",
@@ -95,6 +96,7 @@ class State:
         self.writing = writing
         """Whether this handle may write: it holds segments open for it."""
         self.alone = False
+        self._walked: tuple[Tip, Tip, int] | None = None
         """Whether this handle holds LOCK, so that nobody else is writing."""
         self.degraded: list[str] = []
         """What was found missing, as told by `Degraded` too."""
@@ -165,7 +167,10 @@ class State:
             adopt = True
         if adopt:
             # Nobody is writing: whole batches that were not published any more are there to be seen.
-            tip, _ = walk(self.log, tip)
+            began = tip
+            tip, adopted = walk(self.log, began)
+            # With LOCK held nothing changes until the store is settled, which need not read them again.
+            self._walked = (began, tip, adopted) if self.alone else None
         if tip.batch_no < synced.batch_no and not self.alone and self._idle():
             # A writer who settles this says so, and keeps what he cuts off; a reader can only say it.
             self._degrade(f"batches {tip.batch_no + 1} to {synced.batch_no} were synced and are missing")
@@ -297,6 +302,15 @@ class State:
         self._last_head = head[:at] + slot + head[at + len(slot) :]
         self.tip = tip
 
+    def _forget_other(self, tip: Tip) -> None:
+        """Wipe the slot of HEAD in which `tip` is not: the batch that it names is lost. Raises OSError."""
+        fd, at = self._head(), place(tip.batch_no + 1)
+        if fd is not None:
+            nothing = bytes(SLOT_SIZE)
+            write_at(self.files, fd, nothing, at)
+            self.files.fdatasync(fd)
+            self._last_head = self._last_head[:at] + nothing + self._last_head[at + SLOT_SIZE :]
+
     def shallow(self) -> frozenset[Hash]:
         """Where history was cut off by the garbage collection that made this generation. Cost: one read."""
         flip = self.manifest.flip
@@ -415,7 +429,7 @@ class State:
         try:
             return self._take_over()
         finally:
-            self.alone = False
+            self.alone, self._walked = False, None
 
     def _take_over(self) -> list[RefChange]:
         changes = self.refresh()
@@ -450,7 +464,8 @@ class State:
                 harden(self.files, self.root, segment)
         log = Log(self.framing, table)
         here = slots(self._read_head(), uuid)
-        done = settle(self.files, self.root, log, here, found.manifest.tip, found.manifest.generation)
+        generation = found.manifest.generation
+        done = settle(self.files, self.root, log, here, found.manifest.tip, generation, self._walked)
         for path in done.dropped:
             self.files.unlink(path)
             table.drop(path)
@@ -465,10 +480,13 @@ class State:
         if found.rebuilt or found.unlisted or not here or done.dropped or changed:
             write_manifest(self.files, self.root, manifest)
         self.manifest = manifest
-        if done.tip != self.tip or not here:
+        lost = any(slot.tip.batch_no > done.tip.batch_no for slot in here)
+        if not here or (here[0].generation, here[0].tip) != (generation, done.tip):
             # What was adopted is on the disk: HEAD may say so.
             self.durable = done.tip
             self.publish(done.tip, 0, synced=True, sync=True)
+        if lost:
+            self._forget_other(done.tip)
         self.load()
         return _changes(before, self.refs)
 

@@ -19,13 +19,14 @@ QUICK = os.environ.get("IRMINPY_PROFILE", "quick") == "quick"
 
 
 @pytest.mark.profiled
-@pytest.mark.parametrize("index", ["always"])  # an import counts what `minimal` cannot find
+@pytest.mark.parametrize("index", ["always", "minimal"])
 def test_random_work_with_collections_agrees_with_plain_values(index: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
 
         class Machine(StoreMachine):
             collects = True
             reopens = True
+            by_hash = index == "always"
             made = 0
 
             def make(self) -> Maker:

@@ -365,3 +365,62 @@ def test_a_segment_that_was_sealed_for_a_batch_that_failed_is_known_to_other_wri
         one.main().set("e", b"1")
     with opened(tmp_path / "store") as repo:
         assert [step for step, _ in repo.main().list()] == ["a", "b", "d", "e"]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_slot_of_head_that_names_a_lost_batch_is_gone_once_the_store_was_opened_for_writing(
+    path: Path, tmp_path: Path, lost: int
+) -> None:
+    """D5, D8. Found by `replay`, seed 1: fsck found it again and again, until somebody made a commit."""
+    image = tmp_path / "image"
+    with opened(path, durability="none") as repo:
+        repo.main().set("a", b"a", message="a")
+        repo.close()
+    with opened(path, durability="none") as repo:
+        length = last_segment(path).stat().st_size
+        for i in range(lost):
+            repo.main().set("b", b"%d" % i, message="b")
+        shutil.copytree(path, image)
+    # The power goes: HEAD has reached the disk, and the segment has not.
+    os.truncate(last_segment(image), length)
+    with opened(image, durability="none") as repo:
+        assert messages(repo) == ["a"]
+    healthy(image)
+
+
+class Reading(Files):
+    """Counts the bytes that are read more than 4 KiB at a time."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        data = super().pread(fd, size, offset)
+        self.bytes += len(data) if size > 4096 else 0
+        return data
+
+
+def test_a_long_tail_is_walked_over_once_and_head_names_it(path: Path, tmp_path: Path) -> None:
+    """It was read 37 times: by opening, by settling, by loading after that, and a MiB for each batch of 50 kB."""
+    image, before = tmp_path / "image", tmp_path / "before"
+    commits(path, "a")
+    shutil.copytree(path, before)
+    with opened(path) as repo:
+        began = last_segment(path).stat().st_size
+        for i in range(20):
+            repo.main().set(f"k{i}", os.urandom(50_000), message=str(i))
+        tail = last_segment(path).stat().st_size - began
+        shutil.copytree(path, image)
+    for name in ("HEAD", "MANIFEST"):
+        shutil.copy(before / name, image / name)
+    files = Reading()
+    with opened(image, files=files, io="pread") as repo:
+        # For the frames, for the crc of batches, to be written again, and the headers for the index.
+        assert files.bytes < 8 * tail
+        assert len(messages(repo)) == 21
+        shutil.rmtree(path)
+        shutil.copytree(image, path)
+    again = Reading()
+    with opened(path, files=again, io="pread"):
+        # The headers for the index, and nothing else: HEAD names what was adopted.
+        assert again.bytes < 2 * tail

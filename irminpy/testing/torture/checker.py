@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from irminpy_pack.files import Files
+from irminpy_pack.state import Degraded
 
 from ...errors import IrminError, NotAStore
 from ...hash import Hash
@@ -52,6 +53,8 @@ class Verdict:
     states: list[int] = field(default_factory=list[int])
     violations: list[str] = field(default_factory=list[str])
     absent: bool = False
+    told: list[str] = field(default_factory=list[str])
+    """What opening for writing warned of."""
 
     @property
     def ok(self) -> bool:
@@ -70,8 +73,10 @@ def check(
     verdict = Verdict()
     wrong = verdict.violations.append
     here = Path(path)
+    damage: list[str] | None = None
     if quiet and here.exists():
         before = _at_rest(here)
+        damage = _damage(subject, path, verdict)
         _look(subject, path, ledger, promise, verdict, "a reader", readonly=True)
         if _at_rest(here) != before:
             wrong("D5: a reader changed files of the store")
@@ -86,6 +91,8 @@ def check(
         return verdict
     if verdict.absent:
         return _create(subject, path, ledger, verdict)
+    if damage is not None and bool(damage) != bool(verdict.told):
+        wrong(f"D6: before recovery fsck found the damage {damage}, and opening told of {verdict.told}")
     if quiet and verdict.states[-1] < seen[0]:
         wrong(f"D2: a reader saw state {seen[0]}, the writer after it state {verdict.states[-1]}")
     first = content(subject, path)
@@ -94,11 +101,44 @@ def check(
         wrong(f"D5: opened twice, states {verdict.states[-2]} and {verdict.states[-1]}")
     if content(subject, path) != first:
         wrong("D5: opening again changed the truth of the store")
+    refs = len(ledger.states[verdict.states[-1]].refs)
     if verdict.ok and probe:
-        _probe(subject, path, ledger, verdict)
-    if verdict.ok and subject.fsck is not None:
-        verdict.violations += [f"D3: {problem}" for problem in subject.fsck(path)]
+        refs += _probe(subject, path, ledger, verdict)
+    if verdict.ok:
+        _healthy(subject, path, verdict, refs)
     return verdict
+
+
+def _damage(subject: Subject, path: str, verdict: Verdict) -> list[str] | None:
+    """What the store's own offline check calls damage in what a fault has left; None if there is no store, or no check.
+
+    A batch that was in flight may look like damage: opening must say the same.
+    """
+    try:
+        health = None if subject.fsck is None else subject.fsck(path)
+    except IrminError as e:
+        verdict.violations.append(f"D6: fsck of what a fault has left raises {type(e).__name__}: {e}")
+        return None
+    return None if health is None else health.damage
+
+
+def _healthy(subject: Subject, path: str, verdict: Verdict, refs: int) -> None:
+    """A store that was opened for writing and closed is in order by its own offline check, and has `refs` refs."""
+    if subject.fsck is None:
+        return
+    wrong = verdict.violations.append
+    try:
+        health = subject.fsck(path)
+    except IrminError as e:
+        wrong(f"D3: fsck raises {type(e).__name__}: {e}")
+        return
+    if health is None:
+        wrong("D1: fsck finds no store")
+        return
+    verdict.violations += [f"D3: fsck finds {problem}" for problem in health.damage]
+    verdict.violations += [f"D8: fsck finds {problem}" for problem in health.heals]
+    if health.refs != refs:
+        wrong(f"D2: fsck finds {health.refs} refs, and there are {refs}")
 
 
 def _at_rest(path: Path) -> dict[str, bytes | None]:
@@ -128,6 +168,8 @@ def _look(
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             repo = open_repo(subject.maker(path, Files()), create=False, readonly=readonly, timeout=0.5)
+        if not readonly:
+            verdict.told += [str(one.message) for one in told if issubclass(one.category, Degraded)]
         if not subject.lossy:
             # A torn batch that was in flight may look like damage, and be told. That something *synced* is gone
             # would be a false alarm after a crash, or a true one.
@@ -149,7 +191,7 @@ def _look(
         if readonly or deep:
             _heads(repo, ledger, verdict, who)
         if deep and verdict.ok:
-            _closure(repo, ledger, state, verdict, who)
+            _closure(repo, _promised(ledger, promise, state), verdict, who)
     except IrminError as e:
         wrong(f"D3: {who} cannot read: {type(e).__name__}: {e}")
     finally:
@@ -177,8 +219,15 @@ def _heads(repo: Repos, ledger: Ledger, verdict: Verdict, who: str) -> None:
             verdict.violations.append(f"D1: {who} reads other bindings on {name}")
 
 
-def _closure(repo: Repos, ledger: Ledger, state: int, verdict: Verdict, who: str) -> None:
-    heads = [Hash(commit) for commit in sorted(ledger.states[state].commits)]
+def _promised(ledger: Ledger, promise: Promise, state: int) -> frozenset[bytes]:
+    """The commits of all states that may stand and have the refs of `state`: it may be any of them."""
+    refs = ledger.states[state].refs
+    may = ledger.states[max(promise.low, 0) : promise.high + 1]
+    return frozenset[bytes].intersection(*[one.commits for one in may if one.refs == refs])
+
+
+def _closure(repo: Repos, commits: frozenset[bytes], verdict: Verdict, who: str) -> None:
+    heads = [Hash(commit) for commit in sorted(commits)]
     report = repo.check(heads)
     verdict.violations += [f"D3: {who}: {problem}" for problem in report.problems]
     if report.commits < len(heads) and not report.problems:
@@ -199,8 +248,8 @@ def _create(subject: Subject, path: str, ledger: Ledger, verdict: Verdict) -> Ve
     return verdict
 
 
-def _probe(subject: Subject, path: str, ledger: Ledger, verdict: Verdict) -> None:
-    """The store takes a commit, and has it when it is opened again."""
+def _probe(subject: Subject, path: str, ledger: Ledger, verdict: Verdict) -> int:
+    """The store takes a commit, and has it when it is opened again; how many refs that made."""
     wanted = dict(ledger.states[verdict.states[-1]].refs)
     try:
         with open_repo(subject.maker(path, Files()), create=False, timeout=0.5) as repo:
@@ -208,10 +257,11 @@ def _probe(subject: Subject, path: str, ledger: Ledger, verdict: Verdict) -> Non
             commit = repo.branch(PROBE).set("probe", value)
             if commit is None:
                 verdict.violations.append("D4: the probe made no commit")
-                return
+                return 0
             wanted[PROBE] = bytes(commit.hash)
         with open_repo(subject.maker(path, Files()), create=False, timeout=0.5) as repo:
             if refs_of(repo) != wanted or repo.branch(PROBE).get("probe") != value:
                 verdict.violations.append("D1: the first commit after recovery is gone")
     except IrminError as e:
         verdict.violations.append(f"D4: no commit after recovery: {type(e).__name__}: {e}")
+    return 1

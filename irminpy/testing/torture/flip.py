@@ -1,5 +1,5 @@
 """Flips: each byte of a file at rest is changed, and the store is read with a cold cache: the right answer, or an
-error with a type, and never other data.
+error with a type, and never other data. The store's own offline check notices each byte that was changed in a segment.
 """
 
 from __future__ import annotations
@@ -75,10 +75,12 @@ def flip(
     files: Sequence[str] = (),
     write: bool = False,
     values: Sequence[int] = VALUES,
+    stride: int = 1,
     stop: int = 20,
 ) -> Flips:
     """Change every byte of every file (of those whose path contains one of `files`), or `flips` of them.
 
+    Or each `stride`-th byte, the first one by the seed, and one of `values` each.
     The store is opened as a reader, or as a writer with `write`, each time in a child of its own.
     """
     ledger = ledger_of(program)
@@ -97,6 +99,12 @@ def flip(
             Flip(name, draw.randrange(len(data)), draw.choice(values))
             for name, data in chosen.items()
             for _ in range(each)
+        ]
+    elif stride > 1:
+        todo = [
+            Flip(name, offset, draw.choice(values))
+            for name, data in chosen.items()
+            for offset in range(seed % stride, len(data), stride)
         ]
     else:
         todo = [
@@ -149,9 +157,24 @@ def _one(
     try:
         # In a child: the caches of a process know what the file held before.
         answer = call(lambda: read_all(subject, str(root / STORE), ledger, write=write), ALARM)
+        if not write and not isinstance(answer, Died | Raised) and answer[0] != "wrong":
+            noticed = call(lambda: _noticed(subject, str(root / STORE)), ALARM)
+            if noticed is not True and (change.file.endswith(".pack") or noticed is not False):
+                return ["wrong", f"D6: fsck does not notice it: {noticed}"]
     finally:
         path.write_bytes(data)
     return ["wrong", str(answer)] if isinstance(answer, Died | Raised) else answer
+
+
+def _noticed(subject: Subject, path: str) -> bool:
+    """Whether the store's own offline check finds something, or says that this is no store."""
+    if subject.fsck is None:
+        return True
+    try:
+        health = subject.fsck(path)
+    except IrminError:
+        return True
+    return health is None or bool(health.heals or health.damage)
 
 
 def read_all(subject: Subject, path: str, ledger: Ledger, *, write: bool) -> list[str]:

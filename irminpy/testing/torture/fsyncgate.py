@@ -37,8 +37,13 @@ class Gate:
     violations: list[str] = field(default_factory=list[str])
 
 
-def fsyncgate(subject: Subject, program: Program, *, seed: int, stride: int = 1, stop: int = 10) -> Gate:
-    """Fail each `stride`-th sync of a run of `program` in a run of its own; from the last one if it is negative."""
+def fsyncgate(
+    subject: Subject, program: Program, *, seed: int, stride: int = 1, first: int = 0, stop: int = 10
+) -> Gate:
+    """Fail each `stride`-th sync of a run of `program` in a run of its own, after `first` others.
+
+    From the last one if `stride` is negative.
+    """
     ledger = ledger_of(program)
     outcome = Gate()
 
@@ -55,7 +60,7 @@ def fsyncgate(subject: Subject, program: Program, *, seed: int, stride: int = 1,
     def one(number: int) -> list[str | int]:
         return _gate(subject, program, ledger, number, seed)
 
-    numbers = range(1, syncs + 1)[::stride]
+    numbers = range(1, syncs + 1)[::stride] if stride < 0 else range(1 + first, syncs + 1, stride)
     for number, answer in spread(one, numbers, timeout=8 * ALARM, batch=4):
         outcome.syncs += 1
         if isinstance(answer, Died | Raised):

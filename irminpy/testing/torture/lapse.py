@@ -13,7 +13,7 @@ from typing import Any
 
 from .forks import Child, Died, Raised, call, spread, start
 from .fsyncgate import judge_all, persist
-from .program import Ledger, Program, ledger_of
+from .program import Ledger, Op, Program, ledger_of
 from .recording import Event, Recording
 from .replay import ALARM, STORE, box, record
 from .subject import Subject
@@ -32,14 +32,34 @@ class Lapses:
     violations: list[str] = field(default_factory=list[str])
 
 
-def lapse(subject: Subject, program: Program, *, seed: int, stride: int = 1, stop: int = 10) -> Lapses:
-    """Let a process die at each `stride`-th file call of a run of `program`."""
+def lapse(
+    subject: Subject,
+    program: Program,
+    *,
+    seed: int,
+    stride: int = 1,
+    first: int = 0,
+    stop: int = 10,
+    during: Op | None = None,
+) -> Lapses:
+    """Let a process die at each `stride`-th file call of a run of `program`, after `first` others.
+
+    From the last one if `stride` is negative. `during`: only at calls that are made in steps of this kind.
+    """
     ledger = ledger_of(program)
     outcome = Lapses()
 
-    def count() -> int:
+    def count() -> list[int]:
+        numbers: list[int] = []
+
+        def before(name: str, what: str | int, creates: bool) -> None:
+            if during in (None, recording.phase):
+                numbers.append(len(recording.calls))
+
         with box() as root:
-            return len(record(subject, program, root).calls)
+            recording = Recording(root, before)
+            record(subject, program, root, files=recording)
+        return numbers
 
     calls = call(count, 4 * ALARM)
     if isinstance(calls, Died | Raised):
@@ -49,7 +69,9 @@ def lapse(subject: Subject, program: Program, *, seed: int, stride: int = 1, sto
     def one(number: int) -> list[str | int]:
         return _lapse(subject, program, ledger, number, seed)
 
-    for number, answer in spread(one, range(1, calls + 1, stride), timeout=8 * ALARM, batch=4):
+    for number, answer in spread(
+        one, calls[::stride] if stride < 0 else calls[first::stride], timeout=8 * ALARM, batch=4
+    ):
         if isinstance(answer, Died | Raised):
             answer = [0, f"the run ended: {answer}"]
         outcome.deaths += 1

@@ -1,9 +1,13 @@
-"""`TortureMachine`: `StoreMachine` with crashes, lost files, forks, second writers and readers among its rules."""
+"""`TortureMachine`: `StoreMachine` with crashes, lost files, forks, second writers and readers among its rules.
+
+Garbage is collected between the others.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +19,7 @@ from irminpy_pack.maker import Pack
 
 from ...backend import Maker
 from ...errors import IrminError
+from ...hash import Hash
 from ...repo import Repo
 from ..model import bindings_of
 from ..store_machine import StoreMachine
@@ -37,6 +42,7 @@ class TortureMachine(StoreMachine):
     """A pack against plain values, through crashes of its process."""
 
     reopens = True
+    collects = True
     subject: Subject = pack()
 
     def make(self) -> Any:
@@ -46,6 +52,10 @@ class TortureMachine(StoreMachine):
             self.places = 0
         self.places += 1
         return self.subject.maker(str(self.root / f"{STORE}.{self.places}"), Files())
+
+    def collect(self, keep: Sequence[Hash]) -> None:
+        """Drop what neither a branch nor `keep` leads to."""
+        self.repos[0].gc(keep=keep)
 
     def teardown(self) -> None:
         """Close, and remove the directories."""

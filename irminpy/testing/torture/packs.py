@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from irminpy_pack.files import Files
+from irminpy_pack.fsck import fsck
 from irminpy_pack.maker import Pack
 
-from .subject import Subject
+from ...errors import NotAStore
+from ...schema import Schema
+from .subject import Health, Repos, Subject
 
 __all__ = ["SEAL", "pack", "packs"]
 
@@ -19,7 +22,24 @@ def pack(index: str = "always", durability: str = "wal", *, seal: int = SEAL, io
     def maker(path: str, files: Files) -> Pack:
         return Pack(path, index=index, durability=durability, seal=seal, io=io, files=files)
 
-    return Subject(f"pack, {index}, {durability}", maker, lossy=durability == "none")
+    name = f"pack, {index}, {durability}" + ("" if io == "pread" else f", {io}")
+    return Subject(name, maker, lossy=durability == "none", collect=_collect, fsck=_fsck)
+
+
+def _collect(repo: Repos) -> None:
+    repo.gc()
+
+
+def _fsck(path: str) -> Health | None:
+    try:
+        report = fsck(path, Schema(), "graph")
+    except NotAStore:
+        return None
+    return Health(
+        report.refs,
+        [str(finding) for finding in report.findings if finding.heals],
+        [str(finding) for finding in report.findings if not finding.heals],
+    )
 
 
 def packs() -> list[Subject]:

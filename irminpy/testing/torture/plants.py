@@ -16,10 +16,15 @@ from typing import Any
 from unittest import mock
 
 from irminpy_pack import lock, settle, state
-from irminpy_pack.backend import PackBackend
+from irminpy_pack.backend import PackBackend, PackReader
 from irminpy_pack.files import Files
 from irminpy_pack.frame import Framing
+from irminpy_pack.gc.collect import Collection
+from irminpy_pack.gc.copy import Copier
+from irminpy_pack.gc.output import Output
+from irminpy_pack.index import Index
 from irminpy_pack.log import Log
+from irminpy_pack.manifest import Manifest
 from irminpy_pack.trailer import Tip
 from irminpy_pack.view import View
 from irminpy_pack.writer import Writer
@@ -227,7 +232,12 @@ def _no_adoption() -> Plant:
     def stay(log: Log, tip: Tip) -> tuple[Tip, int]:
         return tip, 0
 
-    return _seam(settle, "walk", stay)
+    @contextmanager
+    def plant() -> Generator[Wrap, None, None]:
+        with mock.patch.object(settle, "walk", stay), mock.patch.object(state, "walk", stay):
+            yield _unwrapped
+
+    return plant
 
 
 def _nothing(*_: object) -> None:
@@ -252,6 +262,96 @@ def _unlocked_by_a_child() -> Plant:
     return _seam(lock.Lock, "forked", forked)
 
 
+def _forgotten_fork() -> Plant:
+    """The child of a fork takes its parent's handle for its own."""
+    return _seam(PackBackend, "forked", _nothing)
+
+
+# -- garbage collection --------------------------------------------------------------------------------------------
+
+
+def _unlinked_first() -> Plant:
+    """The old generation is removed, durably, before MANIFEST names the new one, of which not all is synced.
+
+    Once all of it is synced it would be found without MANIFEST, which is derived.
+    """
+    flip = Collection._flip
+
+    def early(self: Collection, manifest: Manifest) -> None:
+        self._remove(self._state.manifest.segments)
+        flip(self, manifest)
+
+    def unsynced(self: Output) -> None:
+        self._write()
+
+    @contextmanager
+    def plant() -> Generator[Wrap, None, None]:
+        with mock.patch.object(Collection, "_flip", early), mock.patch.object(Output, "sync", unsynced):
+            yield _unwrapped
+
+    return plant
+
+
+class _Blind:
+    """A codec by which everything has the hash that it should."""
+
+    def __init__(self, codec: Any) -> None:
+        self._codec = codec
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codec, name)
+
+    def digest(self, data: bytes) -> bytes:
+        return _Same(self._codec.digest(data))
+
+
+def _unverified_copies() -> Plant:
+    """Frames are copied into the new generation without a look at what their bytes hash to."""
+    run = Copier.run
+
+    def blind(self: Copier, *rest: Any) -> None:
+        old: Any = self._old
+        codec, old.codec = old.codec, _Blind(old.codec)
+        try:
+            run(self, *rest)
+        finally:
+            old.codec = codec
+
+    return _seam(Copier, "run", blind)
+
+
+def _one_reader() -> Plant:
+    """The words of an older generation are taken for words of the present one."""
+
+    def same(self: PackBackend) -> PackReader:
+        reader = self._reader
+        reader.view, reader.generation = self.state.view, self.state.manifest.generation
+        return reader
+
+    return _seam(PackBackend, "reader", property(same))
+
+
+def _no_look_at_moves() -> Plant:
+    """Nobody asks whether objects moved between the gathering of a batch and its writing."""
+
+    def write(self: PackBackend, objects: Objects, updates: Any = (), /) -> bool:
+        return self._writing().write(objects, updates)
+
+    return _seam(PackBackend, "write", write)
+
+
+# -- the index -----------------------------------------------------------------------------------------------------
+
+
+def _unchecked_entries() -> Plant:
+    """The words of the index are believed, whatever their checksum says."""
+
+    def word(self: Index, key: bytes, value: bytes) -> int:
+        return int.from_bytes(value[:8], "little")
+
+    return _seam(Index, "_word", word)
+
+
 PLANTS: dict[str, tuple[str, Plant]] = {
     # name -> (the experiment that must notice, the bug)
     "no pack sync": ("replay", _layer(_NoPackSync)),
@@ -263,12 +363,18 @@ PLANTS: dict[str, tuple[str, Plant]] = {
     "cutting off whole batches": ("replay", _no_adoption()),
     "a failed sync is tried again": ("fsyncgate", _layer(_Retry)),
     "adopting without writing again": ("fsyncgate", _not_written_again()),
-    "a segment's header is not written again": ("fsyncgate", _not_hardened()),
+    "a segment's header is not written again": ("lapse", _not_hardened()),
     "no hash check on read": ("flip", _no_hash_check()),
     "a frame checked against its own hash": ("words", _own_hash()),
     "dedup without comparing bytes": ("dedup", _unverified_dedup()),
     "no test of refs": ("race", _no_test()),
     "LOCK_UN in a forked child": ("fork", _unlocked_by_a_child()),
+    "a handle that goes on after a fork": ("fork", _forgotten_fork()),
+    "unlinking before MANIFEST is durable": ("collect", _unlinked_first()),
+    "copying unverified bytes": ("copies", _unverified_copies()),
+    "emitting a retired word": ("retired", _one_reader()),
+    "emitting a word that moved meanwhile": ("retired", _no_look_at_moves()),
+    "an index value without checksum": ("entries", _unchecked_entries()),
 }
 
 

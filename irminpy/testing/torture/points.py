@@ -19,6 +19,7 @@ from irminpy_pack.files import Files
 from irminpy_pack.index import Index
 
 from ...errors import IrminError, UnsupportedVersion
+from .carry import carry
 from .checker import Promise, check
 from .flip import store_of
 from .forks import Died, Raised, call
@@ -187,6 +188,12 @@ def _lost_race(seed: int) -> tuple[int, list[str]]:
     return 1, [f"C15: {one}" for one in PROBES["race"](pack(), seed)]
 
 
+def _interrupted_carrying(seed: int) -> tuple[int, list[str]]:
+    """C25: by every way in which a store is carried to another one."""
+    found = carry(pack(), seed=seed, limit=4, stride=3)
+    return found.images + found.faults, [f"C25: {one}" for one in found.violations]
+
+
 POINTS: dict[str, Point] = {
     "C01": Point(
         "the directory of a new store is made, and nothing else of it",
@@ -266,7 +273,7 @@ POINTS: dict[str, Point] = {
     "C22": Point("another version of the format", scenario=_newer_format),
     "C23": Point("making the index anew is interrupted", scenario=_interrupted_rebuild),
     "C24": Point("recovery is interrupted", scenario=_interrupted_recovery),
-    "C25": Point("export or import of a snapshot is interrupted"),
+    "C25": Point("export or import of a snapshot is interrupted", scenario=_interrupted_carrying),
 }
 
 
@@ -297,6 +304,8 @@ _PROGRAM = [
     Step("set", "main", "b", b"w" * 4000),
     Step("drop", "dev"),
     Step("set", "main", "c", b"after the seal"),
+    Step("collect"),
+    Step("set", "main", "d", b"after the collection"),
 ]
 
 

@@ -19,7 +19,7 @@ from ...schema import Schema
 from ...tree import Tree
 from ..model import Bindings, bindings_of
 
-__all__ = ["Ledger", "Program", "State", "Step", "act", "ledger_of", "open_repo", "random_program"]
+__all__ = ["Ledger", "Op", "Program", "State", "Step", "act", "ledger_of", "open_repo", "random_program"]
 
 Repos = Repo[bytes, Any]
 Op = Literal["set", "edit", "tree", "remove", "clone", "drop", "merge", "reopen", "collect"]
@@ -75,7 +75,10 @@ class Ledger:
 def random_program(
     seed: int, length: int, *, collect: bool = False, largest: int = 6000, reopen: bool = True
 ) -> list[Step]:
-    """`length` steps drawn with `seed`; values have up to `largest` bytes. A program is legal on any store."""
+    """`length` steps drawn with `seed`; values have up to `largest` bytes. A program is legal on any store.
+
+    `collect`: garbage is collected at least once.
+    """
     draw = random.Random(seed)
     skipped = ("reopen",) * (not reopen) + ("collect",) * (not collect)
     ops: list[Op] = [op for op, weight in _WEIGHTS.items() if op not in skipped for _ in range(weight)]
@@ -95,6 +98,8 @@ def random_program(
                 steps.append(Step(op, branch, other=other))
             case _:
                 steps.append(Step(op, branch))
+    if collect and length > 2 and all(step.op != "collect" for step in steps):
+        steps[-2] = Step("collect")  # with something that was written before it and after
     return steps
 
 

@@ -27,6 +27,8 @@ from .subject import Subject
 __all__ = ["Register", "linearizable", "register"]
 
 BRANCH = "main"
+LONGEST = 6 * 3600.0
+"""Seconds after which a process counts as hung."""
 Told = list[str | float]
 """["start" or "ok", name of the operation, seconds]."""
 
@@ -42,7 +44,7 @@ class Register:
 
 
 def register(subject: Subject, *, seed: int, processes: int, operations: int, kills: int = 0) -> Register:
-    """`processes` at a time do `operations` each; `kills` of them are killed on the way and replaced."""
+    """`processes` at a time do `operations` each; `kills` times one is killed, and another does what it had left."""
     draw = random.Random(seed)
     outcome = Register()
     began = time.monotonic()
@@ -53,18 +55,19 @@ def register(subject: Subject, *, seed: int, processes: int, operations: int, ki
         with open_repo(subject.maker(path, Files())) as repo:
             repo.branch(BRANCH).set("r", b"none", message="none")
         running: dict[int, Child[Told]] = {}
-        born, left = 0, processes * operations
+        left: dict[int, int] = {}  # operations, by pipe
+        born = 0
 
-        def bear() -> None:
+        def bear(number: int) -> None:
             nonlocal born
-            child: Child[Told] = start(_worker(subject, path, f"p{born}", operations), 3600.0)
-            running[child.pipe] = child
+            child: Child[Told] = start(_worker(subject, path, f"p{born}", number), LONGEST)
+            running[child.pipe], left[child.pipe] = child, number
             born += 1
 
         for _ in range(processes):
-            bear()
+            bear(operations)
         # A kill after every so many acknowledgements.
-        due = sorted(draw.randrange(1, max(2, left)) for _ in range(kills))
+        due = sorted(draw.randrange(1, max(2, processes * operations)) for _ in range(kills))
         while running:
             ready, _, _ = select.select(list(running), [], [], 60.0)
             if not ready:
@@ -76,12 +79,13 @@ def register(subject: Subject, *, seed: int, processes: int, operations: int, ki
                 told = child.answers(timeout=0)
                 for word, name, at in told:
                     (started if word == "start" else done)[str(name)] = float(at)
+                    left[pipe] -= word == "ok"
                 if not told and len(child.buffer) == before:
                     del running[pipe]
                     died = child.wait()
-                    if died.signal == signal.SIGKILL:
-                        bear()
-                    elif died != Died():
+                    if died.signal == signal.SIGKILL and left[pipe]:
+                        bear(left[pipe])
+                    elif died not in (Died(), Died(signal=signal.SIGKILL)):
                         outcome.violations.append(f"D4: a process ended by itself: {died}")
             while due and len(done) >= due[0] and running:
                 due.pop(0)

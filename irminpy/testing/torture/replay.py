@@ -16,7 +16,7 @@ from irminpy_pack.files import Files
 from .checker import Promise, check
 from .forks import Died, Raised, spread
 from .images import Image, fingerprint, images
-from .program import Ledger, Program, act, ledger_of, open_repo
+from .program import Ledger, Op, Program, act, ledger_of, open_repo
 from .recording import Recording, load, tree_of
 from .subject import Subject
 
@@ -117,9 +117,11 @@ def replay(
     recording: Recording | None = None,
     ledger: Ledger | None = None,
     outcome: Outcome | None = None,
+    during: Op | None = None,
 ) -> Outcome:
     """Check the crash images of `program`, at most `limit` for each moment, until `stop` violations are found.
 
+    `during`: only of the moments in steps of this kind.
     `classify` names the crash points that an image is a case of. Files that the recording does not know, which are
     LMDB's, are missing in two images of three; in the others they are as at the end of the run, and so of a later
     time than the image.
@@ -136,6 +138,8 @@ def replay(
 
     def wanted() -> Iterator[Image]:
         for image in images(recording.start, recording.events, seed, limit=limit):
+            if during not in (None, image.event.phase):
+                continue
             outcome.images += 1
             outcome.points.update(
                 classify(image)

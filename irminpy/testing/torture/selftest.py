@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .collecting import littered
 from .flip import flip
 from .fsyncgate import fsyncgate
+from .lapse import lapse
 from .packs import pack
 from .plants import PLANTS, planted
 from .probes import PROBES
@@ -56,6 +58,16 @@ def _fsyncgate(subject: Subject, seed: int) -> list[str]:
     return fsyncgate(subject, _PROGRAM, seed=seed, stride=-1, stop=1).violations
 
 
+def _lapse(subject: Subject, seed: int) -> list[str]:
+    # Only the second step, in which a segment is begun.
+    program = [Step("edit", "main", "wide", b"x" * 1200), Step("set", "main", "a", b"after the seal")]
+    return lapse(subject, program, seed=seed, stop=1, during="set").violations
+
+
+def _collect(subject: Subject, seed: int) -> list[str]:
+    return replay(subject, littered(seed, 3), seed=seed, limit=12, stop=1, during="collect").violations
+
+
 def _flip(subject: Subject, seed: int) -> list[str]:
     program = random_program(seed, 6, reopen=False)
     return flip(subject, program, seed=seed, flips=600, files=["pack/"], stop=1).violations
@@ -64,6 +76,8 @@ def _flip(subject: Subject, seed: int) -> list[str]:
 EXPERIMENTS: dict[str, Callable[[Subject, int], list[str]]] = {
     "replay": _replay,
     "fsyncgate": _fsyncgate,
+    "lapse": _lapse,
+    "collect": _collect,
     "flip": _flip,
     **PROBES,
 }

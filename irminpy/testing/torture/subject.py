@@ -11,9 +11,19 @@ from irminpy_pack.files import Files
 from ...backend import Maker
 from ...repo import Repo
 
-__all__ = ["Subject"]
+__all__ = ["Health", "Repos", "Subject"]
 
 Repos = Repo[bytes, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a store's own offline check says: how many refs there are, and what is wrong."""
+
+    refs: int
+    heals: list[str]
+    """What opening for writing puts in order, with nothing lost."""
+    damage: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +36,5 @@ class Subject:
     """It acknowledges before bytes are durable: a power cut may lose a suffix of the commits (D7)."""
     collect: Callable[[Repos], None] | None = None
     """Collect garbage, all that no branch leads to."""
-    fsck: Callable[[str], list[str]] | None = None
-    """What its own offline check has to say against the store in a directory."""
+    fsck: Callable[[str], Health | None] | None = None
+    """What its own offline check says of the store in a directory; None if there is no store."""

@@ -17,7 +17,7 @@ from ...errors import IrminError
 from .checker import Promise, check
 from .faults import FAULTS, SYNCS, Failing, Fault, applies
 from .forks import Died, Raised, call, spread
-from .program import Ledger, Program, Repos, act, ledger_of, open_repo, refs_of
+from .program import Ledger, Op, Program, Repos, act, ledger_of, open_repo, refs_of
 from .replay import ALARM, STORE, box, run
 from .subject import Subject
 
@@ -67,12 +67,16 @@ def sweep(
     faults: Sequence[Fault] = FAULTS,
     stop: int = 20,
     only: Callable[[Injection], bool] = lambda injection: True,
+    during: Op | None = None,
 ) -> Sweep:
-    """Run `program` once per injection, or `runs` of them drawn with `seed`, until `stop` violations are found."""
+    """Run `program` once per injection, or `runs` of them drawn with `seed`, until `stop` violations are found.
+
+    `only` those for which it holds; `during` only those at calls that are made in steps of this kind.
+    """
     ledger = ledger_of(program)
     outcome = Sweep()
 
-    def count() -> list[tuple[str, bool]]:
+    def count() -> list[tuple[str, bool, str]]:
         with box() as root:
             # In the very way of the runs that follow, so that a number means the same call.
             one = _Run(subject, program, ledger, Injection(0, "", "SHORT", sticky=False))
@@ -80,14 +84,19 @@ def sweep(
             one.through(str(root / STORE))
             if one.found:
                 raise RuntimeError(one.found[0])
-            return one.files.calls
+            return [(*call, one.op_of(n)) for n, call in enumerate(one.files.calls, 1)]
 
     counted = call(count, 4 * ALARM)
     if isinstance(counted, Died | Raised):
         outcome.violations.append(f"seed {seed}: the run without faults failed: {counted}")
         return outcome
     outcome.calls = len(counted)
-    todo = [one for one in injections(counted, faults) if only(one)]
+    ops = [op for *_, op in counted]
+    todo = [
+        one
+        for one in injections([(name, creates) for name, creates, _ in counted], faults)
+        if only(one) and during in (None, ops[one.at - 1])
+    ]
     if runs and runs < len(todo):
         todo = random.Random(seed).sample(todo, runs)
 
@@ -116,6 +125,14 @@ class _Run:
         self.files = Failing(injection.at, injection.fault, sticky=injection.sticky)
         self.done = -1  # the last acknowledged state
         self.found: list[str] = []
+        self._begun: list[tuple[int, str]] = []  # (calls before a step, its kind)
+
+    def op_of(self, number: int) -> str:
+        """The kind of step in which call `number` was made."""
+        return next((op for before, op in reversed(self._begun) if before < number), "create")
+
+    def _begin(self, op: str) -> None:
+        self._begun.append((len(self.files.calls), op))
 
     def go(self) -> list[str]:
         # The disk that dies for good takes the process with it, every second time.
@@ -170,6 +187,7 @@ class _Run:
             try:
                 good = self._steps(repo)
             finally:
+                self._begin("close")
                 self._close(repo)
             if not good:
                 failures += 1
@@ -222,6 +240,7 @@ class _Run:
                 self.done += 1
                 return True
             failed = len(self.files.failed)
+            self._begin(step.op)
             try:
                 act(repo, step, self.subject.collect)
             except (IrminError, OSError) as e:
@@ -233,15 +252,16 @@ class _Run:
     def _after(self, repo: Repos, failed: int) -> bool:
         """What the same handle must be like after a failure, number `failed` of the layer; whether to go on with it."""
         fault = self.injection.fault
-        if self.injection.sticky and "fdatasync" not in self.files.failed[failed:]:
-            self._again(repo)
+        synced = "fdatasync" in self.files.failed[failed:]
+        if self.injection.sticky and not synced:
+            self._again(repo)  # what fails now may be settling, which writes again whatever it syncs
         self.files.heal()
         done = self._done_already(repo)
         again = self._again(repo)
         calls = set(self.files.failed[failed:])
         # `fdatasync` is what batches are synced with; `fsync` is for new files, which can be made anew.
         if "fdatasync" in calls:
-            if again and not done:
+            if again and synced and not done:
                 self.found.append(f"D5: after a failed sync the handle took step {self.done - 1} again")
             return False
         if not again and not calls & SYNCS and fault in ("ENOSPC", "SHORT"):

@@ -19,11 +19,12 @@ from .victims import failing, has_strace, victim
 
 __all__ = ["CALLS", "Syscalls", "syscalls"]
 
-CALLS = ("pwrite64", "?pwritev,?writev", "fdatasync", "ftruncate", "mmap")
+CALLS = ("pwrite64", "?pwritev,?writev", "fdatasync", "ftruncate", "mmap", "?open,?openat", "pread64")
 """The calls of LMDB that are made to fail."""
 
 _NOTES = ("error", "reached")
-ERRORS = ("EIO", "ENOSPC")
+_ERRORS = {"mmap": ("ENOMEM", "EACCES"), "?open,?openat": ("EMFILE", "EACCES"), "pread64": ("EIO",)}
+_WRITING = ("EIO", "ENOSPC")
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ def syscalls(
     todo = [
         (call, error, f"{n}{more}")
         for call in calls
-        for error in ERRORS
+        for error in _ERRORS.get(call, _WRITING)
         for n in range(1, first + 1)
         for more in ("", "+")
     ]
