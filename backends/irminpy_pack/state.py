@@ -96,8 +96,9 @@ class State:
         self.writing = writing
         """Whether this handle may write: it holds segments open for it."""
         self.alone = False
-        self._walked: tuple[Tip, Tip, int] | None = None
         """Whether this handle holds LOCK, so that nobody else is writing."""
+        self._walked: tuple[Tip, Tip, int] | None = None
+        """From where the last look at the store walked on, and what it found, as long as LOCK is held."""
         self.degraded: list[str] = []
         """What was found missing, as told by `Degraded` too."""
         self._codec = codec
