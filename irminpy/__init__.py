@@ -16,7 +16,7 @@ b'dark'
 >>> repo.close()
 """
 
-from . import contents, dot, errors, formats, hash, merge, metadata, sync
+from . import contents, dot, errors, formats, hash, merge, metadata, proof, sync
 from .commit import Commit
 from .diff import Added, Removed, Updated
 from .errors import (
@@ -57,6 +57,7 @@ from .history import History
 from .info import Info
 from .key import KindedHash, KindedKey
 from .merge import Conflict
+from .proof import Limits, Proof, StreamProof, hash_of_proof_state, to_tree, verify_proof, verify_stream
 from .repo import Repo, open
 from .schema import Schema
 from .store import Store
@@ -81,6 +82,7 @@ __all__ = [
     "IrminError",
     "KindedHash",
     "KindedKey",
+    "Limits",
     "Locked",
     "MaxDepthReached",
     "MergeConflict",
@@ -88,6 +90,7 @@ __all__ = [
     "NotAStore",
     "NotFound",
     "PortableValue",
+    "Proof",
     "ProofMismatch",
     "PrunedHash",
     "ReadOnly",
@@ -100,6 +103,7 @@ __all__ = [
     "SchemaMismatch",
     "StorageError",
     "Store",
+    "StreamProof",
     "StreamTooLong",
     "StreamTooShort",
     "TestWas",
@@ -113,8 +117,13 @@ __all__ = [
     "errors",
     "formats",
     "hash",
+    "hash_of_proof_state",
     "merge",
     "metadata",
     "open",
+    "proof",
     "sync",
+    "to_tree",
+    "verify_proof",
+    "verify_stream",
 ]

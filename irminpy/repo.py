@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypedDict, Unpack, cast, overload
+from typing import Any, Generic, TypedDict, TypeVar, Unpack, cast, overload
 
 from . import branch as branches_
 from . import check as check_
@@ -19,9 +19,12 @@ from .diff import Change
 from .errors import DanglingHash, MergeConflict, NotFound, StorageError
 from .hash import Hash
 from .info import Info
-from .key import Key, KindedKey, hash_of_key
+from .key import Key, KindedHash, KindedKey, hash_of_key
 from .merge import NO_ANCESTOR, Conflict, NoAncestor, Old
 from .objects import Kind, Objects
+from .proof import Limits, Proof, StreamProof
+from .proof.limits import DEFAULT
+from .proof.produce import produce_proof, produce_stream
 from .registry import maker_of_uri
 from .schema import Schema
 from .slice import Slice
@@ -35,6 +38,8 @@ from .types import C2, M2, C, M
 from .watch import Watch, Watches
 
 __all__ = ["Opening", "Repo", "open"]
+
+T = TypeVar("T")
 
 
 class Opening(TypedDict, total=False):
@@ -313,6 +318,35 @@ class Repo(Generic[C, M]):
         if value is None:
             raise NotFound("contents", hash_of_key(key).hex())
         return value
+
+    # -- proofs ----------------------------------------------------------------------------------------------
+
+    def produce_proof(
+        self,
+        key: KindedKey | KindedHash | Hash,
+        f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+        limits: Limits = DEFAULT,
+    ) -> tuple[Proof[C, M], T]:
+        """The proof of what `f` does with the tree at `key` (a Hash: of a directory), and the result of `f`.
+
+        `f` gets the tree, unread, and gives a tree and a result; it may use all that trees can do. What it reads of
+        the tree goes into the proof, and nothing else. Its errors go through. Trees that it keeps go on as trees of
+        this repository. `irminpy.verify_proof` is the other side. BadProof if a verifier with `limits` would refuse
+        the proof. Cost: what `f` reads, read from the repository again whatever is in memory.
+        """
+        return produce_proof(self.home, self._start(key), f, limits)
+
+    def produce_stream(
+        self,
+        key: KindedKey | KindedHash | Hash,
+        f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+        limits: Limits = DEFAULT,
+    ) -> tuple[StreamProof[C, M], T]:
+        """As `produce_proof`, a stream proof: the objects that `f` reads, in the order in which it reads them."""
+        return produce_stream(self.home, self._start(key), f, limits)
+
+    def _start(self, key: KindedKey | KindedHash | Hash) -> Tree[C, M]:
+        return Tree.shallow(self, KindedHash("node", key) if isinstance(key, Hash) else key)
 
     # -- the graph of all objects ----------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, Protocol, final
 
 from ..backend import Locating, Reader
 from ..cache import Cache
@@ -26,6 +26,7 @@ __all__ = [
     "ABSENT",
     "Child",
     "Counters",
+    "Environment",
     "Leaf",
     "Part",
     "Pool",
@@ -49,6 +50,15 @@ class Part:
 
 Child = bytes | Part
 """Contents with default metadata whose value is in memory are plain `bytes`: no object per binding."""
+
+
+class Environment(Protocol):
+    """What trees of one proof have in common. Two are the same only if they are one object."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the proof goes by the order of the reads."""
+        ...
 
 
 class Source(ABC):
@@ -85,6 +95,16 @@ class Source(ABC):
     def saved(self) -> bool:
         """True if what is read from here is stored in a repository."""
         return True
+
+    @property
+    def holder(self) -> Source:
+        """The source that holds what is read from here: this one, unless it only looks on."""
+        return self
+
+    @property
+    def environment(self) -> Environment | None:
+        """The proof that is being made, or that is all there is to read from; None for any other tree."""
+        return None
 
     def load_node(self, hash: bytes, data: bytes, words: bytes = b"") -> Record:
         """The node with bytes `data`, whose hash is right; Corrupted if they are no node (decision 023)."""
@@ -325,6 +345,12 @@ class Pool(Source):
     def saved(self) -> bool:
         """True once all of the pool was written."""
         return self._saved
+
+    @property
+    def environment(self) -> Environment | None:
+        """That of the source behind it."""
+        base = self.base_repo()
+        return None if base is None else base.environment
 
     @staticmethod
     def saved_in(repo: RepoSource, objects: Objects, base: Source | None) -> Pool:
