@@ -57,7 +57,7 @@ from .history import History
 from .info import Info
 from .key import KindedHash, KindedKey
 from .merge import Conflict
-from .proof import Limits, Proof, StreamProof, hash_of_proof_state, to_tree, verify_proof, verify_stream
+from .proof import Proof, StreamProof, verify_proof, verify_stream
 from .repo import Repo, open
 from .schema import Schema
 from .store import Store
@@ -82,7 +82,6 @@ __all__ = [
     "IrminError",
     "KindedHash",
     "KindedKey",
-    "Limits",
     "Locked",
     "MaxDepthReached",
     "MergeConflict",
@@ -117,13 +116,11 @@ __all__ = [
     "errors",
     "formats",
     "hash",
-    "hash_of_proof_state",
     "merge",
     "metadata",
     "open",
     "proof",
     "sync",
-    "to_tree",
     "verify_proof",
     "verify_stream",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
 from . import check as check_
@@ -34,12 +34,10 @@ from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
-from .types import C2, M2, C, M
+from .types import C2, M2, C, M, R
 from .watch import Watch, Watches
 
 __all__ = ["Opening", "Repo", "open"]
-
-T = TypeVar("T")
 
 
 class Opening(TypedDict, total=False):
@@ -324,9 +322,9 @@ class Repo(Generic[C, M]):
     def produce_proof(
         self,
         key: KindedKey | KindedHash | Hash,
-        f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+        f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
         limits: Limits = DEFAULT,
-    ) -> tuple[Proof[C, M], T]:
+    ) -> tuple[Proof[C, M], R]:
         """The proof of what `f` does with the tree at `key` (a Hash: of a directory), and the result of `f`.
 
         `f` gets the tree, unread, and gives a tree and a result; it may use all that trees can do. What it reads of
@@ -339,9 +337,9 @@ class Repo(Generic[C, M]):
     def produce_stream(
         self,
         key: KindedKey | KindedHash | Hash,
-        f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+        f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
         limits: Limits = DEFAULT,
-    ) -> tuple[StreamProof[C, M], T]:
+    ) -> tuple[StreamProof[C, M], R]:
         """As `produce_proof`, a stream proof: the objects that `f` reads, in the order in which it reads them."""
         return produce_stream(self.home, self._start(key), f, limits)
 

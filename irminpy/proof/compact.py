@@ -13,9 +13,8 @@ from ..errors import BadProof, ProofMismatch
 from ..hash import Hash
 from ..key import KindedHash
 from ..objects import CONTENTS_META, DIRECTORY, Node
-from .draft import Draft, Flat, Inner, Root, assemble, check_values
+from .draft import Draft, Flat, Inner, Root, assemble, check_metadata
 from .limits import MIB, Limits
-from .shape import check_shape
 from .shown import Shown, opened
 
 if TYPE_CHECKING:
@@ -262,45 +261,56 @@ def decode_tree(data: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[
     if changed > 1:
         raise reading.refuse(f"unknown tag {changed} of the root after", at)
     after = reading.kinded() if changed else None
-    flags = reading.data[reading.at : reading.at + 1]
-    if flags and flags[0] in (_REVEALED, _CONTENTS | _REVEALED, _CONTENTS | _METADATA | _REVEALED):
-        reading.at += 1
-        if flags[0] & _CONTENTS:
-            metadata = reading.take(reading.varint()) if flags[0] & _METADATA else None
-            root, drafts, values = Root(True, None, metadata), [], [reading.value()]
-        else:
-            root = Root(False, None, None)
-            drafts, values = _drafts(reading, schema)
+    drafts: list[Draft] = []
+    values: list[bytes] = []
+    start = reading.at
+    flags = reading.byte()
+    if flags == _REVEALED:
+        root = Root(False, None, None)
+        _drafts(reading, schema, drafts, values)
+    elif flags in (_CONTENTS | _REVEALED, _CONTENTS | _METADATA | _REVEALED):
+        metadata = reading.take(reading.varint()) if flags & _METADATA else None
+        root = Root(True, None, metadata)
+        values.append(reading.value())
     else:
+        reading.at = start
         kinded = reading.kinded()
-        root, drafts, values = Root(kinded.kind == "contents", kinded.hash, kinded.metadata), [], []
+        root = Root(kinded.kind == "contents", kinded.hash, kinded.metadata)
+        if kinded.kind == "node" and kinded.hash == schema.codec.empty:
+            raise reading.refuse("not canonical: the empty directory is blinded", start)
     reading.end()
-    shown = assemble(schema, root, drafts, values)
-    check_values(schema, drafts, root, values)
-    check_shape(schema.codec, shown)
+    shown, shared = assemble(schema, root, drafts, values)
+    if shared and encode_tree(schema, shown, shown.root) != _unchanged(data, schema, start):
+        raise BadProof("inconsistent sharing: a part is not revealed at the first place that leads to it")
     if after is None:
         after = shown.root
-    elif after.metadata is not None:
-        check_values(schema, [], Root(True, after.hash, after.metadata), [])
-    if encode_tree(schema, shown, after) != data:
-        reason = "not canonical: a part is not revealed at the first place that leads to it"
-        raise BadProof(f"{reason}, or written in another way than it must be")
+    elif after == shown.root:
+        raise reading.refuse("not canonical: the root after is written out, and equal to the one before", at)
+    else:
+        check_metadata(schema, after.metadata, "after")
     return shown, after
 
 
-def _drafts(reading: Reading, schema: Schema[Any, Any]) -> tuple[list[Draft], list[bytes]]:
-    """The revealed nodes of a tree proof, in pre-order, and the revealed values."""
+def _unchanged(data: bytes, schema: Schema[Any, Any], start: int) -> bytes:
+    """The proof `data`, whose state begins at `start`, as if the root after were that before."""
+    return head(schema, TREE) + bytes((_SAME,)) + data[start:]
+
+
+def _drafts(reading: Reading, schema: Schema[Any, Any], drafts: list[Draft], values: list[bytes]) -> None:
+    """Add the revealed nodes of a tree proof, in pre-order, and the revealed values.
+
+    The loop that verification spends its time in: what is usual is done in place, and the rest by `Reading`.
+    """
     codec, limits, data = schema.codec, reading.limits, reading.data
     size, fanout = codec.hash_size, codec.fanout
+    digit = fanout.bit_length() - 1
     width = (2 * fanout + 7) // 8
-    levels = 8 * size // (fanout.bit_length() - 1)
+    levels = 8 * size // digit
     room = limits.density * -(-len(data) // MIB)
-    drafts: list[Draft] = []
-    values: list[bytes] = []
-    # Where the next nodes stand: parent, which of its entries, directories above, level within the directory.
-    stack: list[tuple[int, int, int, int]] = [(-1, 0, 0, 0)]
+    # Where the next nodes stand: parent, which of its entries, directories above, level within the directory, digits.
+    stack: list[tuple[int, int, int, int, int]] = [(-1, 0, 0, 0, 0)]
     while stack:
-        parent, at, above, level = stack.pop()
+        parent, at, above, level, prefix = stack.pop()
         number = len(drafts)
         start = reading.at
         tag = reading.varint()
@@ -309,19 +319,20 @@ def _drafts(reading: Reading, schema: Schema[Any, Any]) -> tuple[list[Draft], li
                 raise reading.refuse(f"unknown tag {tag} of a node", start)
             if level >= levels:
                 raise reading.refuse(f"too deep: an inner node below level {levels - 1}", start)
-            packed = reading.take(width)
-            states = b"".join([_FOUR[byte] for byte in packed])
+            states = b"".join([_FOUR[byte] for byte in reading.take(width)])
             if 3 in states or (len(states) > fanout and any(states[fanout:])):
                 raise reading.refuse("unknown tag of a bucket", start + 1)
-            buckets = bytes([digit for digit, state in enumerate(states) if state])
-            reveals = states.replace(b"\0", b"").translate(_MINUS_ONE)
-            blinded = reveals.count(0)
+            present = states.replace(b"\0", b"")
+            blinded = present.count(1)
+            buckets = bytes([i for i, state in enumerate(states) if state])
             counts = reading.varints(blinded)
             hashes = reading.take(size * blinded)
-            drafts.append(Inner(parent, at, level > 0, level, buckets, reveals, hashes, counts, None))
-            for i in range(len(reveals) - 1, -1, -1):
-                if reveals[i]:
-                    stack.append((number, i, above, level + 1))
+            reveals = present.translate(_MINUS_ONE)
+            drafts.append(Inner(parent, at, level, prefix, buckets, reveals, hashes, counts, None))
+            i = reveals.rfind(1)
+            while i >= 0:
+                stack.append((number, i, above, level + 1, prefix << digit | buckets[i]))
+                i = reveals.rfind(1, 0, i)
         else:
             n = tag >> 1
             lengths = reading.varints(n)
@@ -336,22 +347,26 @@ def _drafts(reading: Reading, schema: Schema[Any, Any]) -> tuple[list[Draft], li
                 for i, kind in enumerate(kinds):
                     if kind == CONTENTS_META:
                         metadata[i] = reading.take(reading.varint())
-            drafts.append(Flat(parent, at, level > 0, steps, kinds, reveals, hashes, metadata, len(values)))
-            if 1 in reveals:
-                for i, revealed in enumerate(reveals):
-                    if revealed and kinds[i] != DIRECTORY:
-                        values.append(reading.value())
-                if above >= limits.depth and 4 in states:
-                    raise reading.refuse(f"too deep: the limit is {limits.depth} directories", start)
-                for i in range(n - 1, -1, -1):
-                    if states[i] == _REVEALS:
-                        stack.append((number, i, above + 1, 0))
-        if 4 * (len(drafts) + len(stack)) + len(values) > room or len(drafts) + len(values) > limits.objects:
+            drafts.append(
+                Flat(parent, at, level, prefix, steps, kinds, reveals, hashes, metadata, len(values))
+            )
+            i = reveals.find(1)
+            while i >= 0:
+                if kinds[i] != DIRECTORY:
+                    values.append(reading.value())
+                i = reveals.find(1, i + 1)
+            i = states.rfind(_REVEALS)
+            if i >= 0 and above >= limits.depth:
+                raise reading.refuse(f"too deep: the limit is {limits.depth} directories", start)
+            while i >= 0:
+                stack.append((number, i, above + 1, 0, 0))
+                i = states.rfind(_REVEALS, 0, i)
+        nodes = number + 1 + len(stack)
+        if 4 * nodes + len(values) > room or nodes + len(values) > limits.objects:
             raise reading.refuse(
                 f"node limit: more than {limits.objects} objects are revealed, or more than "
                 f"{limits.density} per MiB, where a node counts as four"
             )
-    return drafts, values
 
 
 _MINUS_ONE = bytes([max(0, state - 1) for state in range(256)])

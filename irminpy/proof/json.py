@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from reprlib import repr as brief
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from ..errors import BadProof, DecodeError, InvalidHash
 from ..hash import Hash
@@ -29,7 +29,7 @@ from .types import (
 if TYPE_CHECKING:
     from ..schema import Schema
 
-__all__ = ["state_of_json", "state_to_json"]
+__all__ = ["is_list", "state_of_json", "state_to_json"]
 
 _FLAT: dict[type[Part], str] = {Node: "node", InodeValues: "inode_values"}
 _INNER: dict[type[Part], str] = {Inode: "inode", InodeTree: "inode_tree"}
@@ -79,22 +79,23 @@ def _leaf_to_json(schema: Schema[Any, Any], part: Part) -> dict[str, Any]:
     if isinstance(part, BlindedInode):
         out: dict[str, Any] = {"blinded_inode": part.hash.hex()}
         return out if part.length is None else {**out, "length": part.length}
-    if isinstance(part, BlindedContents):
-        out = {"blinded_contents": part.hash.hex()}
-    elif isinstance(part, Contents):
-        out = {"contents": b64encode(schema.contents.encode(part.value)).decode()}
+    contents: Any = part
+    if type(contents) is BlindedContents:
+        out = {"blinded_contents": contents.hash.hex()}
+    elif type(contents) is Contents:
+        out = {"contents": b64encode(schema.contents.encode(contents.value)).decode()}
     else:
         raise TypeError(f"a part of a proof is expected, not {type(part).__name__}")
     kind = schema.metadata
-    data = kind.encode(part.metadata)
+    data = kind.encode(contents.metadata)
     return out if data == kind.encode(kind.default) else {**out, "metadata": data.hex()}
 
 
 def state_of_json(schema: Schema[Any, Any], obj: object) -> Part:
     """The state that `state_to_json` turned into `obj`; BadProof for anything else that shows."""
-    if not isinstance(obj, list) or not obj:
+    rows = obj if is_list(obj) else []
+    if not rows:
         raise BadProof("the state is a list of parts")
-    rows = cast("list[object]", obj)
     built: dict[int, Part] = {}
     for number in range(len(rows) - 1, -1, -1):
         built[number] = _part(schema, rows[number], number, built)
@@ -119,20 +120,20 @@ def _part(schema: Schema[Any, Any], obj: object, number: int, built: dict[int, P
     proofs = tuple(_pairs(schema, inner["proofs"], place, built))
     if not chain:
         return cast("Part", cls(inner["length"], proofs))
-    segments = inner["segments"]
-    if not isinstance(segments, list) or len(proofs) != 1 or proofs[0][0] != 0:
+    segments: object = inner["segments"]
+    if not is_list(segments) or len(proofs) != 1 or proofs[0][0] != 0:
         raise BadProof("an extender has segments and one part", place)
-    return cast("Part", cls(inner["length"], tuple(cast("list[Any]", segments)), proofs[0][1]))
+    return cast("Part", cls(inner["length"], tuple(segments), proofs[0][1]))
 
 
 def _pairs(
     schema: Schema[Any, Any], obj: object, place: str, built: dict[int, Part]
 ) -> list[tuple[Any, Part]]:
-    if not isinstance(obj, list):
+    if not is_list(obj):
         raise BadProof("a list of pairs is expected", place)
     pairs: list[tuple[Any, Part]] = []
-    for row in cast("list[object]", obj):
-        pair = cast("list[Any]", row) if isinstance(row, list) else []
+    for row in obj:
+        pair = row if is_list(row) else []
         if len(pair) != 2:
             raise BadProof("a list of pairs is expected", place)
         label, child = pair
@@ -170,6 +171,11 @@ def _leaf(schema: Schema[Any, Any], fields: dict[str, Any], place: str) -> Part:
         except (InvalidHash, DecodeError, TypeError, ValueError) as e:
             raise BadProof(f"{name}: {e}", place) from e
     raise BadProof(f"an unknown part: {brief(fields)}", place)
+
+
+def is_list(obj: object) -> TypeGuard[list[Any]]:
+    """Whether `obj` is a list, of whatever."""
+    return isinstance(obj, list)
 
 
 def _object(obj: object, place: str) -> dict[str, Any]:

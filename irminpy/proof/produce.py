@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from ..errors import BadProof
 from ..key import KindedHash
@@ -13,7 +13,7 @@ from ..shape import EMPTY, Record
 from ..tree import Tree
 from ..tree.home import Home
 from ..tree.lazy import RepoSource, behind
-from ..types import C, M
+from ..types import C, M, R
 from .form import form_of
 from .limits import DEFAULT, MIB, Limits
 from .proof import Proof
@@ -23,25 +23,24 @@ from .stream import StreamProof
 
 __all__ = ["outcome", "produce_proof", "produce_stream"]
 
-T = TypeVar("T")
-
 
 def outcome(answer: object, schema: Schema[C, M]) -> tuple[Tree[C, M], Any]:
     """`answer` of a function that a proof is for: a tree of `schema` and a result; TypeError for anything else."""
-    pair = cast("tuple[Any, Any]", answer) if isinstance(answer, tuple) else ()
-    if len(pair) != 2 or not isinstance(pair[0], Tree):
+    pair: Any = answer
+    if not isinstance(answer, tuple) or len(pair) != 2 or not isinstance(pair[0], Tree):
         raise TypeError("the function of a proof gives a pair of a tree and a result")
-    schema.require(pair[0].schema)
-    return pair
+    tree = cast("Tree[C, M]", pair[0])
+    schema.require(tree.schema)
+    return tree, pair[1]
 
 
 def _record(
     home: Home[C, M],
     start: Tree[C, M],
-    f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+    f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
     *,
     in_order: bool,
-) -> tuple[Reads, KindedHash, T]:
+) -> tuple[Reads, KindedHash, R]:
     root = start._settled()  # pyright: ignore[reportPrivateUsage]
     source = behind(root.source)
     # An empty store has its tree nowhere.
@@ -59,9 +58,9 @@ def _record(
 def produce_proof(
     home: Home[C, M],
     start: Tree[C, M],
-    f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+    f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
     limits: Limits = DEFAULT,
-) -> tuple[Proof[C, M], T]:
+) -> tuple[Proof[C, M], R]:
     """The proof of what `f` does with `start`, a stored tree of the repository behind `home`, and its result.
 
     Nothing that is in memory of `start` is used: what `f` reads is read from the repository. BadProof if the proof is
@@ -112,9 +111,9 @@ def _within(what: str, n: int, limit: int, name: str) -> None:
 def produce_stream(
     home: Home[C, M],
     start: Tree[C, M],
-    f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+    f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
     limits: Limits = DEFAULT,
-) -> tuple[StreamProof[C, M], T]:
+) -> tuple[StreamProof[C, M], R]:
     """As `produce_proof`, a stream proof."""
     schema = home.schema
     element = form_of(schema).element

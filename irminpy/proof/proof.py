@@ -54,7 +54,7 @@ class Proof(Generic[C, M]):
         schema: Schema[C2, M2], shown: Shown, after: KindedHash, raw: bytes | None = None
     ) -> Proof[C2, M2]:
         """The proof that shows `shown`, which this process hashed and checked; `raw` are its bytes."""
-        proof: Proof[C2, M2] = Proof.__new__(Proof)
+        proof = cast("Proof[C2, M2]", Proof.__new__(Proof))
         proof._before, proof._after, proof._schema = shown.root, after, schema
         proof._state, proof._shown, proof._raw = None, shown, raw
         return proof
@@ -140,7 +140,7 @@ class Proof(Generic[C, M]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Proof):
             return NotImplemented
-        proof = cast("Proof[Any, Any]", other)
+        proof: Proof[Any, Any] = other  # pyright: ignore[reportUnknownVariableType]
         return self is proof or (
             self._before == proof._before
             and self._after == proof._after

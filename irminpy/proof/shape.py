@@ -34,12 +34,12 @@ def check_shape(codec: Codec, shown: Shown) -> None:
     nodes, size = shown.nodes, codec.hash_size
     _directory(nodes.get(shown.root.hash), shown, shown.root.hash, size)
     inodes: list[tuple[int, bytes, Inode]] = []
-    for hash_, record in nodes.items():
-        if type(record) is Inode:
-            inodes.append((record.depth, hash_, record))
+    for hash_, node in nodes.items():
+        if type(node) is Inode:
+            inodes.append((node.depth, hash_, node))
             continue
-        hashes = record.hashes
-        for i, kind in enumerate(record.kinds):
+        hashes = node.hashes
+        for i, kind in enumerate(node.kinds):
             if not kind:
                 child = hashes[i * size : (i + 1) * size]
                 _directory(nodes.get(child), shown, child, size)
@@ -47,6 +47,7 @@ def check_shape(codec: Codec, shown: Shown) -> None:
     inodes.sort(key=lambda item: -item[0])
     width, bits = codec.fanout.bit_length() - 1, 8 * size
     known: dict[bytes, _Digits | None] = {}
+    record: Node | Inode | None
     for depth, hash_, inode in inodes:
         upper: _Digits | None = None
         end = (depth + 1) * width

@@ -15,7 +15,6 @@ from ..path import join
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from ..formats.format import Codec
     from ..key import KindedHash
     from ..shape import Record
 

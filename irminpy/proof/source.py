@@ -1,4 +1,4 @@
-"""Where the trees of a proof read from: while one is made, a repository that is looked on; then what the proof shows."""
+"""Where the trees of a proof read from: while one is made, a repository that is looked on; later what it shows."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 from ..errors import BadProof
 from ..types import C2, M2, C, M
 from .compact import STREAM, VERSION, Reading, head, kinded_bytes, varint
+from .json import is_list
 from .limits import DEFAULT, Limits
 from .proof import check_json_head, roots_of_json
 
@@ -105,11 +106,11 @@ class StreamProof(Generic[C, M]):
         if fields.keys() != {"stream", "schema", "before", "after", "elements"}:
             raise BadProof("an object of stream, schema, before, after and elements is expected")
         check_json_head(fields, schema, "stream")
-        rows = fields["elements"]
-        if not isinstance(rows, list):
+        rows: object = fields["elements"]
+        if not is_list(rows):
             raise BadProof("a list is expected", "elements")
         try:
-            elements = tuple([b64decode(row, validate=True) for row in cast("list[Any]", rows)])
+            elements = tuple([b64decode(row, validate=True) for row in rows])
         except (TypeError, ValueError) as e:
             raise BadProof(f"an element that is no base64: {e}", "elements") from e
         proof = StreamProof(*roots_of_json(fields), elements, schema)
@@ -120,7 +121,7 @@ class StreamProof(Generic[C, M]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StreamProof):
             return NotImplemented
-        proof = cast("StreamProof[Any, Any]", other)
+        proof: StreamProof[Any, Any] = other  # pyright: ignore[reportUnknownVariableType]
         return self is proof or self.to_bytes() == proof.to_bytes()
 
     def __hash__(self) -> int:

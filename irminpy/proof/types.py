@@ -1,9 +1,9 @@
 """What a proof shows, as values: the parts of a tree that were read, and the hashes of the parts that were not.
 
-`Contents`, `BlindedContents`, `Node`, `BlindedNode`, `Inode` and `Extender` stand where a directory binds something, or at
-the root; `BlindedInode`, `InodeValues`, `InodeTree` and `InodeExtender` where a large directory has a bucket. The names
-are Irmin's. Which of them a format has is its business: the native format has no extenders, and a blinded bucket says
-how many entries it has.
+`Contents`, `BlindedContents`, `Node`, `BlindedNode`, `Inode` and `Extender` stand where a directory binds something,
+or at the root; `BlindedInode`, `InodeValues`, `InodeTree` and `InodeExtender` where a large directory has a bucket.
+The names are Irmin's. Which of them a format has is its business: the native format has no extenders, and a blinded
+bucket says how many entries it has.
 
 Values only: nothing here is checked against a hash. Comparing, hashing and printing take no recursion, so that a proof
 may be as deep as the limits allow.

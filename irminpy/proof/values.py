@@ -1,19 +1,19 @@
 """Between the values of a native proof and the objects that it shows.
 
-`state_of` gives the values; `load` takes them apart, checks them and hashes them. Values may come from anywhere, so that
-every field is looked at. No recursion.
+`state_of` gives the values; `load` takes them apart, checks them and hashes them. Values may come from anywhere, so
+that every field is looked at. No recursion.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import DecodeError, InvalidStep, ProofMismatch
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Node
-from .draft import Draft, Flat, Inner, Root, assemble, check_values, place_in
+from .draft import Draft, Flat, Inner, Root, assemble, place_in
 from .limits import Limits
-from .shape import check_shape
 from .shown import Shown, opened
 from .types import (
     BlindedContents,
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["load", "state_of"]
 
 _MOST = (1 << 63) - 1
+_FLAT = (NodePart, InodeValues)
+_CONTENTS = (Contents, BlindedContents)
+_DIRECTORY = (NodePart, Inode)
+_BUCKET = (InodeValues, InodeTree)
 
 
 def state_of(schema: Schema[Any, Any], shown: Shown) -> State[Any, Any]:
@@ -83,6 +87,17 @@ def load(schema: Schema[Any, Any], state: object, limits: Limits) -> Shown:
     return _Loading(schema, limits).run(state)
 
 
+class _Place(NamedTuple):
+    """Where a part stands; as in a draft."""
+
+    parent: int
+    at: int
+    above: int
+    """Directories above it."""
+    level: int
+    prefix: int
+
+
 class _Loading:
     """One run of `load`."""
 
@@ -93,52 +108,52 @@ class _Loading:
         self.levels = 8 * self.size // (schema.codec.fanout.bit_length() - 1)
         self.drafts: list[Draft] = []
         self.values: list[bytes] = []
-        # What was revealed and not yet looked at: the part, its parent, where in it, directories above, level.
-        self.stack: list[tuple[Part, int, int, int, int]] = []
+        self.digit = schema.codec.fanout.bit_length() - 1
+        self.stack: list[tuple[Any, _Place]] = []
+        """What was revealed and not yet looked at."""
 
     def run(self, state: object) -> Shown:
         """Load `state`."""
         root = self._root(state)
         drafts, limits = self.drafts, self.limits
         while self.stack:
-            part, parent, at, above, level = self.stack.pop()
-            if above > limits.depth:
+            part, place = self.stack.pop()
+            if place.above > limits.depth:
                 raise ProofMismatch(
-                    f"too deep: the limit is {limits.depth} directories", place_in(drafts, parent, at)
+                    f"too deep: the limit is {limits.depth} directories",
+                    place_in(drafts, place.parent, place.at),
                 )
-            if isinstance(part, NodePart | InodeValues):
-                self._flat(part, parent, at, above, level)
+            if type(part) in _FLAT:
+                self._flat(part, place)
             else:
-                assert isinstance(part, Inode | InodeTree)
-                self._inner(part, parent, at, above, level)
+                self._inner(part, place)
             if len(drafts) + len(self.stack) + len(self.values) > limits.objects:
                 raise ProofMismatch(f"node limit: more than {limits.objects} objects are revealed")
-        shown = assemble(self.schema, root, drafts, self.values)
-        check_values(self.schema, drafts, root, self.values)
-        check_shape(self.schema.codec, shown)
-        if not root.contents and root.hash is None and state_of(self.schema, shown) != state:
+        shown, shared = assemble(self.schema, root, drafts, self.values)
+        if shared and state_of(self.schema, shown) != state:
             raise ProofMismatch(
                 "inconsistent sharing: a part is not revealed at the first place that leads to it"
             )
         return shown
 
-    def _root(self, state: object) -> Root:
-        if isinstance(state, Contents | BlindedContents):
+    def _root(self, given: object) -> Root:
+        state: Any = given
+        if type(state) in _CONTENTS:
             metadata = self._metadata(state.metadata, "/")
-            if isinstance(state, BlindedContents):
+            if type(state) is BlindedContents:
                 return Root(True, self._hash(state.hash, "/"), metadata)
             self._value(state.value, "/")
             return Root(True, None, metadata)
-        if isinstance(state, BlindedNode):
+        if type(state) is BlindedNode:
             hash_ = self._hash(state.hash, "/")
             if hash_ == self.schema.codec.empty:
                 raise ProofMismatch("not canonical: the empty directory is blinded", "/")
             return Root(False, hash_, None)
         if not isinstance(state, Part):
             raise TypeError(f"the state of a proof is expected, not {type(state).__name__}")
-        if not isinstance(state, NodePart | Inode):
+        if type(state) not in _DIRECTORY:
             raise self._wrong(state, "the root", "/")
-        self.stack.append((state, -1, 0, 0, 0))
+        self.stack.append((state, _Place(-1, 0, 0, 0, 0)))
         return Root(False, None, None)
 
     def _wrong(self, part: object, what: str, place: str) -> ProofMismatch:
@@ -170,15 +185,14 @@ class _Loading:
             raise ProofMismatch(f"a value of {len(data)} bytes, the limit is {self.limits.contents}", place)
         self.values.append(data)
 
-    def _flat(
-        self, part: NodePart[Any, Any] | InodeValues[Any, Any], parent: int, at: int, above: int, level: int
-    ) -> None:
+    def _flat(self, part: Any, stands: _Place) -> None:
         steps: list[str] = []
         kinds, reveals, hashes = bytearray(), bytearray(), bytearray()
         metadata: dict[int, bytes] = {}
         values = len(self.values)
-        below: list[tuple[Part, int, int, int, int]] = []
+        below: list[tuple[Any, _Place]] = []
         number = len(self.drafts)
+        parent, at, above, level, prefix = stands
         here = place_in(self.drafts, parent, at)
         for i, row in enumerate(_rows(part.entries, here)):
             step, child = row
@@ -188,12 +202,13 @@ class _Loading:
             except (InvalidStep, TypeError) as e:
                 raise ProofMismatch(f"bad step: {e}", place) from None
             steps.append(cast("str", step))
-            if isinstance(child, Contents | BlindedContents):
+            kind: Any = type(child)
+            if kind in _CONTENTS:
                 data = self._metadata(child.metadata, place)
                 if data is not None:
                     metadata[i] = data
                 kinds.append(CONTENTS if data is None else CONTENTS_META)
-                if isinstance(child, Contents):
+                if kind is Contents:
                     self._value(child.value, place)
                     reveals.append(1)
                 else:
@@ -201,12 +216,12 @@ class _Loading:
                     reveals.append(0)
             else:
                 kinds.append(DIRECTORY)
-                if isinstance(child, BlindedNode):
+                if kind is BlindedNode:
                     hashes += self._hash(child.hash, place)
                     reveals.append(0)
-                elif isinstance(child, NodePart | Inode):
+                elif kind in _DIRECTORY:
                     reveals.append(1)
-                    below.append((cast("Part", child), number, i, above + 1, 0))
+                    below.append((child, _Place(number, i, above + 1, 0, 0)))
                 else:
                     raise self._wrong(child, "an entry", place)
         _ascending(steps, here, "entry", self.schema.codec.order)
@@ -216,13 +231,23 @@ class _Loading:
             reason = f"too many values: {len(steps)} in one flat object; not canonical shape"
             raise ProofMismatch(reason, here)
         self.drafts.append(
-            Flat(parent, at, level > 0, steps, bytes(kinds), bytes(reveals), bytes(hashes), metadata, values)
+            Flat(
+                parent,
+                at,
+                level,
+                prefix,
+                steps,
+                bytes(kinds),
+                bytes(reveals),
+                bytes(hashes),
+                metadata,
+                values,
+            )
         )
         self.stack.extend(reversed(below))
 
-    def _inner(
-        self, part: Inode[Any, Any] | InodeTree[Any, Any], parent: int, at: int, above: int, level: int
-    ) -> None:
+    def _inner(self, part: Any, stands: _Place) -> None:
+        parent, at, above, level, prefix = stands
         here = place_in(self.drafts, parent, at)
         if level >= self.levels or self.schema.codec.leaf >= _MOST:
             raise ProofMismatch(f"too deep: an inner node at level {level}", here)
@@ -232,46 +257,47 @@ class _Loading:
         digits: list[int] = []
         reveals, hashes = bytearray(), bytearray()
         counts: list[int] = []
-        below: list[tuple[Part, int, int, int, int]] = []
+        below: list[tuple[Any, _Place]] = []
         number = len(self.drafts)
         for i, (digit, child) in enumerate(_rows(part.proofs, here)):
             if type(digit) is not int or not 0 <= digit < self.schema.codec.fanout:
                 raise ProofMismatch(f"index out of range: {digit!r:.40}", here)
             digits.append(digit)
-            if isinstance(child, BlindedInode):
+            if type(child) is BlindedInode:
                 count: object = child.length
                 if type(count) is not int or not 0 < count <= _MOST:
                     raise ProofMismatch(f"bad length: {count!r:.40} of a bucket", here)
                 counts.append(count)
                 hashes += self._hash(child.hash, here)
                 reveals.append(0)
-            elif isinstance(child, InodeValues | InodeTree):
+            elif type(child) in _BUCKET:
                 reveals.append(1)
-                below.append((cast("Part", child), number, i, above, level + 1))
+                digits_here = prefix << self.digit | digit
+                below.append((child, _Place(number, i, above, level + 1, digits_here)))
             else:
                 raise self._wrong(child, "a bucket", here)
         if not digits:
             raise ProofMismatch("empty inode", here)
         _ascending(digits, here, "index", None)
         self.drafts.append(
-            Inner(parent, at, level > 0, level, bytes(digits), bytes(reveals), bytes(hashes), counts, length)
+            Inner(parent, at, level, prefix, bytes(digits), bytes(reveals), bytes(hashes), counts, length)
         )
         self.stack.extend(reversed(below))
 
 
-def _rows(rows: object, place: str) -> list[tuple[object, object]]:
+def _rows(rows: object, place: str) -> list[tuple[Any, Any]]:
     if not isinstance(rows, tuple):
         raise ProofMismatch("a tuple of pairs is expected", place)
-    found: list[tuple[object, object]] = []
+    found: list[tuple[Any, Any]] = []
     for row in cast("tuple[object, ...]", rows):
         if not isinstance(row, tuple) or len(cast("tuple[object, ...]", row)) != 2:
             raise ProofMismatch("a tuple of pairs is expected", place)
-        found.append(cast("tuple[object, object]", row))
+        found.append(cast("tuple[Any, Any]", row))
     return found
 
 
 def _ascending(labels: list[Any], place: str, what: str, order: Any) -> None:
-    for a, b in zip(labels, labels[1:], strict=False):
+    for a, b in pairwise(labels):
         if a == b:
             raise ProofMismatch(f"duplicate {what}: {a!r:.80}", place)
         if (order(a) > order(b)) if order is not None else a > b:

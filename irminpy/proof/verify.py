@@ -7,7 +7,7 @@ asked for something that is not shown, and what it has read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import ProofMismatch
 from ..hash import Hash
@@ -15,7 +15,7 @@ from ..key import KindedHash
 from ..schema import Schema
 from ..tree import Tree
 from ..tree.home import Home
-from ..types import C, M
+from ..types import C, M, R
 from .limits import DEFAULT, Limits
 from .produce import outcome
 from .proof import Proof
@@ -24,21 +24,19 @@ from .stream import StreamProof
 
 __all__ = ["Root", "to_tree", "verify_proof", "verify_stream"]
 
-T = TypeVar("T")
-
 Root = KindedHash | bytes
 """What a caller trusts: a kinded hash, or the hash of a directory."""
 
 
 def verify_proof(
     proof: Proof[C, M],
-    f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+    f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
     schema: Schema[C, M],
     *,
     root: Root,
     strict: bool = True,
     limits: Limits = DEFAULT,
-) -> tuple[Tree[C, M], T]:
+) -> tuple[Tree[C, M], R]:
     """(tree, result) that `f` gives on the tree with the hash `root`, as far as `proof` shows that tree.
 
     `root` is the hash that the caller trusts, from elsewhere than the proof: of a directory, or a KindedHash. If this
@@ -68,12 +66,12 @@ def verify_proof(
 
 def verify_stream(
     proof: StreamProof[C, M],
-    f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+    f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
     schema: Schema[C, M],
     *,
     root: Root,
     limits: Limits = DEFAULT,
-) -> tuple[Tree[C, M], T]:
+) -> tuple[Tree[C, M], R]:
     """As `verify_proof`, of a stream proof: `f` has to read its elements in their order, and all of them.
 
     Raises StreamTooShort if `f` reads more, StreamTooLong if it reads less, else as `verify_proof`.
@@ -103,11 +101,12 @@ def to_tree(proof: Proof[C, M], limits: Limits = DEFAULT) -> Tree[C, M]:
 # -- what both kinds share -----------------------------------------------------------------------------------
 
 
-def _check(proof: object, schema: Schema[Any, Any], cls: type[Any]) -> None:
+def _check(given: object, schema: Schema[Any, Any], cls: type[Any]) -> None:
+    proof: Any = given
     if not isinstance(schema, Schema):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a schema is expected, not {type(schema).__name__}")
     if not isinstance(proof, cls):
-        if not isinstance(proof, Proof | StreamProof):
+        if type(proof) not in (Proof, StreamProof):
             raise TypeError(f"a {cls.__name__} is expected, not {type(proof).__name__}")
         raise ProofMismatch(f"wrong proof type: it is a {type(proof).__name__}, not a {cls.__name__}")
     found: Schema[Any, Any] = proof.schema
@@ -142,9 +141,9 @@ def _run(
     home: Home[C, M],
     source: ProofSource,
     root: KindedHash,
-    f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]],
+    f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
     stated: KindedHash,
-) -> tuple[Tree[C, M], T]:
+) -> tuple[Tree[C, M], R]:
     try:
         tree, result = outcome(f(rooted(home, root, source)), home.schema)
         after = tree.kinded_hash()

@@ -9,7 +9,7 @@ import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, cast
 
 from .. import branch as branches
 from ..commit import Commit, Opened
@@ -23,13 +23,11 @@ from ..proof.limits import DEFAULT
 from ..proof.produce import produce_proof, produce_stream
 from ..tree import Tree
 from ..tree.lazy import Stored, behind
-from ..types import C, M
+from ..types import C, M, R
 from ..watch import Watch, Watches
 from .follow import Following
 
 __all__ = ["Head", "ReadableStore", "Status", "hash_of"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -184,14 +182,14 @@ class ReadableStore(Generic[C, M]):
     # -- proofs ----------------------------------------------------------------------------------------------
 
     def produce_proof(
-        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]], limits: Limits = DEFAULT
-    ) -> tuple[Proof[C, M], T]:
+        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits = DEFAULT
+    ) -> tuple[Proof[C, M], R]:
         """The proof of what `f` does with the tree of the head, and its result; see `Repo.produce_proof`."""
         return produce_proof(self._opened.home, self._fresh_tree(), f, limits)
 
     def produce_stream(
-        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], T]], limits: Limits = DEFAULT
-    ) -> tuple[StreamProof[C, M], T]:
+        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits = DEFAULT
+    ) -> tuple[StreamProof[C, M], R]:
         """As `produce_proof`, a stream proof; see `Repo.produce_stream`."""
         return produce_stream(self._opened.home, self._fresh_tree(), f, limits)
 
