@@ -202,7 +202,7 @@ class _Loading:
             except (InvalidStep, TypeError) as e:
                 raise ProofMismatch(f"bad step: {e}", place) from None
             steps.append(cast("str", step))
-            kind: Any = type(child)
+            kind = cast("type[object]", type(child))
             if kind in _CONTENTS:
                 data = self._metadata(child.metadata, place)
                 if data is not None:

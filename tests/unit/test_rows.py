@@ -48,7 +48,6 @@ LATER = {
     "US-13": "strict verification, with the proofs",
     "CG-02": "the server's queries",
     "CG-15": "stores in Git and the server; the command line turns every error into three lines already",
-    "QK-08": "reads after verification, with the proofs",
     "QK-09": "blinded buckets, with the proofs",
     **dict.fromkeys(("QK-14", "QK-15"), "the server's queries"),
     "QK-16": "values in chunks, with the pack",
