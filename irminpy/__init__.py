@@ -57,7 +57,7 @@ from .history import History
 from .info import Info
 from .key import KindedHash, KindedKey
 from .merge import Conflict
-from .proof import Proof, StreamProof, verify_proof, verify_stream
+from .proof import Proof, StreamProof, verify_commit, verify_proof, verify_stream
 from .repo import Repo, open
 from .schema import Schema
 from .store import Store
@@ -121,6 +121,7 @@ __all__ = [
     "open",
     "proof",
     "sync",
+    "verify_commit",
     "verify_proof",
     "verify_stream",
 ]

@@ -57,7 +57,7 @@ INNER: dict[str, tuple[str, ...]] = {
     ),
     "proof": (
         *("types", "limits", "shown", "shape", "draft", "compact", "values", "form"),
-        *("json", "proof", "stream", "source", "produce", "verify"),
+        *("json", "proof", "stream", "source", "produce", "verify", "commits", "jobs"),
     ),
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (

@@ -62,6 +62,7 @@ NAMES = (
     "open",
     "proof",
     "sync",
+    "verify_commit",
     "verify_proof",
     "verify_stream",
 )

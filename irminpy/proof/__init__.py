@@ -5,6 +5,8 @@ nothing but these. A tree proof shows a part of the tree, in no order; a stream 
 reads. The bytes are in docs/formats/proof.md.
 """
 
+from .commits import VerifiedCommit, verify_commit
+from .jobs import Absence, Page, Read, Transition
 from .limits import Limits
 from .proof import Proof, hash_of_proof_state
 from .stream import StreamProof
@@ -23,6 +25,7 @@ from .types import (
 from .verify import to_tree, verify_proof, verify_stream
 
 __all__ = [
+    "Absence",
     "BlindedContents",
     "BlindedInode",
     "BlindedNode",
@@ -34,10 +37,15 @@ __all__ = [
     "InodeValues",
     "Limits",
     "Node",
+    "Page",
     "Proof",
+    "Read",
     "StreamProof",
+    "Transition",
+    "VerifiedCommit",
     "hash_of_proof_state",
     "to_tree",
+    "verify_commit",
     "verify_proof",
     "verify_stream",
 ]

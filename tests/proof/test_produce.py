@@ -424,7 +424,7 @@ def test_a_verified_tree_reads_as_far_as_the_proof_goes(schema: Schema[str, Any]
 
 
 def test_a_proof_is_a_tree_to_look_at(schema: Schema[str, Any]) -> None:
-    """PV-07, PV-08, PT-01: 1,000 entries among others; updates hash as those of the real tree."""
+    """PV-07, PV-08, PT-01, TC-017: 1,000 entries among others; updates hash as those of the real tree."""
     bindings = {f"dir/{i}": str(i) for i in range(1000)} | {
         "foo": "1",
         "bar/a": "2",
