@@ -106,8 +106,6 @@ def place_of(found: list[Opened], number: int, at: int | None = None) -> str:
         if at is not None:
             if type(node.record) is Node:
                 steps.append(step_of(node.record, at))
-                # The digits lead to this flat object, and to nothing below.
-                digits = [] if len(steps) == 1 else digits
             elif not steps:
                 digits.append(f"{node.record.buckets[at]:x}")
         at, number = node.at, node.parent

@@ -563,8 +563,9 @@ def test_p44_absence_is_not_shown_by_a_blinded_bucket() -> None:
     digits = {WIDE.codec.digit(step, 0) for step in STEPS}
     inside = next(f"n{i}" for i in range(1000) if WIDE.codec.digit(f"n{i}", 0) in digits)
     outside = next(f"n{i}" for i in range(1000) if WIDE.codec.digit(f"n{i}", 0) not in digits)
-    with pytest.raises(ProofMismatch, match="read of a blinded part"):
+    with pytest.raises(ProofMismatch, match="read of a blinded part") as caught:
         verify_proof(carried(proof, WIDE), reading(inside), WIDE, root=ROOT)
+    assert caught.value.place == f"/ bucket {WIDE.codec.digit(inside, 0):x}"
     # Where there is no bucket for a step, it is absent.
     assert verify_proof(carried(proof, WIDE), reading(outside), WIDE, root=ROOT)[1] is None
 
