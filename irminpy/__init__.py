@@ -16,7 +16,7 @@ b'dark'
 >>> repo.close()
 """
 
-from . import contents, dot, errors, formats, hash, merge, metadata, sync
+from . import contents, dot, errors, formats, hash, merge, metadata, proof, sync
 from .commit import Commit
 from .diff import Added, Removed, Updated
 from .errors import (
@@ -57,6 +57,7 @@ from .history import History
 from .info import Info
 from .key import KindedHash, KindedKey
 from .merge import Conflict
+from .proof import Proof, StreamProof, verify_commit, verify_proof, verify_stream
 from .repo import Repo, open
 from .schema import Schema
 from .store import Store
@@ -88,6 +89,7 @@ __all__ = [
     "NotAStore",
     "NotFound",
     "PortableValue",
+    "Proof",
     "ProofMismatch",
     "PrunedHash",
     "ReadOnly",
@@ -100,6 +102,7 @@ __all__ = [
     "SchemaMismatch",
     "StorageError",
     "Store",
+    "StreamProof",
     "StreamTooLong",
     "StreamTooShort",
     "TestWas",
@@ -116,5 +119,9 @@ __all__ = [
     "merge",
     "metadata",
     "open",
+    "proof",
     "sync",
+    "verify_commit",
+    "verify_proof",
+    "verify_stream",
 ]

@@ -178,6 +178,30 @@ def decode_node(
     steps, kinds, hashes = row[:3]
     if not _is_list(steps) or type(kinds) is not bytes or type(hashes) is not bytes:
         raise ValueError("a column has the wrong type")
+    columns: list[bytes] | None = None
+    if len(row) == 4:
+        if not _is_list(row[3]):
+            raise ValueError("the metadata column does not fit the kinds")
+        columns = row[3]
+    index, metadata = check_node(steps, kinds, hashes, columns, hash_size, leaf, empty)
+    if encode_node(steps, kinds, hashes, columns or []) != data:
+        raise ValueError("not the shortest encoding")
+    return index, kinds, hashes, metadata
+
+
+def check_node(
+    steps: list[str],
+    kinds: bytes,
+    hashes: bytes,
+    columns: list[bytes] | None,
+    hash_size: int,
+    leaf: int,
+    empty: bytes,
+) -> tuple[dict[str, int], dict[int, bytes]]:
+    """(step to position, position to metadata) of the node with these columns, None for no column of metadata.
+
+    Raises ValueError unless a legal node of at most `leaf` entries has them, as `decode_node`.
+    """
     n = len(steps)
     if n > leaf:
         raise ValueError(f"{n} entries, the limit is {leaf}")
@@ -196,29 +220,25 @@ def decode_node(
     if len(joined) > MAX_STEP >> 2 and any(len(step.encode()) > MAX_STEP for step in steps):
         raise ValueError(f"a step of more than {MAX_STEP} bytes")
     metadata: dict[int, bytes] = {}
-    columns: list[bytes] = []
     twos = kinds.count(2)
     if kinds.count(0) + kinds.count(1) + twos != n:
         raise ValueError("an unknown kind of entry")
     if twos:
-        if len(row) != 4 or not _is_list(row[3]) or len(row[3]) != twos:
+        if columns is None or len(columns) != twos:
             raise ValueError("the metadata column does not fit the kinds")
-        columns = row[3]
         for i, kind in enumerate(kinds):
             if kind == 2:
                 item = columns[len(metadata)]
                 if type(item) is not bytes:
                     raise ValueError("metadata that is no bin")
                 metadata[i] = item
-    elif len(row) == 4:
+    elif columns is not None:
         raise ValueError("a metadata column without an entry that needs it")
     if empty in hashes:
         for i, kind in enumerate(kinds):
             if kind == 0 and hashes[i * hash_size : (i + 1) * hash_size] == empty:
                 raise ValueError(f"the empty directory under {steps[i]!r}")
-    if encode_node(steps, kinds, hashes, columns) != data:
-        raise ValueError("not the shortest encoding")
-    return index, kinds, hashes, metadata
+    return index, metadata
 
 
 def load_node(
@@ -350,10 +370,28 @@ def decode_inode(
         found = f"fan-out {_shown(row[0])} and leaf limit {_shown(row[1])}"
         raise ValueError(f"{found}, the schema has {fanout} and {leaf}")
     depth, buckets, counts, hashes = row[2:]
-    if type(depth) is not int or not 0 <= depth < digits:
-        raise ValueError(f"depth {_shown(depth)} out of range")
     if type(buckets) is not bytes or not _is_list(counts) or type(hashes) is not bytes:
         raise ValueError("a column has the wrong type")
+    check_inode(depth, buckets, counts, hashes, hash_size, fanout, leaf, digits, empty)
+    if encode_inode(fanout, leaf, depth, buckets, counts, hashes) != data:
+        raise ValueError("not the shortest encoding")
+    return depth, buckets, counts, hashes
+
+
+def check_inode(
+    depth: int,
+    buckets: bytes,
+    counts: list[int],
+    hashes: bytes,
+    hash_size: int,
+    fanout: int,
+    leaf: int,
+    digits: int,
+    empty: bytes,
+) -> None:
+    """Raise ValueError unless a legal inode has these columns, as `decode_inode`."""
+    if type(depth) is not int or not 0 <= depth < digits:
+        raise ValueError(f"depth {_shown(depth)} out of range")
     k = len(buckets)
     if k < 1 or len(counts) != k or len(hashes) != k * hash_size:
         raise ValueError("columns of different lengths")
@@ -371,9 +409,6 @@ def decode_inode(
         raise ValueError(f"{total} entries, which is no inode's number")
     if empty in hashes and empty in [hashes[i : i + hash_size] for i in range(0, len(hashes), hash_size)]:
         raise ValueError("an empty bucket")
-    if encode_inode(fanout, leaf, depth, buckets, counts, hashes) != data:
-        raise ValueError("not the shortest encoding")
-    return depth, buckets, counts, hashes
 
 
 def load_inode(

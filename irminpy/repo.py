@@ -20,9 +20,12 @@ from .errors import DanglingHash, MergeConflict, NotFound, StorageError
 from .hash import Hash
 from .history import check_count
 from .info import Info
-from .key import Key, KindedKey, hash_of_key
+from .key import Key, KindedHash, KindedKey, hash_of_key
 from .merge import NO_ANCESTOR, Conflict, NoAncestor, Old
 from .objects import Kind, Objects
+from .proof import Limits, Proof, StreamProof
+from .proof.limits import DEFAULT
+from .proof.produce import produce_proof, produce_stream
 from .registry import maker_of_uri
 from .schema import Schema
 from .slice import Slice
@@ -33,7 +36,7 @@ from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
-from .types import C2, M2, C, M
+from .types import C2, M2, C, M, R
 from .watch import Changes, Watch, Watches, changed
 
 __all__ = ["Opening", "Repo", "open"]
@@ -317,6 +320,35 @@ class Repo(Generic[C, M]):
         if value is None:
             raise NotFound("contents", hash_of_key(key).hex())
         return value
+
+    # -- proofs ----------------------------------------------------------------------------------------------
+
+    def produce_proof(
+        self,
+        key: KindedKey | KindedHash | Hash,
+        f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
+        limits: Limits = DEFAULT,
+    ) -> tuple[Proof[C, M], R]:
+        """The proof of what `f` does with the tree at `key` (a Hash: of a directory), and the result of `f`.
+
+        `f` gets the tree, unread, and gives a tree and a result; it may use all that trees can do. What it reads of
+        the tree goes into the proof, and nothing else. Its errors go through. Trees that it keeps go on as trees of
+        this repository. `irminpy.verify_proof` is the other side. BadProof if a verifier with `limits` would refuse
+        the proof. Cost: what `f` reads, read from the repository again whatever is in memory.
+        """
+        return produce_proof(self.home, self._start(key), f, limits)
+
+    def produce_stream(
+        self,
+        key: KindedKey | KindedHash | Hash,
+        f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
+        limits: Limits = DEFAULT,
+    ) -> tuple[StreamProof[C, M], R]:
+        """As `produce_proof`, a stream proof: the objects that `f` reads, in the order in which it reads them."""
+        return produce_stream(self.home, self._start(key), f, limits)
+
+    def _start(self, key: KindedKey | KindedHash | Hash) -> Tree[C, M]:
+        return Tree.shallow(self, KindedHash("node", key) if isinstance(key, Hash) else key)
 
     # -- the graph of all objects ----------------------------------------------------------------------------
 

@@ -57,7 +57,10 @@ INNER: dict[str, tuple[str, ...]] = {
         *("fold", "stats", "concrete", "clear", "view", "walk"),
         *("diff", "merge", "export", "tree"),
     ),
-    "proof": ("types", "codec", "produce", "verify", "stream"),
+    "proof": (
+        *("types", "limits", "shown", "shape", "draft", "compact", "values", "form"),
+        *("json", "proof", "stream", "source", "produce", "verify", "commits", "jobs"),
+    ),
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),

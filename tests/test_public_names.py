@@ -30,6 +30,7 @@ NAMES = (
     "NotAStore",
     "NotFound",
     "PortableValue",
+    "Proof",
     "ProofMismatch",
     "PrunedHash",
     "ReadOnly",
@@ -42,6 +43,7 @@ NAMES = (
     "SchemaMismatch",
     "StorageError",
     "Store",
+    "StreamProof",
     "StreamTooLong",
     "StreamTooShort",
     "TestWas",
@@ -58,7 +60,11 @@ NAMES = (
     "merge",
     "metadata",
     "open",
+    "proof",
     "sync",
+    "verify_commit",
+    "verify_proof",
+    "verify_stream",
 )
 
 

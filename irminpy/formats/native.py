@@ -259,6 +259,29 @@ class NativeCodec:
         except ValueError as e:
             raise DecodeError("directory", str(e), None) from None
 
+    def made_node(
+        self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes]
+    ) -> tuple[bytes, Node]:
+        """The bytes of the `N` object with these columns, and the object; DecodeError if no directory has them."""
+        try:
+            index, found = _core.check_node(
+                steps, kinds, hashes, metadata or None, self.hash_size, self.leaf, self.empty
+            )
+        except ValueError as e:
+            raise DecodeError("directory", str(e), None) from None
+        return _core.encode_node(steps, kinds, hashes, metadata), Node(index, kinds, hashes, found)
+
+    def made_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes) -> tuple[bytes, Inode]:
+        """As `made_node`, of an `I` object."""
+        try:
+            if not self.levels:
+                raise ValueError("an inner node, which this format does not have")
+            parameters = (self.hash_size, self.fanout, self.leaf, self.levels, self.empty)
+            _core.check_inode(depth, buckets, counts, hashes, *parameters)
+        except ValueError as e:
+            raise DecodeError("directory", str(e), None) from None
+        return self.encode_inode(depth, buckets, counts, hashes), Inode(depth, buckets, counts, hashes)
+
     def load_node(self, data: bytes, words: bytes = b"", /) -> Node | Inode:
         """The `N` or `I` object with the bytes `data`, which were checked when they were stored."""
         try:

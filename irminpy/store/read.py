@@ -19,9 +19,12 @@ from ..errors import NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
 from ..path import PathLike
+from ..proof import Limits, Proof, StreamProof
+from ..proof.limits import DEFAULT
+from ..proof.produce import produce_proof, produce_stream
 from ..tree import Tree
 from ..tree.lazy import Stored, behind
-from ..types import C, M
+from ..types import C, M, R
 from ..watch import Changes, Watch, Watches, changed
 from .follow import Following
 
@@ -179,6 +182,25 @@ class ReadableStore(Generic[C, M]):
     def list(self, path: PathLike = (), *, sorted: bool = False) -> list[tuple[str, Tree[C, M]]]:
         """(step, subtree) for the entries at `path`, in the format's order, or by step with `sorted`."""
         return self.tree().list(path, sorted=sorted)
+
+    # -- proofs ----------------------------------------------------------------------------------------------
+
+    def produce_proof(
+        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits = DEFAULT
+    ) -> tuple[Proof[C, M], R]:
+        """The proof of what `f` does with the tree of the head, and its result; see `Repo.produce_proof`."""
+        return produce_proof(self._opened.home, self._fresh_tree(), f, limits)
+
+    def produce_stream(
+        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits = DEFAULT
+    ) -> tuple[StreamProof[C, M], R]:
+        """As `produce_proof`, a stream proof; see `Repo.produce_stream`."""
+        return produce_stream(self._opened.home, self._fresh_tree(), f, limits)
+
+    def _fresh_tree(self) -> Tree[C, M]:
+        """The tree of the head, of which nothing is in memory."""
+        head = self._head()
+        return head.tree if head.commit is None else head.commit.tree()
 
     # -- watches ---------------------------------------------------------------------------------------------
 

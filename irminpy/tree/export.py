@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ..errors import DanglingHash, PrunedHash, StorageError
+from ..errors import DanglingHash, PortableValue, PrunedHash, StorageError
 from ..hash import Hash
 from ..objects import DIRECTORY, Inode, Kind, Node, Objects, located
 from .lazy import Leaf, Pool, Pruned, RepoSource, Source, Stored
@@ -22,7 +22,8 @@ def gather(root: Stored | Leaf, target: RepoSource) -> Objects:
     """The objects of `root` that `target` may lack, children first.
 
     Where the repository has words, with those of all parts that its nodes point at. Raises PrunedHash for a part of
-    which only the hash is known, StorageError for one of another repository, DanglingHash for one that is gone.
+    which only the hash is known or that a proof shows, PortableValue for one that an edited directory of a proof
+    points at, StorageError for one of another repository, DanglingHash for one that is gone.
     Cost: no reads, but one look-up by hash per part that came from elsewhere; and one read per object that moved
     and cannot be found by its key or hash.
     """
@@ -101,7 +102,9 @@ class _Gathering:
     def _whole(self, part: Stored) -> bool:
         """True if the pool of `part` holds nothing but what `part` needs, and lacks only what the target holds."""
         whole = part.source.whole if isinstance(part.source, Pool) else None
-        return whole is not None and whole.hash == part.hash and whole.base in (None, self.target)
+        if whole is None or whole.hash != part.hash:
+            return False
+        return whole.base is None or whole.base.holder is self.target
 
     def _node(self, part: Stored, hash_: bytes, word: int = 0) -> None:
         """Node `hash_` of the directory `part`, which reads from a pool."""
@@ -148,12 +151,15 @@ class _Gathering:
     def _behind(self, kind: Kind, hash_: bytes, pool: Pool, word: int) -> None:
         """An object that no unsaved pool holds."""
         repo = pool.base_repo()
+        if isinstance(repo, Pruned):
+            raise PortableValue("a part of the tree that is to be written", Hash(hash_))
         if repo is not None:
             self._stored(kind, hash_, repo, word or pool.word(hash_))
 
     def _stored(self, kind: Kind, hash_: bytes, source: Source, word: int) -> None:
         """An object that `source`, which is no pool, holds."""
         target, words = self.target, self.objects.words
+        source = source.holder
         if source is target:
             if word:
                 words[hash_] = word

@@ -9,6 +9,7 @@ from weakref import WeakSet
 from ..backend import Collecting, Moving, Reader
 from ..contents import Bytes
 from ..errors import DecodeError
+from ..formats.format import Codec
 from ..hash import Hash
 from ..objects import Kind, Objects
 from ..schema import Schema
@@ -27,12 +28,18 @@ class Home(Generic[C, M]):
     )
 
     def __init__(
-        self, schema: Schema[C, M], repo: RepoSource | None = None, moving: Moving | None = None
+        self,
+        schema: Schema[C, M],
+        repo: RepoSource | None = None,
+        moving: Moving | None = None,
+        *,
+        codec: Codec | None = None,
     ) -> None:
         self.schema = schema
-        self.codec = schema.codec
+        self.codec = schema.codec if codec is None else codec
+        """That of the schema, or one of its own, which shares no cache of hashed steps with others."""
         # Bound once: each edit and each look-up calls them.
-        self.steps = schema.codec.steps
+        self.steps = self.codec.steps
         self.encode = schema.contents.encode
         self.repo = repo
         """Where `source` last found the objects."""

@@ -18,13 +18,14 @@ from ..key import Key
 from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Place, Record, entry_at, place_of
 from .counters import Counters
-from .source import Pruned, RepoSource, Source, weight
+from .source import Environment, Pruned, RepoSource, Source, weight
 from .words import Words
 
 __all__ = [
     "ABSENT",
     "Child",
     "Counters",
+    "Environment",
     "Leaf",
     "Part",
     "Pool",
@@ -161,6 +162,12 @@ class Pool(Source):
     def saved(self) -> bool:
         """True once all of the pool was written."""
         return self._saved
+
+    @property
+    def environment(self) -> Environment | None:
+        """That of the source behind it."""
+        base = self.base_repo()
+        return None if base is None else base.environment
 
     @staticmethod
     def saved_in(repo: RepoSource, objects: Objects, base: Source | None) -> Pool:

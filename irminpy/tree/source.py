@@ -6,6 +6,7 @@ A third source, a pool of objects that were hashed but not yet written, is in `l
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Protocol
 
 from ..backend import Locating, Reader
 from ..cache import Cache
@@ -17,10 +18,19 @@ from ..objects import Kind, Node, Objects
 from ..shape import EMPTY, Record
 from .counters import Counters
 
-__all__ = ["Pruned", "RepoSource", "Source", "weight"]
+__all__ = ["Environment", "Pruned", "RepoSource", "Source", "weight"]
 
 _NO_NODES: Cache[bytes, Record] = Cache(0, weigh=len)
 _NO_VALUES: Cache[bytes, bytes] = Cache(0, weigh=len)
+
+
+class Environment(Protocol):
+    """What trees of one proof have in common. Two are the same only if they are one object."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the proof goes by the order of the reads."""
+        ...
 
 
 class Source(ABC):
@@ -69,6 +79,16 @@ class Source(ABC):
     def saved(self) -> bool:
         """True if what is read from here is stored in a repository."""
         return True
+
+    @property
+    def holder(self) -> Source:
+        """The source that holds what is read from here: this one, unless it only looks on."""
+        return self
+
+    @property
+    def environment(self) -> Environment | None:
+        """The proof that is being made, or that is all there is to read from; None for any other tree."""
+        return None
 
     def load_node(self, hash: bytes, data: bytes, words: bytes = b"") -> Record:
         """The node with bytes `data`, whose hash is right; Corrupted if they are no node (decision 023)."""

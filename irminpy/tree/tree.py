@@ -290,8 +290,13 @@ class Tree(WalkableTree[C, M]):
         if old is not None:
             home.schema.require(old._home.schema)
             base = old._settled()
+        ours = self._settled()
+        environment = ours.source.environment
+        if environment is not None and theirs._settled().source.environment not in (None, environment):
+            # What is read on one side would be missing in the proof of the other.
+            raise MergeConflict([Conflict("merge env", ())])
         merging = Merging(home, self._resolver(on_conflict))
-        merging.run(base, self._settled(), theirs._settled())
+        merging.run(base, ours, theirs._settled())
         if merging.conflicts:
             raise MergeConflict(merging.conflicts)
         return self._edited(merging.edits)

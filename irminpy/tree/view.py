@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dump", "html", "short", "state"]
 
-State = Literal["contents", "map", "value", "key", "pruned"]
+State = Literal["contents", "map", "value", "key", "pruned", "portable"]
 
 _ROWS = 200
 _SHOWN = 80  # characters of a value
@@ -43,9 +43,12 @@ def state(root: Held) -> State:
             at = at.base
     source = at.source
     if isinstance(source, Pruned):
-        return "pruned"
+        return "portable" if edited else "pruned"
     if isinstance(source, Pool) and not source.saved:
-        return "map" if source.base() is None else "value"
+        base = source.base()
+        if isinstance(base, Pruned):
+            return "portable"
+        return "map" if base is None else "value"
     return "value" if edited else "key"
 
 

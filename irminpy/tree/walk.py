@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar, cast
 
-from ..errors import DanglingHash, PrunedHash
+from ..errors import BadProof, DanglingHash, PrunedHash
 from ..hash import Hash
 from ..types import C, M
 from . import stats as _stats
@@ -104,9 +104,14 @@ class WalkableTree(ReadableTree[C, M]):
         loaded, and a directory that is not entered has no `pre` and `post`. For contents at the root it says
         nothing.
 
-        What was edited is hashed first. Cost: one read per node and value that is not in memory.
+        What was edited is hashed first. Cost: one read per node and value that is not in memory. In a stream
+        proof, order "undefined" raises BadProof: nobody could read in the same order again.
         """
         home = self._home
+        root = self._settled()
+        environment = root.source.environment
+        if order == "undefined" and environment is not None and environment.in_order:
+            raise BadProof('a fold in undefined order has no place in a stream proof; use order="sorted"')
         marks = Marks() if uniq is True else None if uniq is False else uniq
         walk: Fold[A, C, Self] = Fold(
             wrap=self._subtree,
@@ -123,7 +128,7 @@ class WalkableTree(ReadableTree[C, M]):
             marks=marks,
             depth=depth,
         )
-        return walk.run(self._settled(), acc)
+        return walk.run(root, acc)
 
     def stats(self, *, force: bool = False) -> Stats:
         """How many directories and contents there are, how deep and how wide.
@@ -155,8 +160,8 @@ class WalkableTree(ReadableTree[C, M]):
         """Where this tree lives, in one word; reads nothing.
 
         "contents"; or for a directory "map" (made in memory, no store below), "value" (of a store, with
-        changes that are not saved), "key" (of a store, unchanged), "pruned" (only the hash is known). Hashing
-        does not change it.
+        changes that are not saved), "key" (of a store, unchanged), "pruned" (only the hash is known, or what a
+        proof shows), "portable" (of a proof, with changes). Hashing does not change it.
         """
         return state(self._child())
 

@@ -19,7 +19,12 @@ DECISIONS = TESTS.parent / "docs" / "decisions"
 TABLES = {"TY": 28, "ME": 15, "BE": 19, "TR": 23, "BR": 9, "TU": 9, "TF": 12, "TI": 10}
 TABLES |= {"RS": 9, "SW": 22, "CH": 20, "WA": 7, "GR": 17}
 TABLES |= {"US": 15, "CG": 15, "QK": 20}
+# Proofs: their values, how they are made and checked, edits within them, their shape, streams.
+TABLES |= {"PR": 14, "PP": 11, "PV": 9, "PH": 6, "PS": 6, "ST": 7}
 ROWS = [f"{table}-{n:02}" for table, last in TABLES.items() for n in range(1, last + 1)]
+# Irmin's own tests of proofs, the cases of a hostile prover, those of hostile streams.
+ROWS += [f"PT-{n:02}" for n in (1, 4, 6, 7, 9, 10, 11, 12, 13, 15, 18, 20, 21, 22, 24, 26)]
+ROWS += [f"P{n:02}" for n in range(1, 64)] + [f"S{n:02}" for n in range(1, 13)]
 
 # Irmin's own tests: the battery of a store, graphs, watches and nodes, units; then libraries and the pack. Not all
 # numbers are rows.
@@ -43,14 +48,10 @@ LATER = {
     "TY-09": "hashes with the old header, with Irmin's formats",
     "TY-13": "permissions of files, with Git",
     "TY-17": "strings of older versions, with Irmin's formats",
-    "US-13": "strict verification, with the proofs",
     "CG-02": "the server's queries",
     "CG-15": "stores in Git and the server; the command line turns every error into three lines already",
-    "QK-08": "reads after verification, with the proofs",
-    "QK-09": "blinded buckets, with the proofs",
     **dict.fromkeys(("QK-14", "QK-15"), "the server's queries"),
     "QK-16": "values in chunks, with the pack",
-    "TC-017": "tree proofs",
     **dict.fromkeys(("TC-123", "TC-124", "TC-125", "TC-126"), "stores in Git"),
     **dict.fromkeys([f"TC-{n}" for n in (*range(127, 133), 134)], "the server's queries"),
     "TC-135": "the server and its client",
@@ -60,6 +61,24 @@ LATER = {
     "TC-140": "reading stores of irmin-fs",
     **dict.fromkeys(("TC-141", "TC-143", "TC-144", "TC-145", "TC-146", "TC-147"), "Irmin's formats"),
     "TC-148": "proofs of Irmin's formats",
+    **dict.fromkeys(
+        (
+            "PR-06",
+            "PR-10",
+            "PR-14",
+            "PT-22",
+            "PT-24",
+            "PT-26",
+            "P16",
+            "P17",
+            "P18",
+            "P19",
+            "P20",
+            "P32",
+            "S08",
+        ),
+        "extenders and concrete inodes, which native proofs do not have, with Irmin's formats",
+    ),
     "TC-149": "parts of other stores, with Irmin's formats",
 }
 
@@ -67,13 +86,16 @@ LATER = {
 DECIDED = {"TC-108": "027", "TC-109": "027", "TC-110": "027"}
 
 _NAMED = re.compile(r"\b([A-Z]{2})-(\d{2,3})(?: to (?:\1-)?(\d{2,3}))?\b")
+_CASES = re.compile(r"\b([PS])(\d\d)(?: to \1(\d\d))?\b")
 
 
 def named(text: str) -> set[str]:
     """The rows that `text` names, one by one or as "TR-08 to TR-11"."""
+    found = [(f"{table}-", first, last) for table, first, last in _NAMED.findall(text)]
+    found += _CASES.findall(text)
     return {
-        f"{table}-{n:0{len(first)}}"
-        for table, first, last in _NAMED.findall(text)
+        f"{table}{n:0{len(first)}}"
+        for table, first, last in found
         for n in range(int(first), int(last or first) + 1)
     }
 

@@ -1,0 +1,126 @@
+"""Making proofs: a function runs over a tree of a repository, and what it reads is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from ..errors import BadProof
+from ..key import KindedHash
+from ..objects import Kind
+from ..schema import Schema
+from ..shape import EMPTY, Record
+from ..tree import Tree
+from ..tree.home import Home
+from ..tree.lazy import RepoSource, behind
+from ..types import C, M, R
+from .form import form_of
+from .limits import DEFAULT, MIB, Limits
+from .proof import Proof
+from .shown import Shown, opened
+from .source import Reads, Recording, rooted
+from .stream import StreamProof
+
+__all__ = ["outcome", "produce_proof", "produce_stream"]
+
+
+def outcome(answer: object, schema: Schema[C, M]) -> tuple[Tree[C, M], Any]:
+    """`answer` of a function that a proof is for: a tree of `schema` and a result; TypeError for anything else."""
+    pair: Any = answer
+    if not isinstance(answer, tuple) or len(pair) != 2 or not isinstance(pair[0], Tree):
+        raise TypeError("the function of a proof gives a pair of a tree and a result")
+    tree = cast("Tree[C, M]", pair[0])
+    schema.require(tree.schema)
+    return tree, pair[1]
+
+
+def _record(
+    home: Home[C, M],
+    start: Tree[C, M],
+    f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
+    *,
+    in_order: bool,
+) -> tuple[Reads, KindedHash, R]:
+    root = start._settled()  # pyright: ignore[reportPrivateUsage]
+    source = behind(root.source)
+    # An empty store has its tree nowhere.
+    base = source if isinstance(source, RepoSource) else home.source()
+    recording = Recording(base, in_order=in_order)
+    try:
+        tree, result = outcome(f(rooted(home, start.kinded_hash(), recording, root.word)), home.schema)
+        # An edited tree is hashed inside: that may read, too.
+        after = tree.kinded_hash()
+    finally:
+        seen = recording.close()
+    return seen, after, result
+
+
+def produce_proof(
+    home: Home[C, M],
+    start: Tree[C, M],
+    f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
+    limits: Limits = DEFAULT,
+) -> tuple[Proof[C, M], R]:
+    """The proof of what `f` does with `start`, a stored tree of the repository behind `home`, and its result.
+
+    Nothing that is in memory of `start` is used: what `f` reads is read from the repository. BadProof if the proof is
+    beyond `limits`.
+    """
+    schema = home.schema
+    form = form_of(schema)
+    root = start.kinded_hash()
+    seen, after, result = _record(home, start, f, in_order=False)
+    nodes: dict[bytes, Record] = {}
+    contents: dict[bytes, bytes] = {}
+    for (kind, hash_), found in seen.items():
+        if kind is Kind.NODE:
+            nodes[hash_] = cast("Record", found)
+        else:
+            contents[hash_] = cast("bytes", found)
+    if root.hash == schema.codec.empty and root.kind == "node":
+        nodes[root.hash] = EMPTY  # known to everybody, and never read
+    shown = Shown(root, nodes, contents)
+    raw = form.encode(schema, shown, after)
+    _check(shown, len(raw), schema, limits)
+    return Proof.of_shown(schema, shown, after, raw), result
+
+
+def _check(shown: Shown, size: int, schema: Schema[Any, Any], limits: Limits) -> None:
+    """Raise BadProof for a proof that a verifier with `limits` would refuse."""
+    objects = len(shown.nodes) + len(shown.contents)
+    weight = 4 * len(shown.nodes) + len(shown.contents)
+    _within("bytes", size, limits.total, "total")
+    _within("revealed objects", objects, limits.objects, "objects")
+    _within("objects for its size", weight, limits.density * -(-size // MIB), "density")
+    _within(
+        "bytes in one value", max(map(len, shown.contents.values()), default=0), limits.contents, "contents"
+    )
+    if len(shown.nodes) > limits.depth:
+        found = opened(shown.root.hash, shown.nodes, shown.contents, schema.codec.hash_size)
+        _within("directories below each other", max(node.depth for node in found), limits.depth, "depth")
+
+
+def _within(what: str, n: int, limit: int, name: str) -> None:
+    if n > limit:
+        raise BadProof(
+            f"the proof has {n} {what}, and a verifier with these limits takes {limit}: prove less at once, or give "
+            f"Limits with another `{name}` here and where it is verified"
+        )
+
+
+def produce_stream(
+    home: Home[C, M],
+    start: Tree[C, M],
+    f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
+    limits: Limits = DEFAULT,
+) -> tuple[StreamProof[C, M], R]:
+    """As `produce_proof`, a stream proof."""
+    schema = home.schema
+    element = form_of(schema).element
+    seen, after, result = _record(home, start, f, in_order=True)
+    elements = tuple([element(schema, kind, found) for (kind, _), found in seen.items()])
+    proof = StreamProof(start.kinded_hash(), after, elements, schema)
+    _within("elements", len(elements), limits.objects, "objects")
+    _within("bytes in one element", max(map(len, elements), default=0), limits.contents + 1, "contents")
+    _within("bytes", len(proof.to_bytes()), limits.total, "total")
+    return proof, result

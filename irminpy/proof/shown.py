@@ -1,0 +1,125 @@
+"""What a proof shows, hashed: objects by the hash that was computed from them, and the root they belong to.
+
+This is what is verified, and what a producer records. Where an object is referred to several times, a proof reveals it
+at the first of these places and blinds it at the others, so `opened` gives the one way to write down what is shown:
+nodes in pre-order, where all entries of a node come before what is below it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..objects import Node
+from ..path import join
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from ..key import KindedHash
+    from ..shape import Record
+
+__all__ = ["Opened", "Shown", "find_place", "opened", "place_of", "step_of"]
+
+
+class Shown(NamedTuple):
+    """The root of a proof and the objects it reveals. INVARIANT: each lies under its own hash."""
+
+    root: KindedHash
+    nodes: dict[bytes, Record]
+    contents: dict[bytes, bytes]
+    """The bytes of the contents type."""
+
+
+class Opened(NamedTuple):
+    """A node that a proof reveals, at the first place that leads to it."""
+
+    hash: bytes
+    record: Record
+    reveals: bytearray
+    """For each entry or bucket: 1 if the proof reveals at this place what it leads to."""
+    parent: int
+    """The number of the node that leads here, -1 for the root."""
+    at: int
+    """Which entry or bucket of the parent that is."""
+    depth: int
+    """Directories above it."""
+
+
+def opened(
+    root: bytes, nodes: dict[bytes, Record], contents: Container[bytes], hash_size: int
+) -> list[Opened]:
+    """The nodes that are reached from `root` through `nodes`, in pre-order, each once.
+
+    `contents` are those that are revealed too. No recursion. Cost: in proportion to the entries of the nodes.
+    """
+    found: list[Opened] = []
+    if root not in nodes:
+        return found
+    claimed = {root}
+    values: set[bytes] = set()
+    stack = [(root, -1, 0, 0)]
+    while stack:
+        hash_, parent, at, depth = stack.pop()
+        record = nodes[hash_]
+        hashes = record.hashes
+        below: list[tuple[bytes, int, int, int]] = []
+        number = len(found)
+        if type(record) is Node:
+            kinds = record.kinds
+            reveals = bytearray(len(kinds))
+            for i, kind in enumerate(kinds):
+                child = hashes[i * hash_size : (i + 1) * hash_size]
+                if kind:
+                    if child in contents and child not in values:
+                        values.add(child)
+                        reveals[i] = 1
+                elif child in nodes and child not in claimed:
+                    claimed.add(child)
+                    reveals[i] = 1
+                    below.append((child, number, i, depth + 1))
+        else:
+            n = len(record.counts)
+            reveals = bytearray(n)
+            for i in range(n):
+                child = hashes[i * hash_size : (i + 1) * hash_size]
+                if child in nodes and child not in claimed:
+                    claimed.add(child)
+                    reveals[i] = 1
+                    below.append((child, number, i, depth))
+        found.append(Opened(hash_, record, reveals, parent, at, depth))
+        below.reverse()
+        stack += below
+    return found
+
+
+def step_of(node: Node, i: int) -> str:
+    """The step at position `i`."""
+    return next(step for step, at in node.index.items() if at == i)
+
+
+def place_of(found: list[Opened], number: int, at: int | None = None) -> str:
+    """Where node `number` stands, or what its entry `at` leads to: a path, and the digits of a bucket."""
+    steps: list[str] = []
+    digits: list[str] = []
+    while number >= 0:
+        node = found[number]
+        if at is not None:
+            if type(node.record) is Node:
+                steps.append(step_of(node.record, at))
+            elif not steps:
+                digits.append(f"{node.record.buckets[at]:x}")
+        at, number = node.at, node.parent
+    return "/" + join(tuple(reversed(steps))) + (f" bucket {'.'.join(reversed(digits))}" if digits else "")
+
+
+def find_place(shown: Shown, hash: bytes, hash_size: int) -> str:
+    """The first place that leads to `hash`, empty if none does."""
+    if hash == shown.root.hash:
+        return "/"
+    found = opened(shown.root.hash, shown.nodes, shown.contents, hash_size)
+    for number, node in enumerate(found):
+        hashes = node.record.hashes
+        for at in range(len(node.reveals)):
+            if hashes[at * hash_size : (at + 1) * hash_size] == hash:
+                return place_of(found, number, at)
+    return ""

@@ -1,0 +1,260 @@
+"""Where the trees of a proof read from: while one is made, a repository that is looked on; later what it shows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, cast
+
+from ..errors import BadProof, DanglingHash, ProofMismatch, PrunedHash, StreamTooLong, StreamTooShort
+from ..hash import Hash
+from ..key import Key, KindedHash
+from ..objects import Kind
+from ..shape import Record
+from ..tree import Tree
+from ..tree.home import Home
+from ..tree.lazy import Environment, Leaf, Pruned, RepoSource, Source, Stored
+from ..types import C, M
+from .form import form_of
+from .limits import Limits
+from .shown import Shown, find_place
+
+__all__ = ["ProofSource", "Reads", "Recording", "ShownSource", "StreamSource", "rooted"]
+
+Reads = dict[tuple[Kind, bytes], Record | bytes]
+"""What was read, in the order of the first reads: nodes decoded, contents as the bytes of their type."""
+
+
+def rooted(home: Home[C, M], root: KindedHash, source: Source, word: int = 0) -> Tree[C, M]:
+    """The tree `root`, unread, in `source`."""
+    if root.kind == "contents":
+        return Tree(home, Leaf(source, root.hash, None, root.metadata, word))
+    return Tree(home, Stored(root.hash, source, word=word))
+
+
+class Recording(Source):
+    """A repository, with a record of what is read from it until `close`; then it is only the repository."""
+
+    __slots__ = ("_base", "in_order", "seen")
+
+    def __init__(self, base: RepoSource, *, in_order: bool) -> None:
+        super().__init__(base.codec, base.counters, locates=base.locates)
+        self._base = base
+        self.in_order = in_order
+        self.seen: Reads | None = {}
+        """None after the end."""
+
+    def node(self, hash: bytes, word: int = 0, /) -> Record:
+        """As the repository."""
+        record = self._base.node(hash, word)
+        seen = self.seen
+        if seen is not None:
+            seen.setdefault((Kind.NODE, hash), record)
+        return record
+
+    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
+        """As the repository."""
+        value = self._base.contents(hash, word)
+        seen = self.seen
+        if seen is not None:
+            seen.setdefault((Kind.CONTENTS, hash), value)
+        return value
+
+    def key(self, hash: bytes, word: int) -> Hash | Key:
+        """As the repository."""
+        return self._base.key(hash, word)
+
+    @property
+    def holder(self) -> Source:
+        """The repository."""
+        return self._base
+
+    @property
+    def environment(self) -> Environment | None:
+        """This recording, until it ends."""
+        return None if self.seen is None else self
+
+    def close(self) -> Reads:
+        """End the recording: trees that read from here keep nothing of it. What was read."""
+        seen = self.seen
+        assert seen is not None
+        self.seen = None
+        return seen
+
+
+class ProofSource(Pruned):
+    """What a proof shows, and nothing else: no store, and no cache that others see.
+
+    A read of anything else raises, and is remembered: whoever catches the error changes nothing about it.
+    """
+
+    __slots__ = ("in_order", "running", "shown")
+
+    def __init__(self, home: Home[Any, Any], shown: Shown, *, running: bool, in_order: bool) -> None:
+        super().__init__(home.codec, home.counters)
+        self.shown = shown
+        self.in_order = in_order
+        self.running = running
+        """True while the function that a proof is for runs."""
+
+    @property
+    def environment(self) -> Environment | None:
+        """This source: what is read beside it is not in the proof."""
+        return self
+
+    @abstractmethod
+    def conclude(self, cause: Exception | None) -> None:
+        """The function has ended, by `cause` if it raised. BadProof if it asked for more than the proof shows, or,
+        if it did not raise, for less. From now on what is not shown raises DanglingHash.
+        """
+
+    @staticmethod
+    def beyond(kind: Kind, hash: bytes) -> DanglingHash:
+        """The error for a read of what is not shown, after the function has ended."""
+        return DanglingHash(f"{_WHAT[kind]} that the proof does not show", Hash(hash))
+
+
+class ShownSource(ProofSource):
+    """What a tree proof shows."""
+
+    __slots__ = ("_blinded", "_strict", "_used")
+
+    def __init__(self, home: Home[Any, Any], shown: Shown, *, running: bool, strict: bool) -> None:
+        super().__init__(home, shown, running=running, in_order=False)
+        self._strict = strict
+        self._used: set[tuple[Kind, bytes]] = set()
+        # The first thing that the function asked for and is not shown.
+        self._blinded: bytes | None = None
+
+    def node(self, hash: bytes, word: int = 0, /) -> Record:
+        """The node, if the proof shows it."""
+        record = self.shown.nodes.get(hash)
+        if record is None:
+            raise self._missing(Kind.NODE, hash)
+        if self.running:
+            self._used.add((Kind.NODE, hash))
+        return record
+
+    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
+        """The contents, if the proof shows them."""
+        value = self.shown.contents.get(hash)
+        if value is None:
+            raise self._missing(Kind.CONTENTS, hash)
+        if self.running:
+            self._used.add((Kind.CONTENTS, hash))
+        return value
+
+    def _missing(self, kind: Kind, hash: bytes) -> PrunedHash | DanglingHash:
+        if not self.running:
+            return self.beyond(kind, hash)
+        if self._blinded is None:
+            self._blinded = hash
+        return PrunedHash(f"{_WHAT[kind]} that the proof does not show", Hash(hash))
+
+    def conclude(self, cause: Exception | None) -> None:
+        """ProofMismatch for a read of a blinded part, and, if strict, for a part that was not read."""
+        self.running = False
+        size = self.codec.hash_size
+        if self._blinded is not None:
+            reason = f"read of a blinded part, {Hash(self._blinded).short()}"
+            raise ProofMismatch(reason, find_place(self.shown, self._blinded, size)) from cause
+        shown = self.shown
+        parts = len(shown.nodes) + len(shown.contents) - (self.codec.empty in shown.nodes)
+        if cause is None and self._strict and len(self._used) != parts:
+            self._surplus(size)
+        self._used = set()
+
+    def _surplus(self, size: int) -> None:
+        shown, used = self.shown, self._used
+        for kind, group in ((Kind.NODE, shown.nodes), (Kind.CONTENTS, shown.contents)):
+            # What was decoded or recorded last may be what stands first.
+            for hash_ in reversed(group):
+                if (kind, hash_) not in used and hash_ != self.codec.empty:
+                    reason = f"surplus data: {_WHAT[kind]} that the run does not read"
+                    raise ProofMismatch(reason, find_place(shown, hash_, size))
+
+
+class StreamSource(ProofSource):
+    """What a stream proof shows: the next element is what is read next."""
+
+    __slots__ = ("_bytes", "_elements", "_failure", "_form", "_limits", "_n", "_schema")
+
+    def __init__(
+        self, home: Home[Any, Any], root: KindedHash, elements: Iterator[object], limits: Limits
+    ) -> None:
+        super().__init__(home, Shown(root, {}, {}), running=True, in_order=True)
+        self._elements = elements
+        self._limits = limits
+        self._schema = home.schema
+        self._form = form_of(home.schema)
+        self._n = 0
+        self._bytes = 0
+        # The first thing that went wrong.
+        self._failure: BadProof | None = None
+
+    def node(self, hash: bytes, word: int = 0, /) -> Record:
+        """The node: one that was read before, or else the next element."""
+        record = self.shown.nodes.get(hash)
+        if record is None:
+            record = cast("Record", self._next(Kind.NODE, hash))
+            self.shown.nodes[hash] = record
+        return record
+
+    def contents(self, hash: bytes, word: int = 0, /) -> bytes:
+        """The contents, as `node`."""
+        value = self.shown.contents.get(hash)
+        if value is None:
+            value = cast("bytes", self._next(Kind.CONTENTS, hash))
+            self.shown.contents[hash] = value
+        return value
+
+    def _next(self, kind: Kind, hash: bytes) -> Record | bytes:
+        if not self.running:
+            raise self.beyond(kind, hash)
+        if self._failure is None:
+            try:
+                return self._form.opened(self._schema, kind, hash, self._element(kind, hash))
+            except BadProof as e:
+                self._failure = BadProof.__new__(type(e))
+                self._failure.__init__(e.reason, f"element {self._n}")  # type: ignore[misc]
+        raise self._failure
+
+    def _element(self, kind: Kind, hash: bytes) -> bytes:
+        limits = self._limits
+        self._n += 1
+        if self._n > limits.objects:
+            raise ProofMismatch(f"node limit: more than {limits.objects} elements")
+        try:
+            element = next(self._elements)
+        except StopIteration:
+            reason = f"the elements end where {_WHAT[kind]} {Hash(hash).short()} is read"
+            raise StreamTooShort(reason) from None
+        except Exception as e:
+            # The elements may come from anywhere; what they raise is no error of the function's.
+            raise ProofMismatch(f"the elements failed: {e!r:.200}") from e
+        if type(element) is not bytes:
+            raise ProofMismatch(f"an element is bytes, not {type(element).__name__}")
+        self._bytes += len(element)
+        if self._bytes > limits.total:
+            raise ProofMismatch(f"more than {limits.total} bytes")
+        return element
+
+    def conclude(self, cause: Exception | None) -> None:
+        """The first failure; else ProofMismatch where elements do not fit each other, and StreamTooLong."""
+        self.running = False
+        if self._failure is not None:
+            if self._failure is not cause:
+                raise self._failure from cause
+            return
+        try:
+            self._form.check(self._schema, self.shown)
+        except ProofMismatch as e:
+            raise e from cause
+        if cause is None and next(self._elements, None) is not None:
+            raise StreamTooLong(
+                f"the run has read {self._n} elements, and there are more", f"element {self._n + 1}"
+            )
+        self._elements = iter(())
+
+
+_WHAT = {Kind.NODE: "a directory", Kind.CONTENTS: "contents"}

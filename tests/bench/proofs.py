@@ -1,0 +1,120 @@
+"""`python -m tests.bench.proofs`: sizes and rates of proofs, beside the tries of Ethereum in Python (py-trie).
+
+100,000 values of 100 bytes under `a%d/b%d/k%d` (10 x 100 x 100). One-key proofs over 200 random keys: bytes, CPU time
+to make one and to check it, from and to bytes; the same keys in a py-trie of 10,000, by turns, medians of `--runs`
+rounds. Then a proof of 1,000 and of 10,000 keys, for how it grows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import random
+import statistics
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import irminpy
+from irminpy import Proof, Schema, Store, Tree, verify_proof
+from irminpy.formats import Native
+from irminpy.proof import Read
+
+from .timing import timed
+from .trees import SHAPES, VALUES
+
+PATHS = SHAPES["10x100x100"]
+
+
+def store(schema: Schema[bytes]) -> Store[bytes]:
+    """A store of all bindings."""
+    editor = Tree.empty(schema).edit()
+    for path, value in zip(PATHS, VALUES, strict=True):
+        editor[path] = value
+    main = irminpy.open("mem:", schema).main()
+    main.set_tree((), editor.tree(), message="all")
+    return main
+
+
+def check(raws: list[bytes], jobs: list[Read], schema: Schema[bytes], root: bytes) -> None:
+    """What a client does with each proof."""
+    for raw, job in zip(raws, jobs, strict=True):
+        verify_proof(Proof.from_bytes(raw, schema), job, schema, root=root)
+
+
+def show(what: str, found: float, bound: float, *, least: bool = False) -> None:
+    """One row."""
+    missed = found < bound if least else found > bound
+    print(f"  {what:<58} {found:10.2f}   bound {bound:g}{'   MISSED' if missed else ''}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args(argv).runs
+    rng = random.Random(1)
+    keys = rng.sample(PATHS, 200)
+    jobs = [Read([key]) for key in keys]
+    HexaryTrie: Any = importlib.import_module("trie").HexaryTrie  # of the extra `bench`
+    trie = HexaryTrie({}, prune=True)
+    # A tenth of the keys: it takes a millisecond for each to build, and a smaller trie is to its advantage.
+    for path in {*keys, *rng.sample(PATHS, len(PATHS) // 10)}:
+        trie[path.encode()] = b"v" * 100
+    raw_keys = [key.encode() for key in keys]
+    proofs = [trie.get_proof(key) for key in raw_keys]
+
+    def theirs_made() -> None:
+        for key in raw_keys:
+            trie.get_proof(key)
+
+    def theirs_checked() -> None:
+        for key, proof in zip(raw_keys, proofs, strict=True):
+            HexaryTrie.get_from_proof(trie.root_hash, key, proof)
+
+    for format, median, most in ((Native(), 2500, 2700), (Native(2, 2), 900, 1100)):
+        schema: Schema[bytes] = Schema(format=format)
+        ours = store(schema)
+        root = ours.head().tree_hash
+        raws = [ours.produce_proof(job)[0].to_bytes() for job in jobs]
+        sizes = sorted(map(len, raws))
+        print(format, flush=True)
+        show("bytes of a one-key proof, median", statistics.median(sizes), median)
+        show("bytes of a one-key proof, most", sizes[-1], most)
+
+        def made(ours: Store[bytes] = ours) -> None:
+            for job in jobs:
+                ours.produce_proof(job)[0].to_bytes()
+
+        seconds: dict[str, list[float]] = {}
+        sides: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
+            "made": (made, ()),
+            "checked": (check, (raws, jobs, schema, root)),
+            "theirs made": (theirs_made, ()),
+            "theirs checked": (theirs_checked, ()),
+        }
+        for _ in range(runs):
+            for name, (f, args) in sides.items():
+                seconds.setdefault(name, []).append(timed(f, *args)[0])
+        spent = {name: statistics.median(found) for name, found in seconds.items()}
+        print("  CPU µs each: " + ", ".join(f"{name} {1e6 * s / 200:.0f}" for name, s in spent.items()))
+        show("proofs made, our rate / py-trie's", spent["theirs made"] / spent["made"], 3, least=True)
+        show(
+            "proofs checked, our rate / py-trie's", spent["theirs checked"] / spent["checked"], 10, least=True
+        )
+        many: dict[int, tuple[float, float, int]] = {}
+        for n in (1_000, 10_000):
+            job = Read(rng.sample(PATHS, n))
+            cpu, (proof, _) = timed(ours.produce_proof, job)
+            raw = proof.to_bytes()
+            checked, _ = timed(check, [raw], [job], schema, root)
+            many[n] = cpu, checked, len(raw)
+            print(f"  {n:,} keys: {len(raw):,} bytes, made in {cpu:.2f} s, checked in {checked:.2f} s")
+        (m1, c1, s1), (m2, c2, s2) = many.values()
+        show("10,000 keys, time of making per byte / of 1,000", m2 / s2 / (m1 / s1), 1.5)
+        show("10,000 keys, time of checking per byte / of 1,000", c2 / s2 / (c1 / s1), 1.5)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
