@@ -93,15 +93,18 @@ class _Store(Shared):
         new: dict[tuple[Kind, bytes], int] = {}
         hints: dict[bytes, bytes] = {}
 
+        def lies(kind: Kind, hash_: bytes, word: int) -> int:
+            cell = space.cells.get(word)
+            if cell is None or (cell.kind, cell.hash) != (kind, hash_):
+                raise WrongWord(f"{kind.name} {hash_.hex()[:8]} does not lie at {word}")
+            return word
+
         def where(kind: Kind, hash_: bytes) -> int:
             if (kind, hash_) in new:
                 return new[kind, hash_]
             word = objects.words.get(hash_, 0)
             if word:
-                cell = space.cells.get(word)
-                if cell is None or (cell.kind, cell.hash) != (kind, hash_):
-                    raise WrongWord(f"{kind.name} {hash_.hex()[:8]} does not lie at {word}")
-                return word
+                return lies(kind, hash_, word)
             word = space.index.get((kind, hash_), 0)
             if not word and kind is not Kind.COMMIT:
                 raise WrongWord(f"{kind.name} {hash_.hex()[:8]} is nowhere")
@@ -127,10 +130,12 @@ class _Store(Shared):
             children = [record.hashes[i * size : (i + 1) * size] for i in range(len(kinds))]
             hint = objects.hints.get(hash_, b"")
             known = unpack(f"<{len(hint) // 8}Q", hint) or (0,) * len(kinds)
-            for kind, child, word in zip(kinds, children, known, strict=True):
-                if word and objects.words.setdefault(child, word) != word:
-                    raise WrongWord(f"{kind.name} {child.hex()[:8]} is said to lie in two places")
-            note(Kind.NODE, hash_, data, [where(*child) for child in zip(kinds, children, strict=True)])
+            # What was written twice lies in two places, and parents may know different ones.
+            column = [
+                lies(kind, child, word) if word else where(kind, child)
+                for kind, child, word in zip(kinds, children, known, strict=True)
+            ]
+            note(Kind.NODE, hash_, data, column)
         for hash_, data in objects.commits.items():
             val = codec.decode_commit(data)
             words = [where(Kind.NODE, val.node), *(where(Kind.COMMIT, parent) for parent in val.parents)]
