@@ -6,7 +6,7 @@ thing that encodes and decodes. Both are pure: no I/O, no state but a cache of h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..objects import Commit, Inode, Node
     from ..path import PathLike
 
-__all__ = ["Codec", "Format"]
+__all__ = ["Codec", "Format", "Linking"]
 
 
 class Codec(Protocol):
@@ -124,6 +124,17 @@ class Codec(Protocol):
 
     def decode_commit(self, data: bytes, /) -> Commit:
         """The commit with the canonical bytes `data`; DecodeError for any other bytes."""
+        ...
+
+
+@runtime_checkable
+class Linking(Protocol):
+    """Optional, of a codec: its directories may hold links, see `irminpy.objects.Node.links`."""
+
+    def encode_linked(
+        self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], links: bytes, /
+    ) -> bytes:
+        """`Codec.encode_node`, with the `links` of the directory that was edited."""
         ...
 
 

@@ -41,7 +41,6 @@ LATER = {
     "TY-03": "the JSON of described types, with Irmin's formats",
     "TY-04": "the binary form of described types, with Irmin's formats",
     "TY-09": "hashes with the old header, with Irmin's formats",
-    "TY-13": "permissions of files, with Git",
     "TY-17": "strings of older versions, with Irmin's formats",
     "US-05": "fetching a part of a tree: a part of a history is there, by `depth`",
     "US-06": "contents types by path: not planned yet, one type of a store may be a union",
