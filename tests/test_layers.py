@@ -88,6 +88,10 @@ INNER: dict[str, tuple[str, ...]] = {
 # The same inside each backend.
 BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_mem": ("shared", "memory", "mapped"),
+    "irminpy_git": (
+        *("kinds", "delta", "difference", "deltas", "packing", "idx", "unpacking"),
+        *("config", "files", "repository", "refs", "loose", "store", "repack", "backend", "maker"),
+    ),
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
