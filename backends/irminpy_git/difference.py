@@ -32,7 +32,7 @@ class Effort(Enum):
 
 
 _BLOCK: Final = 16
-_MOST_ANCHORS: Final = 1 << 16
+_MOST_ANCHORS: Final = 1 << 15
 _LEAST_LINE: Final = 8
 _PIECE: Final = 256
 _SMALL: Final = 1024
@@ -198,6 +198,8 @@ def difference(source: Side, target: Side, limit: int) -> bytes | None:
     if head < _LEAST_COPY:
         head = 0
     tail = _backward(a, m, b, n, shorter - head)
+    if tail < _LEAST_COPY:
+        tail = 0
     end = n - tail  # from there on the target ends as the source does
     out = bytearray(varint(m) + varint(n))
     if head:
@@ -205,7 +207,7 @@ def difference(source: Side, target: Side, limit: int) -> bytes | None:
     copied = bool(head)
     at = literal = head
     expected = head  # where the source would go on, if the target went on with it
-    if end - head > _BLOCK or (tail < _LEAST_COPY and n - head >= _BLOCK):
+    if end - head > _BLOCK:
         anchors = source.anchors(by_line=target.by_line)
         contains = anchors.__contains__
         while at < end:
@@ -234,9 +236,8 @@ def difference(source: Side, target: Side, limit: int) -> bytes | None:
             if len(out) > limit:
                 return None
     if literal < end:
-        cut = end if tail >= _LEAST_COPY else n
-        insert(out, b[literal:cut])
-        literal = cut
+        insert(out, b[literal:end])
+        literal = end
     if literal < n:
         copy(out, m - (n - literal), n - literal)
         copied = True
