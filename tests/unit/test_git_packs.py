@@ -221,7 +221,7 @@ def test_a_malformed_pack_with_an_index_gives_no_wrong_object(why: str) -> None:
     offsets = [12, 12 + len(A)]
     rows = [Row(bytes([i]) * 20, 0, offset) for i, offset in enumerate(offsets)]
     count = int.from_bytes(data[8:12], "big")
-    idx = Idx("i", idx_bytes(rows[: min(count, 2)], data[-20:]))
+    idx = Idx("i", idx_bytes(rows[: min(count, 2)], data[-20:].rjust(20)))
     try:
         pack = PackFile("p", data, idx)
     except Corrupted:
@@ -243,6 +243,8 @@ def test_a_pack_cut_at_each_byte_is_refused() -> None:
         with pytest.raises(Corrupted):
             index_pack("p", data[:end])
         again = data[:end] + hashlib.sha1(data[:end]).digest()
+        if again == data:
+            continue
         with pytest.raises((Corrupted, DanglingHash)):
             index_pack("p", again)
 
@@ -466,14 +468,11 @@ def test_an_index_of_many_packs_is_read(project: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises((Corrupted, UnsupportedVersion)):
             MultiIdx("m", bad)
-    for at_ in range(12, 12 + 5 * 12, 4):
+    for place in range(12, 12 + 4 * 12, 4):  # the names and places of its four parts
         flipped = bytearray(data)
-        flipped[at_] ^= 0xFF
-        with pytest.raises((Corrupted, UnsupportedVersion)):
-            multi = MultiIdx("m", bytes(flipped))
-            for id_ in known:
-                if multi.find(id_) is None:
-                    raise Corrupted("m", None, id_, "lost")
+        flipped[place] ^= 0xFF
+        with pytest.raises(Corrupted):
+            MultiIdx("m", bytes(flipped))
 
 
 @pytest.mark.needs("git")
