@@ -16,7 +16,7 @@ from irminpy.key import Key, hash_of_key
 from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
-from .files import typed
+from .files import read_small, typed
 from .kinds import Type
 from .refs import Refs
 from .repository import Repository
@@ -134,7 +134,8 @@ class GitBackend:
     ) -> None:
         self.repository = repository
         self.store = store
-        self._digest = schema.codec.digest
+        self._codec = schema.codec
+        self._ends: tuple[tuple[int, int], frozenset[Hash]] = ((-1, -1), frozenset())
         self._refs = refs
         self._readonly = readonly
         self._pack_from = pack_from
@@ -160,7 +161,7 @@ class GitBackend:
             return None
         wanted = _TYPES[kind]
         data = found if isinstance(found, bytes) else b"%b %d\0%b" % (found[0].word, len(found[1]), found[1])
-        if self._digest(data) != id:
+        if self._codec.digest(data) != id:
             raise Corrupted(self.store.objects, None, id, "its bytes have another hash")
         return data if data.startswith(wanted.word) else None
 
@@ -187,6 +188,25 @@ class GitBackend:
                     if len(found) == _MOST_MATCHES:
                         break
         return found
+
+    def shallow(self) -> frozenset[Hash]:
+        """The parents of the commits at which a shallow repository ends, by its file `shallow`."""
+        path = os.path.join(self.repository.common, "shallow")
+        try:
+            at = os.stat(path)
+        except FileNotFoundError:
+            return frozenset()
+        mark = (at.st_mtime_ns, at.st_ino)
+        if mark != self._ends[0]:
+            found = set[Hash]()
+            for digits in (read_small(path) or b"").split():
+                data = self.read(
+                    Kind.COMMIT, Hash.of_hex(digits.decode("ascii", "replace"), self.repository.size)
+                )
+                if data is not None:
+                    found.update(self._codec.decode_commit(data).parents)
+            self._ends = (mark, frozenset(found))
+        return self._ends[1]
 
     # -- writing ---------------------------------------------------------------------------------------------
 

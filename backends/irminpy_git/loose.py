@@ -67,15 +67,15 @@ class Loose:
             _, size, begin = _split(path, head, self._largest)
             total = begin + size
             parts, got = [head], len(head)
-            while not engine.eof:
+            while not engine.eof and got <= total:
                 piece = engine.unconsumed_tail or os.read(fd, max(1 << 16, min(size, 1 << 24)))
                 if not piece:
                     raise Corrupted(path, None, id, "the file ends too early")
                 part = engine.decompress(piece, total - got + 1)
                 parts.append(part)
                 got += len(part)
-                if got > total:
-                    raise Corrupted(path, None, id, f"it holds more than the {size} bytes it promises")
+            if got > total:
+                raise Corrupted(path, None, id, f"it holds more than the {size} bytes it promises")
             if got != total or engine.unused_data or os.read(fd, 1):
                 raise Corrupted(
                     path, None, id, f"it does not hold the {size} bytes it promises, or something follows"

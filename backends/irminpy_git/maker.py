@@ -9,7 +9,7 @@ from typing import Any, Final
 from irminpy.backend import Backend, Options
 from irminpy.errors import NotAStore, SchemaMismatch, StorageError
 from irminpy.formats import Git as GitFormat
-from irminpy.metadata import Modes
+from irminpy.metadata import Mode, Modes
 from irminpy.schema import Schema
 
 from .backend import GitBackend
@@ -92,10 +92,17 @@ class Git:
                 repository = create(path, algorithm, bare=self.bare)
             return self._open(repository, schema, options)
 
+    def default(self) -> Schema[bytes, Mode]:
+        """Bytes with modes, with the hash function of the repository, or of one that would be made."""
+        path = os.path.abspath(self.path)
+        with typed(path):
+            repository = find(path)
+        return _schema(self.hash if repository is None else repository.algorithm)
+
     def _open(
         self, repository: Repository, schema: Schema[Any, Any] | None, options: Options
     ) -> tuple[Backend, Schema[Any, Any]]:
-        own = Schema(metadata=Modes(), hash=HASHES[repository.algorithm], format=GitFormat())
+        own = _schema(repository.algorithm)
         if schema is not None and (schema.format != own.format or schema.hash.name != own.hash.name):
             raise SchemaMismatch(schema.describe(), own.describe())
         sync = self.durability == "full"
@@ -124,6 +131,10 @@ class Git:
 def _algorithm(schema: Schema[Any, Any]) -> str:
     """The object format of a new repository for `schema`."""
     if schema.format != GitFormat():
-        own = Schema(metadata=Modes(), hash=HASHES["sha1"], format=GitFormat())
-        raise SchemaMismatch(schema.describe(), own.describe())
+        raise SchemaMismatch(schema.describe(), _schema("sha1").describe())
     return schema.hash.name
+
+
+def _schema(algorithm: str) -> Schema[bytes, Mode]:
+    """Bytes with modes."""
+    return Schema(metadata=Modes(), hash=HASHES[algorithm], format=GitFormat())

@@ -205,6 +205,7 @@ class Refs:
                         raise StorageError(
                             f"the branch {name!r}: there is one that is a part of its name"
                         ) from None
+                    stack.callback(self._prune, ref)
                     stack.callback(lock.release)
             before: dict[str, Hash | None] = {ref: self._resolved(ref) for ref in locks}
             now = dict(before)
@@ -224,7 +225,7 @@ class Refs:
             gone = [ref for ref, hash_ in moved.items() if hash_ is None]
             self._unpack(gone)
             for ref in gone:
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError, IsADirectoryError):
                     os.unlink(os.path.join(self._common, ref))
             for ref, hash_ in moved.items():
                 if hash_ is not None:
@@ -234,9 +235,10 @@ class Refs:
             if self._sync:
                 for folder in {os.path.dirname(locks[ref].path) for ref in moved}:
                     sync_directory(folder)
-        for ref, hash_ in now.items():
-            if hash_ is None:
-                self._tidy(ref)
+        for ref in gone:
+            with suppress(OSError):
+                os.unlink(os.path.join(self._common, "logs", ref))
+            self._prune(ref, "logs")
         return changes
 
     def _check_names(self, new: Sequence[str], moved: Mapping[str, Hash | None]) -> None:
@@ -292,18 +294,14 @@ class Refs:
         finally:
             os.close(fd)
 
-    def _tidy(self, ref: str) -> None:
-        """Remove the log of a ref that is gone, and directories that are empty now."""
-        for top in (self._common, os.path.join(self._common, "logs")):
-            path = os.path.join(top, ref)
-            if top != self._common:
-                with suppress(OSError):
-                    os.unlink(path)
-            folder, stop = os.path.dirname(path), os.path.join(top, "refs", "heads")
-            with suppress(OSError):
-                while len(folder) > len(stop):
-                    os.rmdir(folder)
-                    folder = os.path.dirname(folder)
+    def _prune(self, ref: str, below: str = "") -> None:
+        """Remove directories that are empty now, and would stand in the way of a ref of their name."""
+        top = os.path.join(self._common, below)
+        folder, stop = os.path.dirname(os.path.join(top, ref)), os.path.join(top, "refs", "heads")
+        with suppress(OSError):
+            while len(folder) > len(stop):
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

@@ -21,10 +21,13 @@ from irminpy_pack import Pack
 
 PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
 DEEP = PROFILE == "deep"
-EXAMPLES = settings(max_examples={"quick": 10, "ci": 25}.get(PROFILE, settings().max_examples))
+EXAMPLES = settings(max_examples={"quick": 4, "ci": 15}.get(PROFILE, settings().max_examples))
 
 SCHEMA: Schema[bytes, Mode] = Schema(metadata=Modes(), hash=SHA1(), format=Git())
 LONG: Schema[bytes, Mode] = Schema(metadata=Modes(), hash=SHA256(), format=Git())
+
+
+LATER = pytest.mark.skipif(PROFILE == "quick", reason="runs in the profiles ci and deep")
 
 
 class TestGitObjectsInMemory(BackendSuite):
@@ -72,6 +75,7 @@ class TestGitStoresInMemory(StoreSuite):
         return Memory()
 
 
+@LATER
 class TestGitStoresInAPack(StoreSuite):
     early = 5
     increments = 10
@@ -85,6 +89,7 @@ class TestGitStoresInAPack(StoreSuite):
         return Pack(str(tmp_path / "store"), durability="none")
 
 
+@LATER
 class TestGitObjectsFromMemoryToAPack(SyncSuite):
     @pytest.fixture
     def schema(self) -> Schema[bytes, Any]:
