@@ -36,7 +36,7 @@ CONTRACT = 3  # backends import this floor and those below
 
 # The order inside a package; its __init__ comes last and need not be named.
 INNER: dict[str, tuple[str, ...]] = {
-    "contents": ("protocol", "nesting", "plain", "json", "msgpack"),
+    "contents": ("protocol", "nesting", "plain", "json", "msgpack", "one_of"),
     "formats": ("format", "native", "flat", "irmin", "tezos", "git_commit", "git"),
     "tree": (
         *(

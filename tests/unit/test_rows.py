@@ -42,8 +42,6 @@ LATER = {
     "TY-04": "the binary form of described types, with Irmin's formats",
     "TY-09": "hashes with the old header, with Irmin's formats",
     "TY-17": "strings of older versions, with Irmin's formats",
-    "US-05": "fetching a part of a tree: a part of a history is there, by `depth`",
-    "US-06": "contents types by path: not planned yet, one type of a store may be a union",
     "US-13": "strict verification, with the proofs",
     "CG-02": "the server's queries",
     "CG-15": "stores in Git and the server; the command line turns every error into three lines already",
