@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from irminpy.errors import DanglingHash, NotAStore
+from irminpy.errors import DanglingHash, InvalidHash, NotAStore
 
 from .deltas import Effort, Entry, deltas
 from .files import typed
@@ -27,6 +27,7 @@ __all__ = ["Repacked", "entries_of", "repack", "verify"]
 
 _KEPT: Final = (".keep", ".promisor", ".mtimes")
 _PARTS: Final = (".idx", ".rev", ".bitmap", ".pack")  # without its index a pack is not there
+_TRIES: Final = 4
 _DATE: Final = re.compile(rb"\ncommitter [^\n]*> (-?[0-9]+) ")
 _TREE: Final = re.compile(rb"\Atree ([0-9a-f]+)\n")
 
@@ -126,35 +127,42 @@ def repack(
         repository = find(at)
         if repository is None:
             raise NotAStore(at, "there is no repository of Git")
-        store = ObjectStore(repository.objects, repository.algorithm, repository.size, level=level)
         own = ObjectStore(
             repository.objects, repository.algorithm, repository.size, level=level, alternates=False
         )
-        names, packed_ids, loose_ids = _own(own)
-        ids = list(dict.fromkeys((*packed_ids, *loose_ids)))
-        if not ids:
-            return Repacked(0, 0, 0, 0, 0)
+        for attempt in range(_TRIES):
+            names, packed_ids, loose_ids = _own(own)
+            ids = list(dict.fromkeys((*packed_ids, *loose_ids)))
+            if not ids:
+                break
+            try:
+                entries = entries_of(own, ids)
+                results = deltas(entries, own.body_of, tagger, window, depth, memory, effort=effort)
+                packed = own.write_pack(results, own.body_of)
+            except (DanglingHash, InvalidHash):
+                # Somebody else prunes: what is gone now was garbage. The rest is listed anew.
+                if attempt == _TRIES - 1:
+                    raise
+                continue
+            gone = [name for name in names if name != packed.name + ".idx"]
+            _remove(own, gone, loose_ids)
+            return Repacked(len(entries), packed.deltas, packed.size, len(gone), len(loose_ids))
+        return Repacked(0, 0, 0, 0, 0)
 
-        def body(id: bytes) -> bytes | None:
-            found = store.body(id)
-            return None if found is None else found[1]
 
-        entries = entries_of(own, ids)
-        results = deltas(entries, body, tagger, window, depth, memory, effort=effort)
-        packed = own.write_pack(results, body)
-        folder = os.path.join(repository.objects, "pack")
-        gone = [name for name in names if name != packed.name + ".idx"]
-        if gone:
-            # It may name what goes now.
+def _remove(own: ObjectStore, packs: list[str], loose: list[bytes]) -> None:
+    """Remove what is in the new pack."""
+    folder = os.path.join(own.objects, "pack")
+    if packs:
+        # It may name what goes now.
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, "multi-pack-index"))
+    for name in packs:
+        for end in _PARTS:
             with suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, "multi-pack-index"))
-        for name in gone:
-            for end in _PARTS:
-                with suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, name[:-4] + end))
-        for id in loose_ids:
-            own.loose.remove(id)
-        return Repacked(len(entries), packed.deltas, packed.size, len(gone), len(loose_ids))
+                os.unlink(os.path.join(folder, name[:-4] + end))
+    for id in loose:
+        own.loose.remove(id)
 
 
 def verify(path: str, *, algorithm: str = "sha1") -> Verified:

@@ -210,6 +210,11 @@ class ObjectStore:
         end = found.index(b"\0")
         return Type[found[: found.index(b" ")].decode().upper()], found[end + 1 :]
 
+    def body_of(self, id: bytes) -> bytes | None:
+        """The body of the object, or None."""
+        found = self.body(id)
+        return None if found is None else found[1]
+
     def kind(self, id: bytes) -> Type | None:
         """The type of the object, or None if there is none. Its bytes are not read."""
         for _ in range(2):
