@@ -447,7 +447,7 @@ ODD_COMMITS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("why", ODD_COMMITS)
 def test_any_commit_becomes_its_own_bytes_again(why: str) -> None:
-    """G13, US-12: signatures, encodings, merge tags, odd dates, zones and names."""
+    """G13: signatures, encodings, merge tags, odd dates, zones and names."""
     data = commit_of(ODD_COMMITS[why])
     commit = CODEC.decode_commit(data)
     assert commit.node.hex().encode() == T

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from irminpy import Repo
+from irminpy import Repo, sync
 from irminpy.backend import Options, RefChange, RefUpdate
 from irminpy.branch import is_valid
-from irminpy.contents import String
+from irminpy.contents import Json, String
 from irminpy.errors import (
     Closed,
     Corrupted,
@@ -34,6 +34,7 @@ from irminpy.errors import (
 from irminpy.formats import Git as GitFormat
 from irminpy.formats import Native
 from irminpy.hash import SHA1, SHA256, Hash
+from irminpy.key import hash_of_key
 from irminpy.metadata import Mode, Modes
 from irminpy.objects import Kind, Node, Objects
 from irminpy.schema import Schema
@@ -41,6 +42,7 @@ from irminpy_git import Git, repack
 from irminpy_git.config import parse
 from irminpy_git.repository import find
 from irminpy_git.store import ObjectStore
+from irminpy_mem import Memory
 from tests.git_repositories import git, make
 
 SCHEMA: Schema[bytes, Mode] = Schema(metadata=Modes(), hash=SHA1(), format=GitFormat())
@@ -181,6 +183,68 @@ def test_an_empty_tree_is_a_root_and_histories_without_a_common_ancestor_are_mer
         p.hex() for p in main.head().parents
     ]
     assert len(main.head().parents) == 2
+
+
+def test_contents_are_blobs_of_their_text(tmp_path: Path) -> None:
+    """TC-124: Irmin's own vectors; the tree's hash is the key it is saved under."""
+    for contents, value, blob in (
+        (String(), "foo", b"blob 3\0foo"),
+        (String(), "", b"blob 0\0"),
+        (Json(), {"Y": ["foo", "bar"]}, b'blob 19\0{"Y":["foo","bar"]}'),
+        (Json(), {"X": [1, 2]}, b'blob 11\0{"X":[1,2]}'),
+    ):
+        schema: Schema[Any, Mode] = Schema(contents, metadata=Modes(), hash=SHA1(), format=GitFormat())
+        with Repo.open(Git(str(tmp_path / str(len(blob)))), schema) as repo:
+            key = repo.save_contents(value)
+            assert repo._opened.backend.read(Kind.CONTENTS, key) == blob
+            tree = repo.empty_tree().add("a/b", value)
+            saved = repo.save_tree(tree)
+            assert hash_of_key(saved.key) == tree.hash()
+
+
+def test_a_store_in_git_is_pulled_into_memory_and_back(repo: Repos, tmp_path: Path) -> None:
+    """TC-125, US-03: with equal hashes on both sides."""
+    main = repo.main()
+    for i in range(5):
+        main.set(f"d{i % 2}/{i}", b"%d" % i, metadata=MODES[i % 3])
+    with Repo.open(Memory(), SCHEMA) as memory:
+        copy = memory.main()
+        assert sync.pull(copy, repo, "set") == main.head()
+        assert copy.tree() == main.tree()
+        copy.set("new", b"from memory")
+        sync.push(copy, repo)
+        assert main.head() == copy.head()
+        assert main.get("new") == b"from memory"
+
+
+@pytest.mark.needs("git")
+def test_a_store_has_the_branches_and_no_other_refs(at: Path, repo: Repos) -> None:
+    """TC-123: tags, remotes and notes are for git."""
+    repo.main().set("a", b"1")
+    for ref in (
+        "refs/tags/v1",
+        "refs/remotes/origin/main",
+        "refs/notes/commits",
+        "refs/stash",
+        "refs/heads/b/c",
+    ):
+        git(at, "update-ref", ref, head(repo))
+    for _ in range(2):
+        assert repo.branches() == ["b/c", "main"]
+        assert repo._opened.backend.ref("tags/v1") is None
+        git(at, "pack-refs", "--all")
+
+
+def test_a_path_is_a_file_then_a_directory_then_a_file(tmp_path: Path) -> None:
+    """TC-126: in a repository with a work tree."""
+    with opened(tmp_path / "w", bare=False) as repo:
+        main = repo.main()
+        main.set("a/b", b"file")
+        main.set("a/b/c", b"in a directory")
+        assert main.get("a/b/c") == b"in a directory"
+        assert main.find("a/b") is None
+        main.set("a/b", b"file again")
+        assert (main.get("a/b"), main.find("a/b/c")) == (b"file again", None)
 
 
 # -- what we see of what git writes ------------------------------------------------------------------------------
