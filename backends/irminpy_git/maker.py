@@ -80,9 +80,14 @@ class Git:
         """A handle on the repository; see `irminpy.backend.Maker`.
 
         A repository records its object format and no types: any type of contents may be given, and the schema None
-        means bytes with modes. Its format is `irminpy.formats.Git`, anything else is a SchemaMismatch.
+        means bytes with modes. Its format is `irminpy.formats.Git`, anything else is a SchemaMismatch. StorageError
+        for `options.exclusive`, which cannot be had.
         """
         path = os.path.abspath(self.path)
+        if options.exclusive:
+            raise StorageError(
+                f"{path}: git cannot be kept out of its repository; open it without `exclusive`"
+            )
         with typed(path):
             repository = find(path)
             if repository is None:

@@ -1002,6 +1002,8 @@ def test_a_read_only_handle_and_a_closed_one(at: Path, repo: Repos) -> None:
         assert reader.main().get("a") == b"1"
         with pytest.raises(ReadOnly):
             reader.main().set("a", b"2")
+    with pytest.raises(StorageError, match="exclusive"):
+        Git(str(at)).open(None, Options(exclusive=True))
     backend, _ = Git(str(at)).open(None, Options())
     heard: list[RefChange] = []
     backend.watch(heard.append)
