@@ -25,6 +25,7 @@ __all__ = [
     "Checking",
     "Collected",
     "Collecting",
+    "Defaulting",
     "Health",
     "Keep",
     "Locating",
@@ -38,6 +39,7 @@ __all__ = [
     "RefChange",
     "RefListener",
     "RefUpdate",
+    "Shallow",
     "StreamReader",
     "Streams",
     "stream_of",
@@ -319,6 +321,15 @@ class Collecting(Protocol):
         ...
 
 
+@runtime_checkable
+class Shallow(Protocol):
+    """Optional, of a backend: a history may end in it before its beginning. A collecting one is shallow too."""
+
+    def shallow(self) -> frozenset[Hash]:
+        """The commits that need not be here though others name them as parents. Cheap: asked for on every walk."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a store is opened, for every backend.
@@ -344,6 +355,15 @@ class Maker(Protocol):
         store records another schema than the one given, NotAStore if there is none and `create` is false,
         Locked if somebody else holds it.
         """
+        ...
+
+
+@runtime_checkable
+class Defaulting(Protocol):
+    """Optional, of a maker: what its stores hold says which schema is meant where none is given."""
+
+    def default(self) -> Schema[Any, Any]:
+        """The schema of the store, or of one that is made now. Raises as `Maker.open` does."""
         ...
 
 

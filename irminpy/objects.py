@@ -58,6 +58,9 @@ class Node(NamedTuple):
     head: bytes = b""
     """The canonical bytes up to `hashes`, if these come last and all at once; empty if that is not so, or not known.
     An edit that changes nothing but hashes begins with them."""
+    links: bytes = b""
+    """What else the directory holds, in the words of its format: names of commits of other repositories. They are no
+    entries, are read by nobody but the codec, and stay where the directory is edited (`formats.format.Linking`)."""
 
     @property
     def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -70,7 +73,7 @@ class Node(NamedTuple):
 
     def located(self, words: bytes) -> Node:
         """The same with other words."""
-        return Node(self.index, self.kinds, self.hashes, self.metadata, words, self.head)
+        return Node(self.index, self.kinds, self.hashes, self.metadata, words, self.head, self.links)
 
     def entry(self, step: str) -> bytes | None:
         """The entry bound to `step` as bytes (kind, hash, metadata), or None."""

@@ -12,7 +12,7 @@ from . import check as check_
 from . import graph
 from . import revision as revision_
 from . import slice as slice_
-from .backend import Collected, Collecting, Keep, Maker, Options, Progress, RefUpdate
+from .backend import Collected, Collecting, Defaulting, Keep, Maker, Options, Progress, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened, hash_of_commit, hashes_of
 from .diff import Change
@@ -99,7 +99,8 @@ class Repo(Generic[C, M]):
     ) -> Repo[Any, Any]:
         """The repository that `maker` opens, such as `Memory()`.
 
-        `schema` None means the default schema, and SchemaMismatch if the store has another. `readonly`:
+        `schema` None means the default schema, and SchemaMismatch if the store has another. Where the files of a store
+        have a format of their own, as those of Git do, the default is the schema of that format. `readonly`:
         writes raise ReadOnly. `create`: make the store if there is none, else NotAStore. `exclusive`: no
         other process may write meanwhile. `timeout`: seconds to wait for a lock, then Locked. `author` and
         `clock` are for the info of commits.
@@ -107,7 +108,8 @@ class Repo(Generic[C, M]):
         if not isinstance(maker, Maker):  # pyright: ignore[reportUnnecessaryIsInstance]
             hint = "; irminpy.open takes a URI" if isinstance(maker, str) else ""
             raise TypeError(f"a maker such as Memory() is expected, not {type(maker).__name__}{hint}")
-        wanted: Schema[Any, Any] = Schema() if schema is None else schema
+        default = maker.default if isinstance(maker, Defaulting) else Schema
+        wanted: Schema[Any, Any] = default() if schema is None else schema
         Info(0, author)
         backend, schema = maker.open(wanted, Options(readonly, create, exclusive, timeout))
         return Repo(Opened(backend, Home.over(backend, schema), author, clock))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 
 from ._core import patch_column
 from .errors import Corrupted
+from .formats.format import Linking
 from .hash import Hash
 from .objects import CONTENTS_META, Inode, Node
 
@@ -404,7 +405,7 @@ def _apply_flat(
     depth: int,
     made: dict[bytes, Record] | None,
 ) -> tuple[bytes, int]:
-    index, kinds, hashes, metadata, words, head = record
+    index, kinds, hashes, metadata, words, head, _ = record
     size = codec.hash_size
     if len(changes) == 1 and head and not metadata:
         # The most usual edit of all: one binding, which exists, gets another hash of the same kind.
@@ -430,6 +431,8 @@ def _apply_flat(
             patches.append((i, entry[1:]))
         else:
             column = patch_column(record.hashes, size, patches)
+            if record.links:
+                return _linked(codec, nodes, record.links, dict(record._replace(hashes=column).entries()))
             if not record.head:
                 return _put(codec, nodes, codec.encode_node(list(index), kinds, column, [])), len(index)
             hash_ = _put(codec, nodes, record.head + column)
@@ -443,9 +446,25 @@ def _apply_flat(
             items.pop(step, None)
         else:
             items[step] = entry
+    if record.links:
+        return _linked(codec, nodes, record.links, items)
     if depth and not items:
         return codec.empty, 0
     return _build_entries(codec, nodes, items, depth), len(items)
+
+
+def _linked(
+    codec: Codec, nodes: dict[bytes, bytes], links: bytes, items: Mapping[str, bytes]
+) -> tuple[bytes, int]:
+    """The directory of `items`, which is flat in formats that have links, with `links`."""
+    assert isinstance(codec, Linking), "nobody else gives a record links"
+    end = 1 + codec.hash_size
+    steps = sorted(items, key=codec.order)
+    entries = [items[step] for step in steps]
+    kinds = bytes([entry[0] for entry in entries])
+    hashes = b"".join([entry[1:end] for entry in entries])
+    metadata = [entry[end:] for entry in entries if entry[0] == CONTENTS_META]
+    return _put(codec, nodes, codec.encode_linked(steps, kinds, hashes, metadata, links)), len(items)
 
 
 def _patched_words(record: Record, changed: list[tuple[int, bytes]]) -> bytes:

@@ -37,7 +37,7 @@ CONTRACT = 3  # backends import this floor and those below
 # The order inside a package; its __init__ comes last and need not be named.
 INNER: dict[str, tuple[str, ...]] = {
     "contents": ("protocol", "nesting", "plain", "json", "msgpack", "one_of"),
-    "formats": ("format", "native", "flat", "irmin", "tezos", "git"),
+    "formats": ("format", "native", "flat", "irmin", "tezos", "git_commit", "git"),
     "tree": (
         *(
             "counters",
@@ -96,6 +96,10 @@ INNER: dict[str, tuple[str, ...]] = {
 # The same inside each backend.
 BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_mem": ("shared", "memory", "mapped"),
+    "irminpy_git": (
+        *("kinds", "delta", "difference", "deltas", "packing", "idx", "unpacking"),
+        *("config", "files", "repository", "refs", "loose", "store", "repack", "backend", "maker"),
+    ),
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),

@@ -98,7 +98,7 @@ def test_what_is_not_there_yet_is_not_there() -> None:
     assert words(text) == set()
     assert not words(text) & (known() | set(irminpy.__all__))
     folders = {path.name for path in (ROOT / "backends").iterdir()}
-    for name in ("git", "fs", "chunk"):
+    for name in ("fs", "chunk"):
         assert name in text.lower()
         assert f"irminpy_{name}" not in folders
 

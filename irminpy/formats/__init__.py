@@ -6,14 +6,16 @@ from collections.abc import Callable
 
 from ..errors import NotFound
 from .format import Codec, Format
+from .git import Git
 from .native import FlatNative, Native
 
-__all__ = ["Codec", "FlatNative", "Format", "Native", "by_name"]
+__all__ = ["Codec", "FlatNative", "Format", "Git", "Native", "by_name"]
 
 # Name and version to what makes the format of its parameters, in the order of the schema identity.
 _BUILT_IN: dict[tuple[str, int], Callable[..., Format]] = {
     (Native().name, Native().version): Native,
     (FlatNative().name, FlatNative().version): FlatNative,
+    (Git().name, Git().version): Git,
 }
 
 

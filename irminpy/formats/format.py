@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..objects import Commit, Inode, Node
     from ..path import PathLike
 
-__all__ = ["BUCKET", "Codec", "Format", "Seeking", "Sought"]
+__all__ = ["BUCKET", "Codec", "Format", "Linking", "Seeking", "Sought", "encode_each"]
 
 BUCKET = -1
 """The kind of what a step leads to in an inner node: a node that is one level deeper in the same directory."""
@@ -161,6 +161,17 @@ class Seeking(Protocol):
         ...
 
 
+@runtime_checkable
+class Linking(Protocol):
+    """Optional, of a codec: its directories may hold links, see `irminpy.objects.Node.links`."""
+
+    def encode_linked(
+        self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], links: bytes, /
+    ) -> bytes:
+        """`Codec.encode_node`, with the `links` of the directory that was edited."""
+        ...
+
+
 class Format(Protocol):
     """A format with its parameters, before a hash function is chosen."""
 
@@ -182,3 +193,17 @@ class Format(Protocol):
     def bind(self, hash: HashFunction, /) -> Codec:
         """This format with `hash`; SchemaMismatch if the two do not go together."""
         ...
+
+
+def encode_each(
+    codec: Codec, steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes]
+) -> list[bytes]:
+    """`Codec.encode_nodes` by way of `encode_node`, for formats that have no faster one."""
+    data: list[bytes] = []
+    at = 0
+    for own in steps:
+        end = at + len(own)
+        columns = [metadata[step] for step in own if step in metadata] if metadata else []
+        data.append(codec.encode_node(own, kinds[at:end], b"".join(hashes[at:end]), columns))
+        at = end
+    return data

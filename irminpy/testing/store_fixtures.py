@@ -29,10 +29,11 @@ def made(commit: Commit[bytes, Any] | None) -> Commit[bytes, Any]:
 class StoreFixtures:
     """The fixtures of all suites of stores. A subclass overrides `maker`, and may override `schema` (of bytes).
 
-    `reopens` says whether two opens of one maker give the same store.
+    `reopens` says whether two opens of one maker give the same store; `early` is a date that the schema can hold.
     """
 
     reopens: bool = True
+    early: int = -5
 
     @pytest.fixture
     def maker(self) -> Maker:

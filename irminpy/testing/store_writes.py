@@ -229,7 +229,8 @@ class WriteSuite(StoreFixtures):
         both = made(main.set("a", b"3", parents=[second, first.hash], info=Info(7, "x", "y")))
         assert (both.parents, both.info) == ((second.hash, first.hash), Info(7, "x", "y"))
         assert made(main.set("a", b"4", parents=[])).parents == ()
-        assert made(main.remove("a", author="me", date=-5, message="m")).info == Info(-5, "me", "m")
+        info = made(main.remove("a", author="me", date=self.early, message="m")).info
+        assert info == Info(self.early, "me", "m")
         head = main.head()
         with pytest.raises(DanglingHash):
             main.set("a", b"5", parents=[Hash(bytes(len(head.hash)))])

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ..formats import FlatNative, Native
+from ..formats.git import refusal
 from ..path import MAX_STEP_BYTES, Path
 from ..schema import Schema
 
@@ -23,7 +24,7 @@ _LONG = ("x" * MAX_STEP_BYTES, "é" * (MAX_STEP_BYTES // 2), "\U0001f33f" * (MAX
 
 _any_text = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1, max_size=12
-)
+).filter(lambda text: refusal(text) is None)
 
 # The first branch is the one that examples shrink to, and most of what is drawn: paths must meet.
 steps: st.SearchStrategy[str] = st.integers(0, 63).flatmap(

@@ -23,10 +23,13 @@ __all__ = ["TreeSuite"]
 class TreeSuite(BrokenTreeSuite):
     """Trees stored in a backend and read back. A subclass overrides the fixture `maker`, and may override `schema`.
 
-    `wide` is the size of the largest directory that is made.
+    `wide` is the size of the largest directory that is made, of `wide_schema`; `illegal` are paths that the schemas
+    refuse.
     """
 
     wide: int = 50_000
+    wide_schema: Schema[bytes, Any] = Schema()
+    illegal: tuple[Path, ...] = (("",), ("a", "\0"), ("a/b",), ("\ud800",), ("x" * 4097,))
 
     def test_a_tree_comes_back_from_the_store_as_it_was(
         self, shelf: Shelf[bytes, Any], schema: Schema[bytes, Any]
@@ -247,7 +250,7 @@ class TreeSuite(BrokenTreeSuite):
         tree = built(schema, SMALL)
         longest = "x" * 4096
         assert tree.add((longest,), b"v").get((longest,)) == b"v"
-        for path in (("",), ("a", "\0"), ("a/b",), ("\ud800",), (longest + "x",)):
+        for path in self.illegal:
             for call in (tree.find, tree.get, tree.kind, tree.list, tree.length, tree.remove, tree.find_tree):
                 with pytest.raises(InvalidStep):
                     call(path)
@@ -270,7 +273,7 @@ class TreeSuite(BrokenTreeSuite):
 
     def test_a_very_wide_directory(self, maker: Maker) -> None:
         """TU-08, TC-065, TC-066, CG-07: added, listed, folded, hashed, emptied."""
-        schema: Schema[bytes, None] = Schema()
+        schema = self.wide_schema
         backend, _ = maker.open(schema, Options())
         shelf = Shelf(backend, schema)
         n = self.wide

@@ -6,7 +6,7 @@ import threading
 from typing import Any, Generic, Protocol
 from weakref import WeakSet
 
-from ..backend import Collecting, Moving, Reader
+from ..backend import Moving, Reader, Shallow
 from ..contents import Bytes
 from ..errors import DecodeError
 from ..formats.format import Codec
@@ -23,7 +23,7 @@ class Home(Generic[C, M]):
     """The surroundings of a tree. `repo` is None for trees that were made in memory, without a store."""
 
     __slots__ = (
-        *("_collecting", "_lock", "_moving", "_sources", "codec", "counters", "encode"),
+        *("_ending", "_lock", "_moving", "_sources", "codec", "counters", "encode"),
         *("plain", "pruned", "repo", "schema", "steps", "void"),
     )
 
@@ -44,7 +44,7 @@ class Home(Generic[C, M]):
         self.repo = repo
         """Where `source` last found the objects."""
         self._moving = moving
-        self._collecting: Collecting | None = None
+        self._ending: Shallow | None = None
         self._lock = threading.Lock()
         # Those that are still held, by trees from before objects moved.
         self._sources: WeakSet[RepoSource] = WeakSet(() if repo is None else (repo,))
@@ -60,7 +60,7 @@ class Home(Generic[C, M]):
         moving = reader if isinstance(reader, Moving) else None
         present = reader if moving is None else moving.reader
         home = Home(schema, RepoSource(schema.codec, present, Counters()), moving)
-        home._collecting = reader if isinstance(reader, Collecting) else None
+        home._ending = reader if isinstance(reader, Shallow) else None
         return home
 
     def past(self, parents: tuple[Hash, ...]) -> tuple[Hash, ...]:
@@ -68,8 +68,8 @@ class Home(Generic[C, M]):
 
         Cost: one read for each that was cut off.
         """
-        collecting, repo = self._collecting, self.repo
-        shallow = None if collecting is None else collecting.shallow()
+        ending, repo = self._ending, self.repo
+        shallow = None if ending is None else ending.shallow()
         if not shallow or repo is None or shallow.isdisjoint(parents):
             return parents
         source = self.source()

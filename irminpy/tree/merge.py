@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
+from ..formats.format import Linking
 from ..merge import NO_ANCESTOR, Conflict, NoAncestor, Old
+from ..objects import Node
 from ..path import Path
 from ..shape import Place, differences, entry_at, leaves
 from ..types import C, M
@@ -35,12 +37,18 @@ Edit = tuple[Path, Child]
 _EMPTY = "empty contents"
 _ADD_DEL = "add/del"
 _KINDS = "add/add values"
+_LINKS = "their side changed links to other repositories"
 
 
 def encoded(home: Home[C, Any], value: C, metadata: bytes | None) -> Contents:
     """`value` as a directory holds it."""
     data = home.schema.contents.encode(value)
     return data if metadata is None else Leaf(home.void, None, data, metadata)
+
+
+def _links(directory: Stored | None) -> bytes:
+    record = None if directory is None else directory.record(cache=False)
+    return record.links if type(record) is Node else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +83,12 @@ class _Level:
 class Merging(Generic[C, M]):
     """One run of a merge: `run`, then read `edits` and `conflicts`."""
 
-    __slots__ = ("_home", "_resolve", "conflicts", "edits")
+    __slots__ = ("_home", "_linking", "_resolve", "conflicts", "edits")
 
     def __init__(self, home: Home[C, M], resolve: Resolve) -> None:
         self._home = home
         self._resolve = resolve
+        self._linking = isinstance(home.codec, Linking)
         self.edits: list[Edit] = []
         """What turns ours into the result, if there are no conflicts."""
         self.conflicts: list[Conflict] = []
@@ -135,7 +144,12 @@ class Merging(Generic[C, M]):
             # Both differ from the base, so it is there.
             self._one_is_gone(path, base, ours, theirs)
         elif type(ours) is Stored and type(theirs) is Stored:
-            return self._level(base if type(base) is Stored else None, ours, theirs)
+            old = base if type(base) is Stored else None
+            if self._linking and _links(theirs) not in (_links(old), _links(ours)):
+                # An edit of ours has no way to change them.
+                self._clash(path, _LINKS, base, ours, theirs)
+                return None
+            return self._level(old, ours, theirs)
         elif type(ours) is Stored or type(theirs) is Stored:
             self._clash(path, _KINDS, base, ours, theirs)
         else:

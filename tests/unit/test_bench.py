@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 import irminpy
 from irminpy.diff import Updated
 from irminpy.testing.model import bindings_of
 from tests.bench.commits import work
+from tests.bench.deltas import load
 from tests.bench.diffs import differences, history
 from tests.bench.merges import branches, merge, sides
 from tests.bench.timing import IRMIN, LOOPS, Calibration
 from tests.bench.workloads import first, key, rng, updates, value
+from tests.git_repositories import git, make
 
 SMALL = 500
 
@@ -58,3 +64,18 @@ def test_the_calibration_loops_are_those_that_ran_beside_irmin() -> None:
     calibration = Calibration()
     calibration.seconds = {name: [2 * spent] for name, spent in IRMIN["calibration"].items()}
     assert calibration.scale() == 2
+
+
+@pytest.mark.needs("git")
+@pytest.mark.parametrize("name", ["versions", "project", "mixed"])
+def test_deltas_are_of_all_objects_of_repositories_that_are_the_same_each_time(
+    tmp_path: Path, name: str
+) -> None:
+    at = make(tmp_path, name, 1)
+    entries, bodies = load(at)
+    assert len(entries) == len(bodies) == len(git(at, "rev-list", "--objects", "--all").splitlines())
+    assert {entry.id: entry.length for entry in entries} == {id_: len(body) for id_, body in bodies.items()}
+    (tmp_path / "again").mkdir()
+    again = make(tmp_path / "again", name, 1)
+    assert git(again, "rev-parse", "main") == git(at, "rev-parse", "main")
+    assert git(at, "fsck", "--full", "--strict") == b""

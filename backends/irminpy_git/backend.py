@@ -1,0 +1,295 @@
+"""A repository of Git as a backend: objects by (kind, hash), branches as refs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from irminpy.announce import Announcer
+from irminpy.backend import RefChange, RefListener, RefUpdate
+from irminpy.errors import Closed, Corrupted, ReadOnly
+from irminpy.hash import Hash
+from irminpy.key import Key, hash_of_key
+from irminpy.objects import Kind, Objects
+from irminpy.schema import Schema
+
+from .files import read_small, typed
+from .kinds import Type
+from .refs import Refs
+from .repository import Repository
+from .store import ObjectStore
+
+__all__ = ["GitBackend", "Shared", "share"]
+
+_TYPES: Final = {Kind.CONTENTS: Type.BLOB, Kind.NODE: Type.TREE, Kind.COMMIT: Type.COMMIT}
+_MOST_MATCHES: Final = 20
+
+
+class Shared:
+    """What all handles of this process on one repository share: who hears of changes, and who writes now."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.announcer = Announcer()
+        self.known: dict[str, Hash] = {}
+        """The branches as listeners were told of them; kept while there are listeners."""
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def told(self, changes: Sequence[RefChange]) -> None:
+        """Queue `changes` that have happened, with what somebody else did before; the caller holds the lock."""
+        if not len(self.announcer):
+            return
+        for change in changes:
+            before = self.known.get(change.name)
+            if before != change.before:
+                self.announcer.queue([RefChange(change.name, before, change.before)])
+            if change.after is None:
+                self.known.pop(change.name, None)
+            else:
+                self.known[change.name] = change.after
+            self.announcer.queue([change])
+
+    def look(self, refs: Refs) -> None:
+        """Tell what others did since the last look."""
+        with self.lock:
+            now, known = refs.all(), self.known
+            changes = [
+                RefChange(name, known.get(name), now.get(name))
+                for name in sorted(known.keys() | now.keys())
+                if known.get(name) != now.get(name)
+            ]
+            self.known = now
+            self.announcer.queue(changes)
+        self.announcer.speak()
+
+    def listen(self, listener: RefListener, refs: Refs, poll: float) -> Callable[[], None]:
+        """Call `listener` from now on; a thread looks every `poll` seconds what other processes did."""
+        with self.lock:
+            if not len(self.announcer):
+                self.known = refs.all()
+            stop = self.announcer.listen(listener)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._poll, args=(refs, poll), name="irminpy-git", daemon=True
+                )
+                self._thread.start()
+
+        def end() -> None:
+            stop()
+            with self._wake:
+                self._wake.notify_all()
+
+        return end
+
+    def _poll(self, refs: Refs, poll: float) -> None:
+        mark: object = None
+        while True:
+            with self._wake:
+                self._wake.wait(poll)
+            with self.lock:
+                if not len(self.announcer):
+                    self._thread = None
+                    return
+            try:
+                now = refs.mark()
+                if now != mark:
+                    self.look(refs)
+                    mark = now
+            except (OSError, Corrupted):
+                continue  # half of a change by somebody else, or damage that whoever reads the ref hears of
+
+
+_shared: WeakValueDictionary[str, Shared] = WeakValueDictionary()
+_sharing = threading.Lock()
+
+
+def share(repository: Repository) -> Shared:
+    """What handles on the repository share, in this process."""
+    key = f"{os.getpid()} {repository.common}"
+    with _sharing:
+        found = _shared.get(key)
+        if found is None:
+            found = _shared[key] = Shared()
+        return found
+
+
+class GitBackend:
+    """An open handle; see `irminpy.backend.Backend` for the methods."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        schema: Schema[Any, Any],
+        store: ObjectStore,
+        refs: Refs,
+        *,
+        readonly: bool,
+        pack_from: int,
+        poll: float,
+        reflog: bool,
+    ) -> None:
+        self.repository = repository
+        self.store = store
+        self._codec = schema.codec
+        self._ends: tuple[tuple[int, int], frozenset[Hash]] = ((-1, -1), frozenset())
+        self._refs = refs
+        self._readonly = readonly
+        self._pack_from = pack_from
+        self._poll = poll
+        self._reflog = reflog
+        self._shared = share(repository)
+        self._closed = False
+        self._stops: list[Callable[[], None]] = []
+
+    def _check(self) -> None:
+        if self._closed:
+            raise Closed(f"the repository {self.repository.path}")
+
+    # -- objects ---------------------------------------------------------------------------------------------
+
+    def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
+        """The object with its header, or None."""
+        self._check()
+        id = hash_of_key(key)
+        with typed(self.repository.path):
+            found = self.store.read(id)
+        if found is None:
+            return None
+        wanted = _TYPES[kind]
+        data = found if isinstance(found, bytes) else b"%b %d\0%b" % (found[0].word, len(found[1]), found[1])
+        if self._codec.digest(data) != id:
+            raise Corrupted(self.store.objects, None, id, "its bytes have another hash")
+        return data if data.startswith(wanted.word) else None
+
+    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
+        """The objects, in order."""
+        self._check()
+        return [self.read(kind, key) for key in keys]
+
+    def find_keys(self, kind: Kind, hashes: Sequence[Hash], /) -> list[Hash | Key | None]:
+        """The hashes of the objects that are here: exact, not best effort."""
+        self._check()
+        wanted = _TYPES[kind]
+        with typed(self.repository.path):
+            return [hash_ if self.store.kind(hash_) is wanted else None for hash_ in hashes]
+
+    def find_commits(self, prefix: str, /) -> list[Hash]:
+        """The hashes of commits that begin with `prefix`."""
+        self._check()
+        found: list[Hash] = []
+        with typed(self.repository.path):
+            for id in self.store.ids(prefix):
+                if self.store.kind(id) is Type.COMMIT:
+                    found.append(Hash(id))
+                    if len(found) == _MOST_MATCHES:
+                        break
+        return found
+
+    def shallow(self) -> frozenset[Hash]:
+        """The parents of the commits at which a shallow repository ends, by its file `shallow`."""
+        path = os.path.join(self.repository.common, "shallow")
+        try:
+            at = os.stat(path)
+        except FileNotFoundError:
+            return frozenset()
+        mark = (at.st_mtime_ns, at.st_ino)
+        if mark != self._ends[0]:
+            found = set[Hash]()
+            for digits in (read_small(path) or b"").split():
+                data = self.read(
+                    Kind.COMMIT, Hash.of_hex(digits.decode("ascii", "replace"), self.repository.size)
+                )
+                if data is not None:
+                    found.update(self._codec.decode_commit(data).parents)
+            self._ends = (mark, frozenset(found))
+        return self._ends[1]
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
+        """Write all or nothing; whether it happened."""
+        self._check()
+        if self._readonly:
+            raise ReadOnly(f"the repository {self.repository.path}")
+        shared = self._shared
+        with typed(self.repository.path):
+            if updates and not self._possible(updates):
+                return False
+            self._put(objects)
+            if updates:
+                with shared.lock:
+                    changes = self._refs.update(updates, _who(objects) if self._reflog else None)
+                    if changes is None:
+                        return False
+                    shared.told(changes)
+        shared.announcer.speak()
+        return True
+
+    def _possible(self, updates: Sequence[RefUpdate]) -> bool:
+        """False if the first condition on a branch fails already: then no object need be written."""
+        seen = set[str]()
+        for update in updates:
+            first = update.name not in seen
+            seen.add(update.name)
+            if first and isinstance(update.test, Hash | None) and self._refs.get(update.name) != update.test:
+                return False
+        return True
+
+    def _put(self, objects: Objects) -> None:
+        store = self.store
+        new: list[tuple[bytes, Type, bytes]] = []
+        for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
+            type_ = _TYPES[kind]
+            new += [
+                (id, type_, data) for id, data in objects.of_kind(kind).items() if not store.refreshed(id)
+            ]
+        if len(new) >= self._pack_from:
+            # Commits lie first in Git's packs: walks through history read little.
+            store.write_many(new[::-1])
+        elif new:
+            store.write_loose([(id, data) for id, _, data in new])
+
+    # -- refs ------------------------------------------------------------------------------------------------
+
+    def ref(self, name: str, /) -> Hash | None:
+        """The commit of the branch, or None."""
+        self._check()
+        with typed(self.repository.path):
+            return self._refs.get(name)
+
+    def refs(self) -> dict[str, Hash]:
+        """All branches, ordered by name; no change by this process happens meanwhile."""
+        self._check()
+        with typed(self.repository.path), self._shared.lock:
+            return self._refs.all()
+
+    def watch(self, listener: RefListener, /) -> Callable[[], None]:
+        """Call `listener` with each change from now on, whoever makes it."""
+        self._check()
+        with typed(self.repository.path):
+            stop = self._shared.listen(listener, self._refs, self._poll)
+        self._stops.append(stop)
+        return stop
+
+    def close(self) -> None:
+        """Let go of all files. A second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            for stop in self._stops:
+                stop()
+            self.store.close()
+
+
+def _who(objects: Objects) -> dict[bytes, bytes]:
+    """Commit to its line about the committer."""
+    found: dict[bytes, bytes] = {}
+    for id, data in objects.commits.items():
+        at = data.find(b"\ncommitter ")
+        end = data.find(b"\n", at + 1)
+        if 0 <= at < end:
+            found[id] = data[at + 11 : end]
+    return found
