@@ -233,7 +233,7 @@ def test_a_name_that_some_system_takes_for_a_part_of_the_repository_is_refused(n
     ],
 )
 def test_a_name_that_git_takes_is_taken(name: str) -> None:
-    assert CODEC.steps((name,)) == (name,)
+    assert CODEC.steps((name,)) == [name]
     CODEC.decode_node(tree_of(("100644", name.encode(), FOO)))
 
 
