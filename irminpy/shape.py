@@ -10,6 +10,7 @@ No function recurses deeper than the number of digits of a step's hash, and that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -18,15 +19,16 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 from ._core import patch_column
 from .errors import Corrupted
 from .hash import Hash
-from .objects import CONTENTS_META, Inode, Node
+from .objects import CONTENTS_META, ROOT, Inode, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .formats.format import Codec
 
 __all__ = [
     "EMPTY",
+    "Encode",
     "Load",
     "Place",
     "Record",
@@ -39,6 +41,7 @@ __all__ = [
     "entry_at",
     "entry_of",
     "leaves",
+    "listing",
     "page",
     "place_of",
 ]
@@ -72,8 +75,13 @@ def bucket(load: Load, parent: Inode, i: int) -> Record:
     """
     hash_ = parent.child(i)
     child = load(hash_, parent.word(i)) if parent.words else load(hash_)
-    fits = type(child) is Node or (type(child) is Inode and child.depth == parent.depth + 1)
-    if not fits or child.count != parent.counts[i]:
+    fits = child.depth == parent.depth + 1 if type(child) is Inode else child.place != ROOT
+    known = parent.below(i)
+    if known is None:  # each of the other buckets has one entry at least
+        fits = fits and 0 < child.count <= parent.count - len(parent.buckets) + 1
+    else:
+        fits = fits and child.count == known
+    if not fits:
         raise Corrupted("", None, Hash(hash_), "a bucket whose depth or count is not what its parent states")
     return child
 
@@ -115,7 +123,7 @@ def leaves(load: Load, record: Record) -> Iterator[Node]:
         current = None
         while stack:
             parent, i = stack.pop()
-            if i < len(parent.counts):
+            if i < len(parent.buckets):
                 stack.append((parent, i + 1))
                 current = bucket(load, parent, i)
                 break
@@ -124,7 +132,8 @@ def leaves(load: Load, record: Record) -> Iterator[Node]:
 def page(load: Load, record: Record, offset: int, length: int | None) -> Iterator[tuple[str, Place]]:
     """(step, place) of `length` bindings from number `offset` on (all the rest for None), in the format's order.
 
-    Buckets before the page are skipped by their counts. Cost: the nodes on the page and those above them.
+    Buckets before the page are skipped by their counts. Cost: the nodes on the page and those above them; where
+    these have no counts of their buckets, one more read per bucket that is skipped.
     """
     left = record.count - offset if length is None else min(length, record.count - offset)
     stack: list[tuple[Inode, int]] = []
@@ -143,12 +152,38 @@ def page(load: Load, record: Record, offset: int, length: int | None) -> Iterato
         current = None
         while stack and current is None:
             parent, i = stack.pop()
-            while i < len(parent.counts) and offset >= parent.counts[i]:
-                offset -= parent.counts[i]
+            while i < len(parent.buckets):
+                count = parent.below(i)
+                if count is None:
+                    current = bucket(load, parent, i)
+                    count = current.count
                 i += 1
-            if i < len(parent.counts):
-                stack.append((parent, i + 1))
-                current = bucket(load, parent, i)
+                if offset < count:
+                    stack.append((parent, i))
+                    current = bucket(load, parent, i - 1) if current is None else current
+                    break
+                current = None
+                offset -= count
+
+
+def listing(codec: Codec, steps: list[str]) -> list[int]:
+    """The positions of `steps`, which are those of a flat directory, in the order in which it is listed.
+
+    That is the order of the inodes that it would consist of, if it were not flat: a function of the steps alone.
+    """
+    if len(steps) <= codec.leaf:
+        return list(range(len(steps)))
+    keys = codec.keys(steps)
+    found: list[int] = []
+    stack: list[tuple[list[int], int]] = [(list(range(len(steps))), 0)]
+    while stack:
+        rows, depth = stack.pop()
+        if len(rows) <= codec.leaf:
+            found += rows
+        else:
+            parts = codec.split(steps, keys, rows, depth)
+            stack.extend((part, depth + 1) for part in reversed(parts) if part)
+    return found
 
 
 def build(
@@ -166,11 +201,16 @@ def build(
     steps than a flat object holds agree in all digits of their hashes.
     """
     columns = _Columns(codec, nodes, steps, kinds, hashes, metadata)
-    if len(steps) <= codec.leaf:
-        (hash_,) = columns.flat(columns.ordered(range(len(steps))), [len(steps)])
+    if len(steps) <= (codec.leaf if depth else codec.flat):
+        encode = codec.encode_bucket if depth else codec.encode_node
+        (hash_,) = columns.flat(columns.ordered(range(len(steps))), [len(steps)], encode)
         return hash_
     columns.keys = codec.keys(steps)
     return columns.inode(range(len(steps)), depth)
+
+
+Encode = Callable[[list[str], bytes, bytes, list[bytes]], bytes]
+"""`Codec.encode_node` or `Codec.encode_bucket`."""
 
 
 def encode_flat(
@@ -180,9 +220,10 @@ def encode_flat(
     hashes: bytes,
     counts: Iterable[int],
     metadata: Mapping[str, bytes],
+    encode: Encode,
 ) -> list[bytes]:
     """The bytes of flat objects of `counts` entries, whose columns follow each other; steps ascend within each."""
-    encode, size = codec.encode_node, codec.hash_size
+    size = codec.hash_size
     data: list[bytes] = []
     at = 0
     for n in counts:
@@ -225,7 +266,7 @@ class _Columns:
         """The `rows` in the order of their steps."""
         return sorted(rows, key=self.key)
 
-    def flat(self, rows: list[int], counts: list[int]) -> list[bytes]:
+    def flat(self, rows: list[int], counts: list[int], encode: Encode) -> list[bytes]:
         """The hashes of flat objects of `counts` of the `rows` each, which are in order within each; added."""
         codec = self.codec
         if len(rows) > 1:
@@ -240,7 +281,7 @@ class _Columns:
             steps = [self.steps[row] for row in rows]
             kinds = bytes([self.kinds[row] for row in rows])
             hashes = b"".join([self.hashes[row] for row in rows])
-        data = encode_flat(codec, steps, kinds, hashes, counts, self.metadata)
+        data = encode_flat(codec, steps, kinds, hashes, counts, self.metadata, encode)
         found = codec.digest_many(data)
         self.nodes.update(zip(found, data, strict=True))
         return found
@@ -277,10 +318,10 @@ class _Columns:
             else:
                 inodes[digit] = self._joined(part, depth + 1)
         if inodes:
-            rest = iter(self.flat(flat, [count for count in counts if count <= leaf]))
+            rest = iter(self.flat(flat, [count for count in counts if count <= leaf], codec.encode_bucket))
             found = [inodes[digit] if digit in inodes else next(rest) for digit in buckets]
         else:
-            found = self.flat(flat, counts)
+            found = self.flat(flat, counts, codec.encode_bucket)
         return _put(codec, self.nodes, codec.encode_inode(depth, bytes(buckets), counts, b"".join(found)))
 
 
@@ -330,16 +371,18 @@ def apply(
     patches: list[tuple[int, bytes]] = []
     others: dict[int, tuple[bytes, int]] = {}
     before = len(nodes)
+    total = record.count
     for digit, group in groups.items():
         i = record.buckets.find(digit)
         child = bucket(load, record, i) if i >= 0 else EMPTY
         hash_, count = apply(codec, load, nodes, child, group, record.depth + 1, made)
-        if i >= 0 and count == record.counts[i]:
+        total += count - child.count
+        if i >= 0 and count == child.count:
             patches.append((i, hash_))
         else:
             others[digit] = hash_, count
     if others or not record.head:
-        return _apply_counts(codec, load, nodes, record, changes, depth, patches, others, before)
+        return _apply_counts(codec, load, nodes, record, changes, depth, patches, others, total, before)
     # The usual edit: as many entries as before in each bucket.
     column = patch_column(record.hashes, codec.hash_size, patches)
     hash_ = _put(codec, nodes, record.head + column)
@@ -358,26 +401,30 @@ def _apply_counts(
     depth: int,
     patches: list[tuple[int, bytes]],
     others: dict[int, tuple[bytes, int]],
+    total: int,
     before: int,
 ) -> tuple[bytes, int]:
     """The inode `record` with other hashes for some buckets, by position, and for `others`, by digit, (hash, count).
 
-    `nodes` had `before` items before any of that was written.
+    `total` entries are left. `nodes` had `before` items before any of that was written.
     """
-    hashes = dict(zip(record.buckets, record.children(), strict=True))
-    counts = dict(zip(record.buckets, record.counts, strict=True))
-    for i, hash_ in patches:
-        hashes[record.buckets[i]] = hash_
-    for digit, (hash_, count) in others.items():
-        hashes[digit], counts[digit] = hash_, count
-    total = sum(counts.values())
-    if total <= codec.leaf:
+    if total <= (codec.leaf if depth else codec.flat):
         # What the buckets wrote is not part of the result. A dict pops its newest keys first.
         while len(nodes) > before:
             nodes.popitem()
         return _collapse(codec, load, nodes, record, changes, depth), total
-    buckets = bytes(sorted(digit for digit, count in counts.items() if count))
-    sizes = [counts[digit] for digit in buckets]
+    counted = len(record.counts) == len(record.buckets)
+    hashes = dict(zip(record.buckets, record.children(), strict=True))
+    counts = dict(zip(record.buckets, record.counts, strict=True)) if counted else {}
+    for i, hash_ in patches:
+        hashes[record.buckets[i]] = hash_
+    for digit, (hash_, count) in others.items():
+        if count:
+            hashes[digit], counts[digit] = hash_, count
+        else:
+            hashes.pop(digit, None)
+    buckets = bytes(sorted(hashes))
+    sizes = [counts[digit] for digit in buckets] if counted else [total]
     column = b"".join([hashes[digit] for digit in buckets])
     return _put(codec, nodes, codec.encode_inode(record.depth, buckets, sizes, column)), total
 
@@ -402,7 +449,8 @@ def _apply_flat(
         else:
             column = patch_column(record.hashes, size, patches)
             if not record.head:
-                return _put(codec, nodes, codec.encode_node(list(index), kinds, column, [])), len(index)
+                encode = codec.encode_bucket if depth else codec.encode_node
+                return _put(codec, nodes, encode(list(index), kinds, column, [])), len(index)
             hash_ = _put(codec, nodes, record.head + column)
             if made is not None:
                 words = _patched_words(record, patches)

@@ -96,7 +96,7 @@ class _Store(Shared):
         def where(kind: Kind, hash_: bytes) -> int:
             if (kind, hash_) in new:
                 return new[kind, hash_]
-            word = objects.words.get(hash_, 0)
+            word = objects.words[kind].get(hash_, 0)
             if word:
                 cell = space.cells.get(word)
                 if cell is None or (cell.kind, cell.hash) != (kind, hash_):
@@ -121,14 +121,14 @@ class _Store(Shared):
             note(Kind.CONTENTS, hash_, data, [])
         for hash_, data in objects.nodes.items():
             record = codec.decode_node(data)
-            kinds = [Kind.NODE] * len(record.counts) if type(record) is Inode else []
+            kinds = [Kind.NODE] * len(record.buckets) if type(record) is Inode else []
             if not isinstance(record, Inode):
                 kinds = [Kind.NODE if kind == DIRECTORY else Kind.CONTENTS for kind in record.kinds]
             children = [record.hashes[i * size : (i + 1) * size] for i in range(len(kinds))]
             hint = objects.hints.get(hash_, b"")
             known = unpack(f"<{len(hint) // 8}Q", hint) or (0,) * len(kinds)
             for kind, child, word in zip(kinds, children, known, strict=True):
-                if word and objects.words.setdefault(child, word) != word:
+                if word and objects.words[kind].setdefault(child, word) != word:
                     raise WrongWord(f"{kind.name} {child.hex()[:8]} is said to lie in two places")
             note(Kind.NODE, hash_, data, [where(*child) for child in zip(kinds, children, strict=True)])
         for hash_, data in objects.commits.items():
@@ -137,7 +137,8 @@ class _Store(Shared):
             note(Kind.COMMIT, hash_, data, words)
         for cell in made:  # nothing can go wrong any more
             space.add(cell)
-        objects.words.update((hash_, word) for (_, hash_), word in new.items())
+        for (kind, hash_), word in new.items():
+            objects.words[kind][hash_] = word
         objects.hints.update(hints)
 
     def collect(self, *, commits: bool) -> None:

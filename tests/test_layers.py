@@ -13,7 +13,7 @@ HARD_LIMIT = 600  # lines a module
 
 # `.` is irminpy/__init__.py, the public face: what stands after it may use it, what stands before it may not.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("types", "errors", "hash", "varint", "path", "info", "branch", "cache", "lru"),  # 0: words and bytes
+    ("types", "errors", "hash", "repr", "path", "info", "branch", "cache", "lru"),  # 0: words and bytes
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     ("objects", "_core", "formats", "key", "schema", "shape"),  # 2: objects as bytes
     ("backend", "registry", "announce"),  # 3: the contract
@@ -36,8 +36,9 @@ CONTRACT = 3  # backends import this floor and those below
 
 # The order inside a package; its __init__ comes last and need not be named.
 INNER: dict[str, tuple[str, ...]] = {
+    "repr": ("base", "plain", "compound"),
     "contents": ("protocol", "nesting", "plain", "json", "msgpack"),
-    "formats": ("format", "native", "flat", "irmin", "tezos", "git"),
+    "formats": ("format", "native", "inodes", "irmin", "tezos", "described", "git"),
     "tree": (
         *(
             "counters",
@@ -58,6 +59,7 @@ INNER: dict[str, tuple[str, ...]] = {
     "proof": ("types", "codec", "produce", "verify", "stream"),
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
+        *("vectors.report", "vectors.types"),
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
         *("store_fixtures", "store_writes", "store_heads", "store_threads", "store_streams", "store"),
         *("store_model", "exchange", "store_machine", "faulty", "sync"),

@@ -172,7 +172,7 @@ class _Settling:
         `line` is the line whose newest version is settled, its lock held; None for an older version.
         """
         values, jobs, few = self.values, self.jobs, self.few
-        leaf, empty, order, keep = self.codec.leaf, self.codec.empty, self.codec.order, self.keep
+        flat, empty, order, keep = self.codec.flat, self.codec.empty, self.codec.order, self.keep
         # A subtree that hangs at several places is visited once: else a few such levels would take for ever.
         seen: dict[tuple[int, int], _Job] = {}
         # A directory with the job above it, or, once all below are done, a job to be appended.
@@ -226,7 +226,7 @@ class _Settling:
                     values.append(child)  # type: ignore[arg-type]
                 elif kind is Staged:
                     assert type(child) is Staged
-                    if child.base is None and len(child.now) <= leaf:
+                    if child.base is None and len(child.now) <= flat:
                         now = child.now if newest else child.overlay(version)
                         if few.take(now, order, keep=keep):
                             job.few.append(name)
@@ -271,7 +271,8 @@ class _Settling:
         """The hashes of the directories in `few`."""
         few = self.few
         hashes = b"".join(self._contents(few.values))
-        data = encode_flat(self.codec, few.steps, _CONTENTS * len(few.steps), hashes, few.counts, {})
+        kinds = _CONTENTS * len(few.steps)
+        data = encode_flat(self.codec, few.steps, kinds, hashes, few.counts, {}, self.codec.encode_node)
         found = self.codec.digest_many(data)
         self.objects.nodes.update(zip(found, data, strict=True))
         return found

@@ -13,7 +13,7 @@ from irminpy import Hash
 from irminpy.backend import Checking
 from irminpy.cli import main as command
 from irminpy.errors import Corrupted, DecodeError, NotAStore, SchemaMismatch
-from irminpy.objects import DIRECTORY, Objects
+from irminpy.objects import DIRECTORY, Kind, Objects, words_of
 from irminpy.schema import Schema
 from irminpy_pack import Pack, word
 from irminpy_pack.files import Files
@@ -98,7 +98,13 @@ def test_a_hint_that_leads_elsewhere_is_found(path: Path) -> None:
     objects = Objects(contents=dict(zip((one, two), values, strict=True)))
     written(path, objects)
     data = CODEC.encode_node(["a"], b"\1", one, [])
-    written(path, Objects(nodes={CODEC.digest(data): data}, words={one: objects.words[two]}))
+    written(
+        path,
+        Objects(
+            nodes={CODEC.digest(data): data},
+            words=words_of(Kind.CONTENTS, {one: objects.words[Kind.CONTENTS][two]}),
+        ),
+    )
     report = fsck(str(path), SCHEMA)
     assert [finding.fault for finding in report.findings] == ["hint"]
     with opened(path) as repo:
