@@ -59,7 +59,8 @@ INNER: dict[str, tuple[str, ...]] = {
     "proof": ("types", "codec", "produce", "verify", "stream"),
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
-        *("vectors.report", "vectors.types"),
+        *("vectors.report", "vectors.types", "vectors.values", "vectors.objects", "vectors.order"),
+        *("vectors.merges", "vectors.traces", "vectors.command", "vectors", "vectors.__main__"),
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
         *("store_fixtures", "store_writes", "store_heads", "store_threads", "store_streams", "store"),
         *("store_model", "exchange", "store_machine", "faulty", "sync"),
