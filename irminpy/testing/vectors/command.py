@@ -86,10 +86,8 @@ def run(path: str, out: TextIO) -> Report:
     """Check all cases of one file."""
     report = Report(out)
     name = os.path.basename(path)
-    for prefix, check in KINDS:
-        if name.startswith(prefix):
-            break
-    else:
+    check = next((check for prefix, check in KINDS if name.startswith(prefix)), None)
+    if check is None:
         report.add(name, failed("no kind of file with this name is known"))
         return report
     done = "the first case"

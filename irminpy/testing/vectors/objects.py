@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...commit import Commit as Handle
 from ...formats import Irmin2
 from ...hash import Hash
 from ...info import Info
@@ -48,10 +49,18 @@ def _commit_checks(repo: Repo[bytes, None], tree: Bound, case: dict[str, Any]) -
     codec = repo.schema.codec
     info = Info(case["date"], case["author"], case["message"])
     parents = [Hash.of_hex(parent) for parent in case["parents"]]
-    # Given in another order: Irmin sorts them.
-    commit = repo.commit_tree(tree, info=info, parents=parents[::-1])
-    data = commit.to_bytes()
     val = Commit.stored(Hash.of_hex(case["tree_hash"]), tuple(parents), info)
+    # Given in another order: Irmin sorts them.
+    if all(repo.find_commit(parent) is not None for parent in parents):
+        commit = repo.commit_tree(tree, info=info, parents=parents[::-1])
+        again = repo.commit(commit.hash).to_bytes()
+    else:
+        # The file is a selection, without the commits that this one stands on.
+        node = Hash(tree.hash())
+        made = Commit.stored(node, codec.parents(parents[::-1]), info)
+        again = codec.encode_commit(made)
+        commit = made_of(repo, Hash(codec.digest(again)), made)
+    data = commit.to_bytes()
     plain = Irmin2(None).bind(repo.schema.hash)  # how commits are stored, whatever is hashed
     checks = [
         ("the tree", commit.tree_hash.hex(), case["tree_hash"]),
@@ -61,12 +70,17 @@ def _commit_checks(repo: Repo[bytes, None], tree: Bound, case: dict[str, Any]) -
         ("the hash of the text", codec.read_hash(case["hash_string"]), commit.hash),
         ("the digest of the bytes", codec.digest(data).hex(), case["hash"]),
         ("the commit of the bytes", codec.decode_commit(data), val),
-        ("the commit read again", repo.commit(commit.hash).to_bytes(), data),
+        ("the commit read again", again, data),
         _preimage(data, case),
     ]
     if "bin" in case:
         checks.append(("the stored form", plain.encode_commit(val).hex(), case["bin"]))
     return checks
+
+
+def made_of(repo: Repo[bytes, None], hash: Hash, val: Commit) -> Handle[bytes, None]:
+    """The commit `val` as a handle, without a repository that holds it."""
+    return Handle(repo.home, hash, val)
 
 
 def _tree(repo: Repo[bytes, None], case: dict[str, Any]) -> Outcome:
@@ -152,7 +166,10 @@ def _steps(tree: Bound, offset: int = 0, length: int | None = None) -> list[str]
 
 def _in_memory(schema: Schema[bytes, None], case: dict[str, Any]) -> Outcome:
     """Irmin sorts a tree that was never saved. We list it as the one that is read back."""
-    ours, theirs = _steps(_entries(schema, case["n"])), case["list_order_in_memory"]
+    ours, theirs = _steps(_entries(schema, case["n"])), case.get("list_order_in_memory")
+    if theirs is None:  # of the largest, only the hashes are there
+        stored = sorted(ours) == sorted(f"k{i}" for i in range(case["n"]))
+        return None if stored else failed("a list without some of the entries")
     if ours == theirs:
         return None
     expected = case["list_order_from_store"]
@@ -184,10 +201,11 @@ def _large(repo: Repo[bytes, None], case: dict[str, Any]) -> Iterator[tuple[str,
         again.add((f"k{i}",), b"v%d" % i)
     yield "the root of the rest", again.tree().hash().hex(), case["root_hash_after_removing_even_i"]
     stored = Tree.shallow(repo, tree.kinded_hash())
-    yield "the list", _steps(stored), case["list_order_from_store"]
+    if "list_order_from_store" in case:
+        yield "the list", _steps(stored), case["list_order_from_store"]
     if "list_offset3_length5" in case:
         yield "the page", _steps(Tree.shallow(repo, tree.kinded_hash()), 3, 5), case["list_offset3_length5"]
-    if "inode" in case:
+    if case.get("inode") is not None:
         yield from _structure(repo, stored, case["inode"])
 
 

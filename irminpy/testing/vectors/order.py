@@ -56,10 +56,8 @@ def diff_rows(before: Bound, after: Bound) -> list[Any]:
             if x == y == "node":
                 stack.append((at, node[step]))
                 continue
-            for kind in ("removed", "added", "updated"):
-                # Contents that make way come first; a directory that makes way comes after what replaces it.
-                if (at, kind) in found:
-                    rows.append((at, kind))
+            # Contents that make way come first; a directory that makes way comes after what replaces it.
+            rows += [(at, kind) for kind in ("removed", "added", "updated") if (at, kind) in found]
             if x == "node":
                 rows += [(below, "removed") for below in _entries(at, node[step])]
             elif y == "node":
