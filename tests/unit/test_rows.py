@@ -37,12 +37,7 @@ ROWS += [f"TC-{n:03}" for n in CASES]
 
 # Whoever brings the part takes its rows away from here.
 LATER = {
-    "TY-02": "descriptions of types, which give the bytes that Irmin's formats hash",
-    "TY-03": "the JSON of described types, with Irmin's formats",
-    "TY-04": "the binary form of described types, with Irmin's formats",
-    "TY-09": "hashes with the old header, with Irmin's formats",
     "TY-13": "permissions of files, with Git",
-    "TY-17": "strings of older versions, with Irmin's formats",
     "US-05": "fetching a part of a tree: a part of a history is there, by `depth`",
     "US-06": "contents types by path: not planned yet, one type of a store may be a union",
     "US-13": "strict verification, with the proofs",
@@ -62,7 +57,7 @@ LATER = {
     "TC-138": "the battery over HTTP, with the server",
     "TC-139": "an interface for C, which is not planned: Python is the interface",
     "TC-140": "reading stores of irmin-fs",
-    **dict.fromkeys(("TC-141", "TC-143", "TC-144", "TC-145", "TC-146", "TC-147"), "Irmin's formats"),
+    "TC-147": "orders of folds over directories of Irmin's formats",
     "TC-148": "proofs of Irmin's formats",
     "TC-149": "parts of other stores, with Irmin's formats",
     "TC-152": "snapshots of a pack",

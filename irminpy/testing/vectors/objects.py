@@ -11,6 +11,7 @@ from ...hash import Hash
 from ...info import Info
 from ...objects import Commit, Inode, Kind, Node
 from ...repo import Repo
+from ...repr.base import is_dict, is_list
 from ...schema import Schema
 from ...shape import bucket
 from ...tree import Tree
@@ -274,10 +275,9 @@ def _virtual(
 
 def _like(ours: Any, expected: Any) -> Any:
     """`ours` without the fields that `expected` leaves out: pre-images of large inodes."""
-    if isinstance(ours, dict) and isinstance(expected, dict):
-        row: dict[str, Any] = ours
-        return {key: _like(row[key], expected[key]) for key in expected if key in row}
-    if isinstance(ours, list) and isinstance(expected, list) and len(ours) == len(expected):
+    if is_dict(ours) and is_dict(expected):
+        return {key: _like(ours[key], expected[key]) for key in expected if key in ours}
+    if is_list(ours) and is_list(expected) and len(ours) == len(expected):
         return [_like(a, b) for a, b in zip(ours, expected, strict=True)]
     return ours
 

@@ -6,7 +6,7 @@ Both are functions of our own results, so that what Irmin computed can be compar
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from ...diff import Added, Change, Removed
 from ...errors import MergeConflict
@@ -100,7 +100,7 @@ def as_irmin_merges(conflict: Conflict) -> Any:
     """
     sides = [conflict.base, conflict.ours, conflict.theirs]
     contents = [side if isinstance(side, bytes) else None for side in sides]
-    trees = [side if isinstance(side, Tree) else None for side in sides]
+    trees: list[Bound | None] = [cast("Bound", side) if isinstance(side, Tree) else None for side in sides]
     if not any(tree is not None for tree in trees):
         return conflict
     value = _option(*contents)

@@ -115,7 +115,8 @@ def of_concrete(schema: Schema[bytes, None], concrete: Any) -> Bound:
 def to_concrete(tree: Bound) -> Any:
     """Irmin's JSON of the tree, sorted by step."""
     if tree.kind() == "contents":
-        return {"Contents": [shown(tree.get()), {}]}
+        unit: dict[str, Any] = {}
+        return {"Contents": [shown(tree.get()), unit]}
     rows = tree.list((), sorted=True)
     return {
         "Tree": [[shown(step.encode("utf-8", "surrogateescape")), to_concrete(child)] for step, child in rows]
