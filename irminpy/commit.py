@@ -6,7 +6,7 @@ module knows no branches but as ref updates that travel with the objects of a co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from html import escape
 from typing import Any, Generic, NamedTuple, TypeAlias, cast
@@ -25,7 +25,7 @@ from .tree.home import Home
 from .tree.lazy import Leaf, RepoSource, Stored, behind
 from .types import C, M
 
-__all__ = ["Commit", "Infos", "Opened"]
+__all__ = ["Commit", "Infos", "Opened", "a_tree", "hash_of_commit", "hashes_of"]
 
 Infos: TypeAlias = Info | Callable[[], Info]
 """The info of a commit, or a function that makes it, called once for each commit that is attempted."""
@@ -201,6 +201,10 @@ class Opened(Generic[C, M]):
             raise DanglingHash(context, hash)
         return commit
 
+    def own(self, commit: Commit[C, M], context: str = "a commit") -> Commit[C, M]:
+        """`commit`, as it is in this repository; DanglingHash if it is not, TypeError if it is no commit."""
+        return self.get(hash_of_commit(commit), context)
+
     def following(self, context: str) -> Callable[[Hash], Commit[C, M]]:
         """`get` for a walk from heads back: what a commit says of where its parents lie is used for them.
 
@@ -235,6 +239,10 @@ class Opened(Generic[C, M]):
             )
         if message is not None or author is not None or date is not None:
             raise TypeError("give info, or message, author and date; not both")
+        if not isinstance(info, Info) and not callable(info):
+            raise TypeError(
+                f"info is an Info or a function that gives one, not {type(info).__name__}; use message="
+            )
         return info if isinstance(info, Info) else info()
 
     def commit(
@@ -285,7 +293,7 @@ class Opened(Generic[C, M]):
         """The hashes of `given`; DanglingHash for one that is not here. None stays None."""
         if given is None:
             return None
-        hashes = [parent.hash if isinstance(parent, Commit) else parent for parent in given]
+        hashes = hashes_of(given)
         return tuple([self.get(hash_, "a parent of the commit").hash for hash_ in hashes])
 
     def save_tree(self, tree: Tree[C, M], *, clear: bool = True) -> KindedKey:
@@ -314,7 +322,7 @@ class Opened(Generic[C, M]):
         return source.key(hash_, objects.words[Kind.CONTENTS].get(hash_, 0))
 
     def _root(self, tree: Tree[C, M]) -> Stored | Leaf:
-        self.home.schema.require(_tree(tree).schema)
+        self.home.schema.require(a_tree(tree).schema)
         return tree._settled(keep=False)  # pyright: ignore[reportPrivateUsage]
 
     def _saved(
@@ -350,7 +358,25 @@ class Opened(Generic[C, M]):
             return objects, source
 
 
-def _tree(tree: Tree[Any, Any]) -> Tree[Any, Any]:
+def hash_of_commit(commit: Commit[Any, Any]) -> Hash:
+    """The hash of `commit`; TypeError for what is none, such as a hash or the name of a branch."""
+    if not isinstance(commit, Commit):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"a Commit is expected, not {type(commit).__name__}; "
+            "Repo.commit(hash) and Repo.at(revision).head() give one"
+        )
+    return commit.hash
+
+
+def hashes_of(commits: Iterable[Hash | Commit[Any, Any]]) -> list[Hash]:
+    """The hashes of `commits`, each a commit or its hash; TypeError for anything else."""
+    if isinstance(commits, str | bytes | Commit):
+        raise TypeError(f"several commits, or hashes, are expected, not one {type(commits).__name__}")
+    return [one if isinstance(one, Hash) else hash_of_commit(one) for one in commits]
+
+
+def a_tree(tree: Tree[C, M]) -> Tree[C, M]:
+    """`tree`; TypeError if it is none."""
     if not isinstance(tree, Tree):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a Tree is expected, not {type(tree).__name__}")
     return tree

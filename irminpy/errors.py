@@ -30,7 +30,7 @@ null, other objects as their `repr`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -85,6 +85,35 @@ def _projected(value: Any) -> str | None:
     return None if value is None else _text(value)
 
 
+class AnyConflict(Protocol):
+    """What every conflict tells: `irminpy.Conflict` with values, `ReportedConflict` with text."""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Where, from the root of what was merged."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why the two sides could not be merged."""
+        ...
+
+    @property
+    def base(self) -> Any:
+        """What the ancestor has there: contents, a tree, or None if it has nothing."""
+        ...
+
+    @property
+    def ours(self) -> Any:
+        """As `base`, of our side."""
+        ...
+
+    @property
+    def theirs(self) -> Any:
+        """As `base`, of their side."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReportedConflict:
     """A conflict as another process told of it: where and why, with the three sides as text or None."""
@@ -96,14 +125,14 @@ class ReportedConflict:
     theirs: str | None = None
 
 
-def _conflicts_to_json(conflicts: Iterable[object]) -> list[dict[str, Any]]:
+def _conflicts_to_json(conflicts: Iterable[AnyConflict]) -> list[dict[str, Any]]:
     return [
         {
-            "path": [str(step) for step in _path_of(conflict)],
-            "reason": str(getattr(conflict, "reason", conflict)),
-            "base": _project(getattr(conflict, "base", None)),
-            "ours": _project(getattr(conflict, "ours", None)),
-            "theirs": _project(getattr(conflict, "theirs", None)),
+            "path": [str(step) for step in conflict.path],
+            "reason": conflict.reason,
+            "base": _project(conflict.base),
+            "ours": _project(conflict.ours),
+            "theirs": _project(conflict.theirs),
         }
         for conflict in conflicts
     ]
@@ -124,10 +153,6 @@ def _conflicts_of_json(value: Any) -> tuple[ReportedConflict, ...]:
         sides = (_projected(fields.get(side)) for side in ("base", "ours", "theirs"))
         conflicts.append(ReportedConflict(steps, _text(fields.get("reason")), *sides))
     return tuple(conflicts)
-
-
-def _path_of(conflict: object) -> tuple[str, ...]:
-    return cast("tuple[str, ...]", tuple(getattr(conflict, "path", ())))
 
 
 _Attributes: TypeAlias = tuple[tuple[str, _Codec], ...]
@@ -180,7 +205,7 @@ class NotFound(IrminError, KeyError):
     _fields = _attributes(what=_TEXT, name=_TEXT)
 
     def __init__(self, what: str, name: str) -> None:
-        super().__init__(f"{what} not found: {name or '(root)'}")
+        super().__init__(f"{what} not found: {name or ('(root)' if what == 'path' else repr(name))}")
         self.what = what
         self.name = name
 
@@ -208,11 +233,10 @@ class MergeConflict(IrminError):
     kind = "merge-conflict"
     _fields = _attributes(conflicts=_CONFLICTS)
 
-    def __init__(self, conflicts: Sequence[object]) -> None:
-        self.conflicts: tuple[object, ...] = tuple(conflicts)
-        first = self.conflicts[0] if self.conflicts else None
-        self.path: tuple[str, ...] = _path_of(first)
-        self.reason: str = str(getattr(first, "reason", "no reason given"))
+    def __init__(self, conflicts: Sequence[AnyConflict]) -> None:
+        self.conflicts: tuple[AnyConflict, ...] = tuple(conflicts)
+        self.path: tuple[str, ...] = self.conflicts[0].path if self.conflicts else ()
+        self.reason: str = self.conflicts[0].reason if self.conflicts else "no reason given"
         more = f" (and {len(self.conflicts) - 1} more)" if len(self.conflicts) > 1 else ""
         super().__init__(f"merge conflict at {'/' + '/'.join(self.path)}: {self.reason}{more}")
 

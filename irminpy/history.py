@@ -11,12 +11,24 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Generic, Protocol, TypeVar, cast
 
-from .errors import DanglingHash, MaxDepthReached, NotFound, TooManyLcas
+from .errors import DanglingHash, DecodeError, MaxDepthReached, NotFound, TooManyLcas
 from .hash import Hash
 from .info import Info
 from .objects import Commit as CommitVal
 
-__all__ = ["Graph", "History", "Node", "Read", "Vertex", "by_date", "first_parents", "lcas", "walk", "window"]
+__all__ = [
+    "Graph",
+    "History",
+    "Node",
+    "Read",
+    "Vertex",
+    "by_date",
+    "check_count",
+    "first_parents",
+    "lcas",
+    "walk",
+    "window",
+]
 
 
 class Node(Protocol):
@@ -145,13 +157,14 @@ def _by_date(read: Read, a: Hash, b: Hash, n: int | None) -> list[Hash]:
     found: dict[Hash, None] = {}
     done: dict[Hash, int] = {}  # marks that were handed on to the parents
     roots = False
-    absent: DanglingHash | None = None  # of a commit below a candidate
+    absent: dict[Hash, DanglingHash] = {}
 
     def candidates() -> list[Hash]:
         return [hash for hash in found if not marks[hash] & _BELOW]
 
     while len(queue):
-        if not active:
+        # One that is absent may lead to a candidate, until it shows that it is below one itself.
+        if not active and _unsettled(absent, marks) is None:
             # If all that was seen leads to the only commit that waits, nothing behind it leads to a candidate.
             if len(waiting) == 1 and not roots:
                 break
@@ -177,18 +190,30 @@ def _by_date(read: Read, a: Hash, b: Hash, n: int | None) -> list[Hash]:
             if before | mark != before:
                 marks[parent] = before | mark
                 if parent not in nodes:
+                    if parent in absent:
+                        continue
                     try:
                         nodes[parent] = read(parent)
                     except DanglingHash as e:
-                        if not mark & _BELOW:
-                            raise
-                        absent, roots = e, True
+                        absent[parent], roots = e, True
                         continue
                 push(parent)
-    now = candidates()
-    if absent is not None and len(now) > 1:
-        raise absent
-    return now
+    return _answer(candidates(), absent, marks)
+
+
+def _unsettled(absent: dict[Hash, DanglingHash], marks: dict[Hash, int]) -> DanglingHash | None:
+    """The error of an absent commit that is not known to be below a candidate."""
+    return next((e for hash, e in absent.items() if not marks[hash] & _BELOW), None)
+
+
+def _answer(candidates: list[Hash], absent: dict[Hash, DanglingHash], marks: dict[Hash, int]) -> list[Hash]:
+    """`candidates`; DanglingHash if a commit that is absent may lead to another, or from one of them to another."""
+    error = _unsettled(absent, marks)
+    if error is None and len(candidates) > 1:
+        error = next(iter(absent.values()), None)
+    if error is not None:
+        raise error
+    return candidates
 
 
 def _by_layers(read: Read, a: Hash, b: Hash, max_depth: int, n: int | None) -> list[Hash]:
@@ -197,12 +222,7 @@ def _by_layers(read: Read, a: Hash, b: Hash, max_depth: int, n: int | None) -> l
     found: dict[Hash, None] = {}  # INVARIANT: what is marked as common, and not as below another
     layer = [a, b]
     roots = False
-    absent: DanglingHash | None = None  # of a commit below a candidate
-
-    def candidates() -> list[Hash]:
-        if absent is not None and len(found) > 1:
-            raise absent
-        return list(found)
+    absent: dict[Hash, DanglingHash] = {}
 
     for _ in range(max_depth + 1):
         following: list[Hash] = []
@@ -210,9 +230,7 @@ def _by_layers(read: Read, a: Hash, b: Hash, max_depth: int, n: int | None) -> l
             try:
                 expanded[hash] = read(hash).past
             except DanglingHash as e:
-                if not marks[hash] & _BELOW:
-                    raise
-                absent, expanded[hash] = e, ()
+                absent[hash], expanded[hash] = e, ()
             roots = roots or not expanded[hash]
             # Marks go on to all that was seen before; a commit gets a new one three times at most.
             stack = [(parent, _handed_on(marks[hash])) for parent in expanded[hash]]
@@ -237,11 +255,13 @@ def _by_layers(read: Read, a: Hash, b: Hash, max_depth: int, n: int | None) -> l
         if n is not None and len(found) >= n:
             return list(found)[:n]
         if all(marks[hash] & _COMMON == _COMMON for hash in layer) and (
-            len(found) <= 1 or not layer or (len(layer) == 1 and not roots)
+            not layer
+            or (len(found) <= 1 and _unsettled(absent, marks) is None)
+            or (len(layer) == 1 and not roots)
         ):
-            return candidates()
+            return _answer(list(found), absent, marks)
     if all(marks[hash] & _COMMON == _COMMON for hash in layer):
-        return candidates()
+        return _answer(list(found), absent, marks)
     raise MaxDepthReached(max_depth)
 
 
@@ -457,3 +477,9 @@ class History(Generic[V]):
 
     def __repr__(self) -> str:
         return f"<History of {len(self)} commit{'' if len(self) == 1 else 's'}>"
+
+
+def check_count(what: str, n: int | None) -> None:
+    """Raise DecodeError unless `n`, called `what`, is None or a whole number from 0 up."""
+    if n is not None and (type(n) is not int or n < 0):
+        raise DecodeError(what, f"{n!r:.80}; use a number from 0 up, or None for all")

@@ -23,6 +23,7 @@ from .commit import Opened
 from .errors import DanglingHash
 from .graph import BATCH, batches, decode_commit
 from .hash import Hash
+from .key import KindedHash, KindedKey
 from .objects import Kind, Objects
 from .registry import maker_of_uri
 from .repo import Repo
@@ -30,6 +31,7 @@ from .schema import Schema
 from .slice import Slice, fresh
 from .store import Store
 from .trail import Trail, Walkable
+from .tree import Tree
 from .tree.lazy import RepoSource
 
 __all__ = ["AnyRemote", "Local", "Receiver", "Remote", "Sender", "opened"]
@@ -210,6 +212,15 @@ class Local:
         if done is not None and isinstance(walk, Trail):
             walk.follow(new)
         return done is not None
+
+    def tree(self, hash: KindedHash) -> Tree[Any, Any]:
+        """The tree `hash`, which has been received; DanglingHash if its root is not here. Cost: one read."""
+        kind = Kind.NODE if hash.kind == "node" else Kind.CONTENTS
+        (key,) = self._trail().find_keys(kind, [hash.hash])
+        found = None if key is None else Tree.of_key(self._opened, KindedKey(hash.kind, key, hash.metadata))
+        if found is None:
+            raise DanglingHash("what was fetched", hash.hash)
+        return found
 
 
 AnyRemote: TypeAlias = "Repo[Any, Any] | Store[Any, Any] | Remote | str"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypedDict, Unpack, cast, overload
+from typing import Any, Generic, TypeAlias, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
 from . import check as check_
@@ -14,10 +14,11 @@ from . import revision as revision_
 from . import slice as slice_
 from .backend import Collected, Collecting, Keep, Maker, Options, Progress, RefUpdate
 from .branch import MAIN
-from .commit import Commit, Infos, Opened
+from .commit import Commit, Infos, Opened, hash_of_commit, hashes_of
 from .diff import Change
 from .errors import DanglingHash, MergeConflict, NotFound, StorageError
 from .hash import Hash
+from .history import check_count
 from .info import Info
 from .key import Key, KindedKey, hash_of_key
 from .merge import NO_ANCESTOR, Conflict, NoAncestor, Old
@@ -27,14 +28,17 @@ from .schema import Schema
 from .slice import Slice
 from .store import Store
 from .store.follow import Following
+from .store.read import callback
 from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
 from .types import C2, M2, C, M
-from .watch import Watch, Watches
+from .watch import Changes, Watch, Watches, changed
 
 __all__ = ["Opening", "Repo", "open"]
+
+BranchChanges: TypeAlias = Changes[Commit[C, M], tuple[str, Change[Commit[C, M]]]]
 
 
 class Opening(TypedDict, total=False):
@@ -161,7 +165,7 @@ class Repo(Generic[C, M]):
 
     def detached(self, commit: Commit[C, M]) -> Store[C, M]:
         """A store with a head of its own, which starts at `commit`; writes move no branch."""
-        return Store(self._opened, self._watches, None, self.commit(commit.hash))
+        return Store(self._opened, self._watches, None, self.commit(hash_of_commit(commit)))
 
     def empty(self) -> Store[C, M]:
         """A store with a head of its own, which has none yet: the first write makes a commit without parents."""
@@ -338,7 +342,7 @@ class Repo(Generic[C, M]):
         """
         self._opened.check()
         backend, home = self._opened.trail(), self._opened.home
-        vals = graph.commits(backend, home.codec, self._heads(max), _hashes(min))
+        vals = graph.commits(backend, home.codec, self._heads(max), hashes_of(min))
         return [Commit(home, hash_, val) for hash_, val in vals.items()]
 
     def check(self, roots: Iterable[Hash | Commit[C, M]] = (), *, shallow: bool = False) -> check_.Report:
@@ -359,7 +363,7 @@ class Repo(Generic[C, M]):
             self.schema.contents.decode,
             opened.home.decode_metadata,
             opened.home.past,
-            _hashes(roots),
+            hashes_of(roots),
             shallow=shallow,
         )
 
@@ -376,11 +380,10 @@ class Repo(Generic[C, M]):
         if they are reached; those that are not here are left aside. Cost: one read per object of the slice,
         and one per node below `min`; the slice is held in memory.
         """
-        if depth is not None and depth < 0:
-            raise ValueError(f"depth {depth} is negative")
+        check_count("depth", depth)
         self._opened.check()
         heads = self._heads(max)
-        return slice_.export(self._opened.trail(), self.schema, heads, _hashes(min), depth, full=full)
+        return slice_.export(self._opened.trail(), self.schema, heads, hashes_of(min), depth, full=full)
 
     def import_(self, slice: Slice, *, shallow: bool = False) -> int:
         """Write what is missing here of `slice`, in one batch, after all of it was checked; how many objects.
@@ -391,6 +394,10 @@ class Repo(Generic[C, M]):
         """
         opened = self._opened
         opened.check()
+        if not isinstance(slice, Slice):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"a Slice is expected, not {type(slice).__name__}; Slice.from_bytes makes one of bytes"
+            )
         self.schema.require(slice.schema)
         done = opened.write(partial(self._fresh, slice, shallow))
         assert done is not None
@@ -457,7 +464,7 @@ class Repo(Generic[C, M]):
         if not isinstance(backend, Collecting):
             raise StorageError("this backend collects no garbage")
         names = None if branches is None else tuple(map(branches_.check, branches))
-        commits = tuple(map(opened.home.check_hash, _hashes(keep)))
+        commits = tuple(map(opened.home.check_hash, hashes_of(keep)))
         return backend.collect(Keep(names, commits, depth, since), dry_run=dry_run, progress=progress)
 
     def _graph(self) -> graph.Graph:
@@ -468,22 +475,37 @@ class Repo(Generic[C, M]):
         return [graph.Commit(head) for head in self._heads(None)] if max is None else max
 
     def _heads(self, max: Iterable[Hash | Commit[C, M]] | None) -> list[Hash]:
-        return list(dict.fromkeys(self._opened.backend.refs().values())) if max is None else _hashes(max)
+        return list(dict.fromkeys(self._opened.backend.refs().values())) if max is None else hashes_of(max)
 
     # -- watches ---------------------------------------------------------------------------------------------
 
+    @overload
+    def watch_all(
+        self, f: None = None, *, init: Mapping[str, Commit[C, M]] | None = None
+    ) -> BranchChanges[C, M]: ...
+    @overload
     def watch_all(
         self,
         f: Callable[[str, Change[Commit[C, M]]], None],
         *,
         init: Mapping[str, Commit[C, M]] | None = None,
-    ) -> Watch:
+    ) -> Watch: ...
+    def watch_all(
+        self,
+        f: Callable[[str, Change[Commit[C, M]]], None] | None = None,
+        *,
+        init: Mapping[str, Commit[C, M]] | None = None,
+    ) -> Watch | BranchChanges[C, M]:
         """Call `f`, on a thread of its own, with each branch that is made, moved or removed from now on.
 
-        `init` is what the caller knows of the branches: what has changed since is told at once. See
-        `Store.watch`.
+        `init` is what the caller knows of the branches: what has changed since is told at once. Without `f` an
+        iterator over pairs of name and change. See `Store.watch`.
         """
         self._opened.check()
+        if f is None:
+            changes: BranchChanges[C, M] = Changes(lambda name, change: (name, change), changed)
+            return changes.of(self.watch_all(changes.put, init=init))
+        callback(f)
         following = Following(self._opened, lambda commit: commit, init or {})
 
         def call(name: str, change: Change[Hash]) -> None:
@@ -498,10 +520,6 @@ class Repo(Generic[C, M]):
     def watches(self) -> Watches:
         """All watches of this repository, for their numbers: `repo.watches.stats()`."""
         return self._watches
-
-
-def _hashes(commits: Iterable[Hash | Commit[Any, Any]]) -> list[Hash]:
-    return [commit.hash if isinstance(commit, Commit) else commit for commit in commits]
 
 
 @overload

@@ -77,4 +77,6 @@ def _base(opened: Opened[C, M], name: str, revision: str) -> Commit[C, M]:
         commit = opened.find(hashes[0]) if hashes else None
         if commit is not None:
             return commit
+    elif _SHORTEST > len(digits) >= 4 and not set(digits) - set("0123456789abcdef"):
+        raise NotFound("revision", f"{revision} (no branch, and a hash takes {_SHORTEST} digits or more)")
     raise NotFound("revision", revision)

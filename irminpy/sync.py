@@ -6,6 +6,7 @@ no branch but those it is told to, a pull moves its store, a push moves the bran
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, Unpack
 
@@ -13,19 +14,36 @@ from . import branch as branches
 from .backend import ANY, RefUpdate
 from .commit import Commit
 from .errors import DecodeError, NotFound, Rejected
+from .graph import decode_commit
 from .hash import Hash
 from .history import lcas
+from .key import KindedHash
+from .objects import Kind
+from .path import PathLike
 from .remote import AnyRemote, Local, Remote, opened
 from .repo import Repo
 from .store import Store
 from .transfer import Bounds, Sent, Transfer
-from .tree import OnConflict
+from .tree import OnConflict, Tree
+from .tree.home import Home
 from .types import C, M
 
 if TYPE_CHECKING:
     from .store.store import OnLimit, Writing
 
-__all__ = ["Bounds", "Fetched", "FetchedAll", "Pushed", "Sent", "fetch", "fetch_all", "pull", "push"]
+__all__ = [
+    "Bounds",
+    "Fetched",
+    "FetchedAll",
+    "FetchedPart",
+    "Pushed",
+    "Sent",
+    "fetch",
+    "fetch_all",
+    "fetch_part",
+    "pull",
+    "push",
+]
 
 
 _DEFAULT = Bounds()
@@ -36,6 +54,17 @@ class Fetched(Generic[C, M]):
     """What a fetch found: the head of the remote's branch, None if it has no such branch; and what travelled."""
 
     head: Commit[C, M] | None
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPart(Generic[C, M]):
+    """What a fetch of a part found: the head of the remote's branch, None if it has no such branch, which is no
+    commit here; a tree with what is at the paths, and nothing else; and what travelled.
+    """
+
+    head: Hash | None
+    tree: Tree[C, M]
     sent: Sent
 
 
@@ -85,13 +114,46 @@ def fetch(
     """
     local = Local(store._opened)
     with opened(remote, store._opened.home.schema, readonly=True) as there:
-        if isinstance(remote, Store) and branch is None and remote.name is None:
-            head = None if (commit := remote.find_head()) is None else commit.hash
-        else:
-            head = there.refs().get(_branch(branch, remote, store))
+        head = _head(branch, remote, store, there)
         heads = [] if head is None else [head]
         sent = Transfer(store._opened.home.codec, there, local, bounds).run(heads, depth, deepen=deepen)
     return Fetched(None if head is None else store._opened.get(head, "what was fetched"), sent)
+
+
+def fetch_part(
+    store: Store[C, M],
+    remote: AnyRemote,
+    paths: Iterable[PathLike],
+    *,
+    branch: str | None = None,
+    bounds: Bounds = _DEFAULT,
+) -> FetchedPart[C, M]:
+    """Bring what is at `paths` in the head of a branch of `remote`, as a tree of the repository of `store`.
+
+    The tree binds `paths` as the remote does, and nothing else; paths that the remote has not are left out. Nothing is
+    committed and no branch moves: write the tree with `Store.set_tree`, or merge it with `Store.merge_tree`. The
+    commit itself does not come, since a commit that is here has all of its tree here. `branch`, `bounds` and errors
+    are as of `fetch`. Cost: the nodes on the way to `paths`, and what lacks here of what is there.
+    """
+    mine = store._opened
+    local = Local(mine)
+    tree = Tree(mine.home, mine.home.empty())
+    if isinstance(paths, str):
+        raise TypeError(f"paths are a list of paths, not one: use [{paths!r:.80}]")
+    places = dict.fromkeys(tuple(mine.home.steps(path)) for path in paths)
+    with opened(remote, mine.home.schema, readonly=True) as there:
+        head = _head(branch, remote, store, there)
+        transfer = Transfer(mine.home.codec, there, local, bounds)
+        if head is None:
+            return FetchedPart(None, tree, transfer.sent)
+        root = decode_commit(mine.home.codec, head, transfer.read(Kind.COMMIT, head)).node
+        theirs = Tree.shallow(_Reading(Home.over(transfer, mine.home.schema)), KindedHash("node", root))
+        found = {path: part for path in places if (part := theirs.find_tree(path)) is not None}
+        parts = {path: part.kinded_hash() for path, part in found.items()}
+        transfer.parts(list(parts.values()))
+        for path in sorted(parts, key=len):
+            tree = tree.add_tree(path, local.tree(parts[path]))
+    return FetchedPart(head, tree, transfer.sent)
 
 
 def fetch_all(
@@ -186,6 +248,20 @@ def push(
         update = RefUpdate(name, head.hash, ANY if force else before)
         sent = Transfer(mine.home.codec, Local(mine), there, bounds).run([head.hash], None, [update])
     return Pushed(name, before, head, sent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading(Generic[C, M]):
+    """What the trees of a remote are read from."""
+
+    home: Home[C, M]
+
+
+def _head(given: str | None, remote: AnyRemote, store: Store[Any, Any], there: Remote) -> Hash | None:
+    """What is to be fetched: the head of a branch of `there`, or that of a remote that is a detached store."""
+    if isinstance(remote, Store) and given is None and remote.name is None:
+        return None if (commit := remote.find_head()) is None else commit.hash
+    return there.refs().get(_branch(given, remote, store))
 
 
 def _branch(given: str | None, remote: AnyRemote, store: Store[Any, Any]) -> str:

@@ -20,6 +20,8 @@ from .backend import RefUpdate
 from .errors import Corrupted, DanglingHash, DecodeError, Rejected, RemoteError
 from .graph import Contents, Node, children_first, successors
 from .hash import Hash
+from .history import check_count
+from .key import Key, KindedHash, hash_of_key
 from .objects import Commit as CommitVal
 from .objects import Kind, Objects
 from .remote import Receiver, Sender
@@ -74,7 +76,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Transfer:
-    """One transfer from `sender` to `receiver`."""
+    """One transfer from `sender` to `receiver`; and a reader of what the sender has."""
 
     codec: Codec
     sender: Sender
@@ -106,8 +108,7 @@ class Transfer:
         deepen: bool = False,
     ) -> Sent:
         """Send what the receiver lacks of `heads`, then move refs; Rejected if one has moved meanwhile."""
-        if depth is not None and (type(depth) is not int or depth < 0):
-            raise DecodeError("depth", f"{depth!r:.80}; use a number from 0 up, or None for all")
+        check_count("depth", depth)
         self._shallow = depth is not None
         commits = list(self._commits(list(dict.fromkeys(heads)), depth, deepen=deepen).items())
         for at in range(0, len(commits), self.bounds.ask):
@@ -119,6 +120,30 @@ class Transfer:
                 self._put(Kind.COMMIT, hash_, self.codec.encode_commit(val))
         self._flush(updates)
         return self.sent
+
+    def parts(self, parts: Sequence[KindedHash]) -> Sent:
+        """Send what the receiver lacks of `parts`, of each with all below it; no commit goes, and no ref moves."""
+        for part in parts:
+            if part.kind == "node":
+                self._wanted(part.hash, None)
+            else:
+                self._values.setdefault(part.hash, [])
+        self._trees()
+        self._flush()
+        return self.sent
+
+    def read(self, kind: Kind, key: Hash | Key, /) -> bytes:
+        """One object of the sender, checked. Raises DanglingHash, Corrupted, DecodeError."""
+        hash_ = hash_of_key(key)
+        ((_, data),) = self._objects(kind, [hash_])
+        self._verify(kind, hash_, data)
+        if kind is Kind.NODE:
+            self.codec.decode_node(data)  # a tree that reads from here takes a node for well-formed
+        return data
+
+    def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
+        """`read`, one by one."""
+        return [self.read(kind, key) for key in keys]
 
     # -- commits
 

@@ -15,7 +15,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Self, TypeAlias
+from typing import Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 from . import diff
 from .backend import RefChange, RefListener
@@ -23,7 +23,10 @@ from .diff import Change
 from .errors import Closed
 from .hash import Hash
 
-__all__ = ["Callback", "Stats", "Watch", "Watches"]
+__all__ = ["Callback", "Changes", "Stats", "Watch", "Watches", "changed"]
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 Callback: TypeAlias = Callable[[str, Change[Hash]], None]
 """Called with the name of a ref and what happened to it."""
@@ -44,7 +47,10 @@ class Stats(NamedTuple):
 class Watch:
     """A running watcher. `unwatch()`, or leaving it as a context manager, ends it."""
 
-    __slots__ = ("__weakref__", "_callback", "_events", "_limit", "_name", "_seen", "_watches", "session")
+    __slots__ = (
+        *("__weakref__", "_callback", "_events", "_limit", "_name", "_seen", "_watches"),
+        *("on_end", "session"),
+    )
 
     def __init__(
         self, watches: Watches, session: _Session, name: str | None, seen: dict[str, Hash], callback: Callback
@@ -56,6 +62,8 @@ class Watch:
         self._callback = callback
         self._events: deque[tuple[str, Hash | None]] = deque()
         self._limit = _MOST_WAITING
+        self.on_end: Callable[[], None] | None = None
+        """Called once the watch has ended, if not before."""
 
     @property
     def name(self) -> str | None:
@@ -104,12 +112,95 @@ class Watch:
             del self._seen[name]
         else:
             self._seen[name] = value
-        change = diff.of(before, value)
+        change = changed(before, value)
         if change is not None:
             try:
                 self._callback(name, change)
             except Exception:
                 _log.exception("a watcher of %s failed", "all branches" if self._name is None else self._name)
+
+
+class Changes(Generic[V, T]):
+    """What a watch tells, as an iterator: it waits for the next change, and ends with the watch.
+
+    For `for`, in any thread. What comes while nobody asks is kept, step by step up to a bound, beyond which steps of
+    one branch become one; the last state is never missed, and no writer waits. `unwatch()`, leaving it as a context
+    manager, or closing the repository ends it, and whoever waits.
+    """
+
+    __slots__ = ("_condition", "_differ", "_ended", "_events", "_limit", "_shape", "_watch")
+
+    def __init__(
+        self, shape: Callable[[str, Change[V]], T], differ: Callable[[V | None, V | None], Change[V] | None]
+    ) -> None:
+        self._shape = shape
+        self._differ = differ
+        self._condition = threading.Condition()
+        self._events: deque[tuple[str, Change[V]]] = deque()
+        self._limit = _MOST_WAITING
+        self._ended = False
+        self._watch: Watch | None = None
+
+    def of(self, watch: Watch) -> Self:
+        """This, of `watch`, whose callback is `put`."""
+        self._watch = watch
+        watch.on_end = self._end
+        if watch not in watch.session.watchers:  # it ended before it could tell
+            self._end()
+        return self
+
+    def put(self, name: str, change: Change[V]) -> None:
+        """Keep `change` of the ref `name` for whoever asks."""
+        with self._condition:
+            self._events.append((name, change))
+            if len(self._events) > self._limit:
+                first: dict[str, V | None] = {}
+                last: dict[str, V | None] = {}
+                for at, step in self._events:
+                    first.setdefault(at, step.before)
+                    last.pop(at, None)
+                    last[at] = step.after
+                steps = [(at, self._differ(first[at], after)) for at, after in last.items()]
+                self._events = deque((at, step) for at, step in steps if step is not None)
+                self._limit = max(_MOST_WAITING, 2 * len(last))
+            self._condition.notify()
+
+    def wait(self, timeout: float | None = None) -> T | None:
+        """The next change; None if none has come within `timeout` seconds (None: for ever), or at the end."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._events or self._ended, timeout)
+            return None if self._ended or not self._events else self._shape(*self._events.popleft())
+
+    def unwatch(self) -> None:
+        """End the watch; a second call does nothing. Nothing comes after it, not even what was kept."""
+        if self._watch is not None:
+            self._watch.unwatch()
+
+    def _end(self) -> None:
+        with self._condition:
+            self._ended = True
+            self._events.clear()
+            self._condition.notify_all()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        change = self.wait()
+        if change is None:
+            raise StopIteration
+        return change
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.unwatch()
+
+
+def changed(before: V | None, after: V | None) -> Change[V] | None:
+    """The change from `before` to `after`; None if there is none."""
+    return None if before == after else diff.of(before, after)
 
 
 class _Session:
@@ -157,11 +248,15 @@ class _Session:
         """Stop the subscription and the thread. Called without any lock."""
         with self._condition:
             self._ended = True
+            ended = self.watchers.copy()
             self.watchers.clear()
             self._condition.notify_all()
         self._unsubscribe()
         if threading.current_thread() is not self._thread:
             self._thread.join()
+        for watcher in ended:
+            if watcher.on_end is not None:
+                watcher.on_end()
 
     def _listen(self, change: RefChange) -> None:
         with self._condition:
@@ -246,6 +341,8 @@ class Watches:
             session.end()
         else:
             session.settle(watcher)
+        if watcher.on_end is not None:
+            watcher.on_end()
 
     def stats(self) -> Stats:
         """How many watchers and threads there are."""

@@ -112,8 +112,9 @@ def traces(fix: bool) -> None:
 
 
 def tests(fix: bool) -> None:
-    """The tests, doctests, README and examples."""
-    output = tool("pytest", "-q", "-n", "auto")
+    """The tests, doctests, README and examples; with `IRMINPY_TESTED` only what a longer profile changes."""
+    again = ["-m", "hypothesis or profiled"] if os.environ.get("IRMINPY_TESTED") else []
+    output = tool("pytest", "-q", "-n", "auto", *again)
     for line in output.splitlines():
         if line.startswith("deselected") or re.match(r"\d+ passed", line):
             print(f"         {line}")

@@ -2,7 +2,7 @@
 
 `IRMINPY_PROFILE` is quick (default), ci or deep. A test marked `needs("strace")` runs where the tool is;
 elsewhere it is deselected and the summary says so in one line. `IRMINPY_REQUIRE=all` (or names, with commas)
-makes absence a failure.
+makes absence a failure. `-m "hypothesis or profiled"` picks the tests that answer to a profile.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
-settings.register_profile("quick", max_examples=50, deadline=None)
+CI = bool(os.environ.get("CI"))  # there every run tries the same; elsewhere each run something new
+
+settings.register_profile("quick", max_examples=50, deadline=None, derandomize=CI)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("deep", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("IRMINPY_PROFILE", "quick"))
@@ -41,6 +43,9 @@ def required() -> set[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "profiled: tries more under a longer profile, as tests of hypothesis do"
+    )
     config.addinivalue_line("markers", f"needs(*tools): runs only where these are: {', '.join(TOOLS)}")
     config.stash[DESELECTED] = {}
     absent = sorted(tool for tool in required() if locate(tool) is None)

@@ -37,7 +37,7 @@ CONTRACT = 3  # backends import this floor and those below
 # The order inside a package; its __init__ comes last and need not be named.
 INNER: dict[str, tuple[str, ...]] = {
     "repr": ("base", "plain", "compound"),
-    "contents": ("protocol", "nesting", "plain", "json", "msgpack"),
+    "contents": ("protocol", "nesting", "plain", "json", "msgpack", "one_of"),
     "formats": ("format", "native", "inodes", "irmin", "tezos", "described", "git"),
     "tree": (
         *(

@@ -10,11 +10,12 @@ from typing import Any
 
 from irminpy.contents.json import Json, JsonObject
 from irminpy.contents.msgpack import Msgpack
+from irminpy.contents.one_of import OneOf
 from irminpy.contents.plain import Bytes, Counter, String
 from irminpy.contents.protocol import Contents, Own
 from irminpy.errors import NotFound
 
-__all__ = ["Bytes", "Contents", "Counter", "Json", "JsonObject", "Msgpack", "Own", "String", "by_id"]
+__all__ = ["Bytes", "Contents", "Counter", "Json", "JsonObject", "Msgpack", "OneOf", "Own", "String", "by_id"]
 
 _BUILT_IN: dict[str, Contents[Any]] = {
     kind.id: kind for kind in (Bytes(), String(), JsonObject(), Json(), Msgpack(), Counter())

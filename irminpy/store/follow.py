@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from .. import diff
-from ..commit import Commit, Opened
+from ..commit import Commit, Opened, hash_of_commit
 from ..diff import Change
 from ..errors import DanglingHash
 from ..hash import Hash
@@ -34,6 +34,8 @@ class Following(Generic[V, C, M]):
     ) -> None:
         self._opened = opened
         self._look = look
+        for commit in known.values():
+            hash_of_commit(commit)
         seen = {name: look(commit) for name, commit in known.items()}
         self._last: dict[str, V] = {name: value for name, value in seen.items() if value is not None}
 

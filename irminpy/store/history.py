@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Generic, Literal
 
-from ..commit import Commit
+from ..commit import Commit, hash_of_commit, hashes_of
 from ..errors import DanglingHash, DecodeError
 from ..hash import Hash
-from ..history import History, by_date, first_parents, lcas, walk, window
+from ..history import History, by_date, check_count, first_parents, lcas, walk, window
 from ..info import Info
 from ..key import KindedHash
 from ..path import PathLike
@@ -49,8 +49,8 @@ class HistoricStore(ReadableStore[C, M]):
         that of each parent (of the first, with `first_parent`). Cost: one read per commit, when the iterator
         reaches it; see `history.walk`.
         """
-        _count("n", n)
-        _count("skip", skip)
+        check_count("n", n)
+        check_count("skip", skip)
         if order not in ("topological", "date"):
             raise DecodeError("order", f'{order!r:.80}: use "topological" or "date"')
         steps = None if path is None else self._opened.home.codec.steps(path)
@@ -83,8 +83,8 @@ class HistoricStore(ReadableStore[C, M]):
         newest commit in sight first, and at most `depth` steps away from the head; 0 means the head only. []
         without a head. Cost: one read per commit and one look at its tree.
         """
-        _count("n", n)
-        _count("depth", depth)
+        check_count("n", n)
+        check_count("depth", depth)
         steps = self._opened.home.codec.steps(path)
         head = self.find_head()
         if head is None or n == 0:
@@ -97,8 +97,8 @@ class HistoricStore(ReadableStore[C, M]):
     def history(
         self,
         depth: int | None = None,
-        min: Iterable[Commit[C, M]] = (),
-        max: Iterable[Commit[C, M]] | None = None,
+        min: Iterable[Hash | Commit[C, M]] = (),
+        max: Iterable[Hash | Commit[C, M]] | None = None,
         *,
         shallow: bool = False,
     ) -> History[Commit[C, M]]:
@@ -108,15 +108,15 @@ class HistoricStore(ReadableStore[C, M]):
         `depth`: how many steps to go back; 0 gives what it starts at. DanglingHash where the history was cut
         off, unless `shallow`: then parents that are not here are left out. Cost: one read per commit.
         """
-        _count("depth", depth)
+        check_count("depth", depth)
         if max is None:
             head = self.find_head()
             starts = [] if head is None else [head.hash]
         else:
             self._opened.check()
-            starts = [commit.hash for commit in max]
+            starts = hashes_of(max)
         past = _Past(self._past(), None, shallow=shallow)
-        nodes = window(past, starts, depth, {commit.hash for commit in min}).values()
+        nodes = window(past, starts, depth, set(hashes_of(min))).values()
         return History(node.commit for node in nodes)
 
     # -- common ancestors ------------------------------------------------------------------------------------
@@ -129,6 +129,8 @@ class HistoricStore(ReadableStore[C, M]):
         `max_depth` bounds how far back to look, `n` how many to look for; raises MaxDepthReached and
         TooManyLcas, see `history.lcas`.
         """
+        if not isinstance(other, HistoricStore):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a Store is expected, not {type(other).__name__}; lcas_with_branch takes a name")
         return self.lcas_with_commit(other.head(), max_depth=max_depth, n=n)
 
     def lcas_with_branch(
@@ -142,7 +144,7 @@ class HistoricStore(ReadableStore[C, M]):
         self, commit: Commit[C, M], *, max_depth: int | None = None, n: int | None = None
     ) -> list[Commit[C, M]]:
         """As `lcas`, with `commit`."""
-        found = lcas(self._past(), self.head().hash, commit.hash, max_depth=max_depth, n=n)
+        found = lcas(self._past(), self.head().hash, hash_of_commit(commit), max_depth=max_depth, n=n)
         return [self._opened.get(hash_, "a common ancestor") for hash_ in found]
 
 
@@ -225,8 +227,3 @@ class _Past(Generic[C, M]):
                 value = value.hash if value.kind == "contents" else None
             self._values[commit.hash] = value
         return self._values[commit.hash]
-
-
-def _count(what: str, n: int | None) -> None:
-    if n is not None and (type(n) is not int or n < 0):
-        raise DecodeError(what, f"{n!r:.80}; use a number from 0 up, or None for all")

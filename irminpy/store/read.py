@@ -9,11 +9,12 @@ import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, cast
+from functools import partial
+from typing import Any, Generic, Literal, TypeAlias, cast, overload
 
 from .. import branch as branches
-from ..commit import Commit, Opened
-from ..diff import Change, Updated
+from ..commit import Commit, Opened, hash_of_commit
+from ..diff import Change
 from ..errors import NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
@@ -21,10 +22,13 @@ from ..path import PathLike
 from ..tree import Tree
 from ..tree.lazy import Stored, behind
 from ..types import C, M
-from ..watch import Watch, Watches
+from ..watch import Changes, Watch, Watches, changed
 from .follow import Following
 
-__all__ = ["Head", "ReadableStore", "Status", "hash_of"]
+__all__ = ["Head", "ReadableStore", "Status", "callback", "hash_of"]
+
+HeadChanges: TypeAlias = Changes[Commit[C, M], Change[Commit[C, M]]]
+TreeChanges: TypeAlias = Changes[tuple[Commit[C, M], Tree[C, M]], Change[tuple[Commit[C, M], Tree[C, M]]]]
 
 
 @dataclass(frozen=True)
@@ -178,16 +182,28 @@ class ReadableStore(Generic[C, M]):
 
     # -- watches ---------------------------------------------------------------------------------------------
 
-    def watch(self, f: Callable[[Change[Commit[C, M]]], None], *, init: Commit[C, M] | None = None) -> Watch:
+    @overload
+    def watch(self, f: None = None, *, init: Commit[C, M] | None = None) -> HeadChanges[C, M]: ...
+    @overload
+    def watch(
+        self, f: Callable[[Change[Commit[C, M]]], None], *, init: Commit[C, M] | None = None
+    ) -> Watch: ...
+    def watch(
+        self, f: Callable[[Change[Commit[C, M]]], None] | None = None, *, init: Commit[C, M] | None = None
+    ) -> Watch | HeadChanges[C, M]:
         """Call `f`, on a thread of its own, with each change of the head from now on, made by whatever
         handle.
 
         Without `init` the first change is Added, even if there is a head; with it, Updated from there. An
         exception in `f` is logged and swallowed. A slow `f` may miss steps in between, never the last one.
-        NotFound for a detached store, which has no branch to watch.
+        Without `f` an iterator over the changes, which waits for each. NotFound for a detached store, which has no
+        branch to watch.
         """
-
         name = self._watchable()
+        if f is None:
+            changes: HeadChanges[C, M] = Changes(lambda name, change: change, changed)
+            return changes.of(self.watch(partial(changes.put, name), init=init))
+        callback(f)
         following = Following(self._opened, _itself, _known(name, init))
 
         def call(name: str, change: Change[Hash]) -> None:
@@ -197,16 +213,33 @@ class ReadableStore(Generic[C, M]):
 
         return self._watches.watch(name, call, init=hash_of(init))
 
+    @overload
+    def watch_key(
+        self, path: PathLike, f: None = None, *, init: Commit[C, M] | None = None
+    ) -> TreeChanges[C, M]: ...
+    @overload
     def watch_key(
         self,
         path: PathLike,
         f: Callable[[Change[tuple[Commit[C, M], Tree[C, M]]]], None],
         *,
         init: Commit[C, M] | None = None,
-    ) -> Watch:
+    ) -> Watch: ...
+    def watch_key(
+        self,
+        path: PathLike,
+        f: Callable[[Change[tuple[Commit[C, M], Tree[C, M]]]], None] | None = None,
+        *,
+        init: Commit[C, M] | None = None,
+    ) -> Watch | TreeChanges[C, M]:
         """As `watch`, with pairs of the commit and the subtree at `path`, only where that subtree has
         changed.
         """
+        if f is None:
+            at = self._watchable()
+            changes: TreeChanges[C, M] = Changes(lambda name, change: change, _of_trees)
+            return changes.of(self.watch_key(path, partial(changes.put, at), init=init))
+        callback(f)
         steps = self._opened.home.codec.steps(path)
 
         def look(commit: Commit[C, M]) -> tuple[Commit[C, M], Tree[C, M]] | None:
@@ -218,7 +251,7 @@ class ReadableStore(Generic[C, M]):
 
         def call(name: str, change: Change[Hash]) -> None:
             found = following.change(name, change.after)
-            if found is not None and (type(found) is not Updated or found.before[1] != found.after[1]):
+            if found is not None and _of_trees(found.before, found.after) is not None:
                 f(found)
 
         return self._watches.watch(name, call, init=hash_of(init))
@@ -264,9 +297,24 @@ class ReadableStore(Generic[C, M]):
         return self._opened.following("a parent of a commit")
 
 
+def callback(f: object) -> None:
+    """Raise TypeError unless `f` can be called."""
+    if not callable(f):
+        raise TypeError(f"a watcher is a function, not {type(f).__name__}")
+
+
+def _of_trees(
+    before: tuple[Commit[C, M], Tree[C, M]] | None, after: tuple[Commit[C, M], Tree[C, M]] | None
+) -> Change[tuple[Commit[C, M], Tree[C, M]]] | None:
+    """The change of the subtree; None if it is the same in another commit."""
+    if before is not None and after is not None and before[1] == after[1]:
+        return None
+    return changed(before, after)
+
+
 def hash_of(commit: Commit[Any, Any] | None) -> Hash | None:
     """The hash of `commit`, None for None."""
-    return None if commit is None else commit.hash
+    return None if commit is None else hash_of_commit(commit)
 
 
 def _known(name: str, init: Commit[C, M] | None) -> dict[str, Commit[C, M]]:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Literal, Unpack, cast
 
 from ..backend import Readable, RefUpdate
-from ..commit import Commit
+from ..commit import Commit, a_tree
 from ..errors import (
     DecodeError,
     MaxDepthReached,
@@ -90,7 +90,7 @@ class Store(HistoricStore[C, M]):
 
         `tree` is saved with it and reads from the repository from then on, if `path` is the root.
         """
-        self._opened.home.schema.require(tree.schema)
+        self._opened.home.schema.require(a_tree(tree).schema)
         if self._opened.home.codec.steps(path):
             return self._update(lambda now: now.add_tree(path, tree), how)
         if tree.kind() == "contents":
@@ -179,11 +179,10 @@ class Store(HistoricStore[C, M]):
     ) -> Commit[C, M] | None:
         """Replace the subtree at `path` by `f` of it (None: nothing there), in one commit.
 
-        What happens if the subtree has changed while `f` ran, says `strategy`: "test_and_set" runs `f` again
-        on what is there now; "set" overwrites it; "merge" merges, with what `f` saw as the ancestor, and runs
-        `f` again on a conflict. `f` is run again `retries` times at most, then TooManyRetries; with
-        `retries=0`, TestWas or MergeConflict at once. Changes elsewhere in the tree are kept and never make
-        `f` run again.
+        What happens if the subtree has changed while `f` ran, says `strategy`: "test_and_set" runs `f` again on what
+        is there now; "set" overwrites it; "merge" merges (ours: what is there now, theirs: what `f` gave, ancestor:
+        what it saw) and runs `f` again on a conflict. `f` is run again `retries` times at most, then TooManyRetries;
+        with `retries=0`, TestWas or MergeConflict at once. Changes elsewhere in the tree never make `f` run again.
         """
         if strategy not in ("test_and_set", "set", "merge"):
             raise DecodeError("strategy", f'{strategy!r:.80}: use "test_and_set", "set" or "merge"')
@@ -192,7 +191,7 @@ class Store(HistoricStore[C, M]):
         runs = 0
         while True:
             seen = self.find_tree(path)
-            new = f(seen)
+            new = None if (tree := f(seen)) is None else a_tree(tree)
             runs += 1
             try:
                 return self.replace_tree(path, seen, new, strategy, on_conflict, how)
@@ -214,7 +213,7 @@ class Store(HistoricStore[C, M]):
         as it was.
 
         An exception inside makes no commit. If the subtree has changed meanwhile, `on_race` "raise" raises
-        TestWas and "merge" merges, which may raise MergeConflict.
+        TestWas and "merge" merges; in a MergeConflict `ours` is what is there now, `theirs` what was edited.
         """
         if on_race not in ("raise", "merge"):
             raise DecodeError("on_race", f'{on_race!r:.80}: use "raise" or "merge"')
@@ -253,7 +252,7 @@ class Store(HistoricStore[C, M]):
         and TooManyLcas; nothing is moved then.
         """
         head = self.find_head()
-        commit = self._opened.get(commit.hash, "the commit of a head")
+        commit = self._opened.own(commit, "the commit of a head")
         if head is not None:
             if head == commit:
                 raise NoChange
@@ -293,6 +292,8 @@ class Store(HistoricStore[C, M]):
         **how: Unpack[Writing],
     ) -> Commit[C, M] | None:
         """Merge the head of this store into another; see `merge_with_commit`. None if there is no head."""
+        if not isinstance(into, Store):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a Store is expected, not {type(into).__name__}; Repo.branch(name) gives one")
         head = self.find_head()
         if head is None:
             return None
@@ -322,7 +323,7 @@ class Store(HistoricStore[C, M]):
         """
         if on_limit not in ("raise", "no-ancestor"):
             raise DecodeError("on_limit", f'{on_limit!r:.80}: use "raise" or "no-ancestor"')
-        commit = self._opened.get(commit.hash, "the commit that is merged")
+        commit = self._opened.own(commit, "the commit that is merged")
         parents = self._opened.parents(how.get("parents"))
         for _ in self._attempts(how):
             head = self._head()
@@ -521,7 +522,7 @@ class Store(HistoricStore[C, M]):
 
     def _known(self, commit: Commit[C, M] | None) -> Commit[C, M] | None:
         """`commit`, if it is in this repository."""
-        return None if commit is None else self._opened.get(commit.hash, "the commit of a head")
+        return None if commit is None else self._opened.own(commit, "the commit of a head")
 
 
 class Edit(Editor[C, M]):
@@ -572,7 +573,10 @@ def _check(how: Writing) -> None:
 
 
 def _retries(how: Writing) -> int:
-    return how.get("retries", RETRIES)
+    retries = how.get("retries", RETRIES)
+    if type(retries) is not int:
+        raise TypeError(f"retries are a whole number, not {type(retries).__name__}")
+    return retries
 
 
 def _present(tree: Tree[C, M] | None) -> Tree[C, M] | None:

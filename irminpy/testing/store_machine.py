@@ -240,12 +240,14 @@ class StoreMachine(Exchange):
             stores[place] = repo.empty() if head is None else repo.detached(head)
         self.heads[place] = self.heads[src]
 
-    @rule(name=_branches)
-    def remove_branch(self, name: str) -> None:
-        """`Repo.remove_branch`, also of none."""
+    @rule(name=_branches, listen=st.booleans())
+    def remove_branch(self, name: str, listen: bool) -> None:
+        """`Repo.remove_branch`, also of none; then, or later, its watchers have heard of it."""
         for repo in self.repos:
             repo.remove_branch(name)
         self._moved(name, None)
+        if listen:
+            self._end_watches()
 
     @rule(part=bindings(6), data=st.data(), message=_messages)
     def commit_tree(self, part: Bindings, data: st.DataObject, message: str) -> None:

@@ -41,7 +41,7 @@ class StoreModel(RuleBasedStateMachine):
 
     schema: ClassVar[Schema[bytes, Any]] = Schema()
     reopens: ClassVar[bool] = False
-    patience: ClassVar[float] = 10.0
+    patience: ClassVar[float] = 60.0
     """Seconds that a watcher may take to hear of the last state."""
 
     def make(self) -> Maker:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from .store_fixtures import Repos, StoreFixtures, Stores, made
 
 __all__ = ["ThreadSuite"]
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Told:
@@ -78,6 +80,9 @@ class ThreadSuite(StoreFixtures):
                 for i in range(10):
                     made(store.set(f"own/{n}-{i}", b"%d" % i, retries=1000))
                     store.set("one", b"%d" % n, retries=1000)
+                    assert store.get("one") in (b"0", b"1", b"2", b"3")
+                    assert store.get(f"own/{n}-{i}") == b"%d" % i
+                    assert repo.find_contents(repo.save_contents(b"shared")) == b"shared"
 
             in_threads(4, work)
             store = repo.main() if shared is None else shared
@@ -149,6 +154,60 @@ class ThreadSuite(StoreFixtures):
                 ("dev", Updated(one, two)),
                 ("dev", Removed(two)),
             ]
+
+    def test_changes_are_iterated(self, repo: Repos, main: Stores) -> None:
+        """WA-01 to WA-05: of a branch, a path and all branches; it waits, and ends with the watch."""
+        one = made(main.set("d/x", b"1"))
+        with main.watch(init=one) as heads, main.watch_key("d") as trees, repo.watch_all() as every:
+            two = made(main.set("other", b"1"))
+            three = made(main.set("d/x", b"2"))
+            dev = main.clone("dev")
+            repo.remove_branch("dev")
+            assert [next(heads), next(heads)] == [Updated(one, two), Updated(two, three)]
+            change = next(trees)
+            assert (type(change), change.after and change.after[0]) == (Added, two)
+            change = next(trees)
+            assert change.after == (three, three.tree().get_tree("d"))
+            wanted = [("main", Added(two)), ("main", Updated(two, three)), ("dev", Added(three))]
+            assert [next(every) for _ in range(4)] == [*wanted, ("dev", Removed(three))]
+            assert dev.find_head() is None
+            assert heads.wait(timeout=0) is None
+            later = threading.Thread(target=lambda: main.set("d/x", b"3"))
+            later.start()
+            assert next(heads).before == three
+            later.join()
+        for changes in (heads, trees, every):
+            made(main.set("d/x", b"%d" % id(changes)))
+            assert list(changes) == []
+        assert repo.watches.stats().threads == 0
+
+    def test_whoever_waits_for_a_change_is_told_of_the_end(self, repo: Repos, main: Stores) -> None:
+        """WA-05: of the watch, or of the repository."""
+        got: list[list[object]] = []
+        for whole in (False, True):
+            changes = main.watch()
+
+            def ask(changes: Iterable[object] = changes) -> None:
+                got.append(list(changes))
+
+            waiting = threading.Thread(target=ask)
+            waiting.start()
+            repo.close() if whole else changes.unwatch()
+            waiting.join(60)
+            assert not waiting.is_alive()
+            changes.unwatch()
+        assert got == [[], []]
+
+    def test_one_who_asks_rarely_hears_of_the_last_state(self, repo: Repos, main: Stores) -> None:
+        """WA-06: one after the other, each from where the last one ended."""
+        start = made(main.set("n", b"start"))
+        with main.watch(init=start) as changes:
+            heads = [made(main.set("n", b"%d" % i)) for i in range(40)]
+            told = [next(changes)]
+            while told[-1].after != heads[-1]:
+                told.append(next(changes))
+            assert told[0].before == start
+            assert all(one.after == two.before for one, two in pairwise(told))
 
     def test_a_callback_may_fail_and_never_runs_beside_itself(
         self, main: Stores, caplog: pytest.LogCaptureFixture

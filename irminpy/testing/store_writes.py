@@ -90,8 +90,13 @@ class WriteSuite(StoreFixtures):
         dev = main.clone("dev")
         assert (dev.name, dev.get("a"), dev.status.branch) == ("dev", b"1", "dev")
         assert (repo.branches(), repo.heads()) == (["dev", "main"], [commit, commit])
+        assert (main.mem("a"), dev.mem("a"), main.mem("")) == (True, True, False)
         made(dev.set("a", b"2"))
         assert main.get("a") == b"1"
+        made(dev.remove("a"))
+        assert (dev.find("a"), main.find("a")) == (None, b"1")
+        dev.set_head(commit)
+        assert (dev.find("a"), repo.heads()) == (b"1", [commit, commit])
         repo.empty().clone("dev")
         assert (repo.branches(), dev.find_head()) == (["main"], None)
         repo.remove_branch("main")
@@ -236,12 +241,31 @@ class WriteSuite(StoreFixtures):
         assert main.head() == head
 
     def test_what_was_committed_reads_from_the_store(self, main: Stores, schema: Schema[bytes, Any]) -> None:
-        """SW-20: whether memory is cleared or not."""
-        for clear in (True, False):
-            tree = built(schema, {("a", str(clear)): b"1"})
-            made(main.set_tree((), tree, clear=clear))
+        """SW-20: `clear`, the default, leaves nothing of it in memory; without, it is all there."""
+        for clear in (None, True, False):
+            tree = built(schema, {("a", str(clear)): b"1", ("b",): b"2"})
+            made(main.set_tree((), tree) if clear is None else main.set_tree((), tree, clear=clear))
             assert tree.key() is not None
+            assert tree.inspect() == "key"
+            assert (tree.stats().skips, tree.stats().leafs) == ((0, 2) if clear is False else (1, 0))
             assert bindings_of(tree) == bindings_of(main.tree())
+
+    def test_there_are_thirteen_retries_unless_it_is_said(self, main: Stores, repo: Repos) -> None:
+        """SW-10, SW-09: one attempt more than retries, and at least one; the info is made for each."""
+        main.set("mine", b"0")
+        attempts: list[int] = []
+
+        def info() -> Info:
+            attempts.append(1)
+            made(repo.main().set("other", b"", allow_empty=True))
+            return Info(len(attempts))
+
+        for how, expected in (({}, 14), ({"retries": 2}, 3), ({"retries": 0}, 1), ({"retries": -1}, 1)):
+            attempts.clear()
+            with pytest.raises(TooManyRetries):
+                main.set("mine", b"1", info=info, **how)  # type: ignore[arg-type]
+            assert len(attempts) == expected
+        assert main.get("mine") == b"0"
 
     # -- tests, merges and functions -----------------------------------------------------------------------------
 
@@ -312,6 +336,8 @@ class WriteSuite(StoreFixtures):
         made(main.with_tree("d", f, strategy=strategy))
         assert seen == ([b"0"] if strategy == "set" else [b"0", b"theirs 1", b"theirs 2"])
         assert (main.get("d/x"), main.get("elsewhere")) == (b"mine", b"%d" % min(len(seen), 2))
+        made(main.with_tree("d", lambda tree: None, strategy=strategy))
+        assert (main.mem_tree("d"), main.mem("elsewhere")) == (False, True), "None removes"
 
     def test_with_tree_gives_up(self, main: Stores, repo: Repos) -> None:
         """SW-10, SW-16, SW-17, SW-22: at once without retries, else after all of them."""

@@ -147,6 +147,47 @@ class SyncSuite(StoreFixtures):
         assert other.main().tree() == main.tree()
         assert other.check().ok
 
+    # -- a part of the tree ----------------------------------------------------------------------------------
+
+    def test_a_part_of_the_tree_comes_without_the_rest(self, repo: Repos, main: Stores, other: Repos) -> None:
+        """US-05: what is at some paths, whole and with the hashes that it has there; and later what has changed."""
+        fill(main, "docs", at="docs/en")
+        fill(main, "code", 40, at="code")
+        main.set("README", b"read me")
+        theirs = other.main()
+        got = sync.fetch_part(theirs, repo, ["docs", "README", "nowhere"])
+        assert got.head == main.head().hash
+        assert (got.sent.commits, got.sent.contents) == (0, 14)
+        assert other.branches() == []
+        assert sorted(step for step, _ in got.tree.list()) == ["README", "docs"]
+        commit = made(theirs.set_tree((), got.tree, message="a part"))
+        assert theirs.hash("docs") == main.hash("docs")
+        assert (theirs.get("docs/en/a/b/c"), theirs.get("README")) == (b"deep docs", b"read me")
+        assert other.check().ok
+        assert sync.fetch(repo.empty(), theirs).head == commit, "it is a commit like any other"
+
+        main.set("docs/en/3", b"new")
+        again = sync.fetch_part(theirs, main, ["docs"])
+        assert again.sent.contents == 1
+        assert again.sent.nodes <= 6
+        theirs.set("docs/fr", b"own")
+        theirs.merge_tree("docs", again.tree.get_tree("docs"), old=commit.tree().get_tree("docs"))
+        assert (theirs.get("docs/en/3"), theirs.get("docs/fr")) == (b"new", b"own")
+        assert other.check().ok
+
+    def test_a_part_that_is_here_does_not_stand_for_the_whole(
+        self, repo: Repos, main: Stores, other: Repos
+    ) -> None:
+        """US-05: all of the commit comes when it is fetched, and only what lacks."""
+        fill(main, "docs")
+        fill(main, "code")
+        sync.fetch_part(other.main(), main, ["docs"])
+        assert other.find_commit(main.head().hash) is None
+        got = sync.pull(other.main(), main, "set")
+        assert got == main.head()
+        assert other.main().tree() == main.tree()
+        assert other.check().ok
+
     # -- pull ------------------------------------------------------------------------------------------------
 
     def test_a_pull_sets_or_merges(self, repo: Repos, main: Stores, other: Repos) -> None:
@@ -287,6 +328,21 @@ class SyncSuite(StoreFixtures):
             theirs.history()
         assert [problem.fault for problem in other.check().problems] == ["dangling"]
         assert other.check(shallow=True).ok
+
+    def test_a_part_of_a_history_that_is_all_of_one_second_is_pushed(
+        self, main: Stores, other: Repos
+    ) -> None:
+        """GR-12, GR-14: fetched, committed on and pushed back: dates tell nothing of the order then."""
+        for i in range(6):
+            made(main.set("a", b"%d" % i, date=7))
+        for depth in (0, 1, 2):
+            theirs = other.branch(f"work{depth}")
+            sync.pull(theirs, main, "set", depth=depth)
+            for i in range(3):
+                made(theirs.set("b", b"%d %d" % (depth, i), date=7))
+            assert sync.push(theirs, main).sent.commits == 3
+            assert main.head() == theirs.head()
+            made(main.set("a", b"after %d" % depth, date=7))
 
     def test_work_goes_on_on_a_part_of_a_history(self, repo: Repos, main: Stores, other: Repos) -> None:
         """GR-12, GR-14: merges and pushes need no more than the common ancestor."""

@@ -103,7 +103,14 @@ class TreeSuite(BrokenTreeSuite):
             assert tree.add("foo/1", b"x") == Tree.singleton("foo/1", b"x", schema)
             assert tree.remove(()) == Tree.empty(schema)
             assert tree.remove("x") is tree
+            assert tree.add((), b"v") is tree
+            assert tree.add((), b"w").find() == b"w"
             assert built(schema, SMALL).add_tree("a", tree).get("a") == b"v"
+        for tree in (Tree.empty(schema), shelf.put(Tree.empty(schema))):
+            assert tree.add((), b"v") == root
+            deep = tree.add("new/way/down", b"1")
+            assert (deep.kind("new/way"), deep.get("new/way/down")) == ("node", b"1")
+            assert deep.add("new/way/down", b"2").get("new/way/down") == b"2"
 
     def test_an_edit_that_changes_nothing_gives_the_same_object(
         self, shelf: Shelf[bytes, Any], schema: Schema[bytes, Any]

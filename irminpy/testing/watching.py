@@ -17,7 +17,7 @@ from .samples import history, in_threads
 __all__ = ["WatchSuite"]
 
 # A backend may tell of changes from a thread of its own: this long a test waits for what must come.
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Heard:

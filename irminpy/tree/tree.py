@@ -297,6 +297,8 @@ class Tree(WalkableTree[C, M]):
             if on_conflict == "theirs":
                 return lambda clash: ABSENT if clash.theirs is None else clash.theirs
             raise DecodeError("on_conflict", f'{on_conflict!r:.80}: use "ours", "theirs" or a function')
+        if on_conflict is not None and not callable(on_conflict):
+            raise TypeError(f"on_conflict is text or a function, not {type(on_conflict).__name__}")
 
         def side(child: Child | None) -> C | Tree[C, M] | None:
             if child is None:

@@ -82,6 +82,7 @@ def made(mode: str) -> Located:
     return Located(uuid4().hex, minimal=mode != "always", translates=mode == "translates")
 
 
+@pytest.mark.profiled
 @MODES
 def test_random_edits_agree_with_dicts_while_objects_move(mode: str) -> None:
     class Machine(TreeMachine):
@@ -98,6 +99,7 @@ def test_random_edits_agree_with_dicts_while_objects_move(mode: str) -> None:
     run_state_machine_as_test(Machine, settings=FEW)
 
 
+@pytest.mark.profiled
 @MODES
 def test_random_writes_and_merges_agree_while_objects_move(mode: str) -> None:
     class Machine(StoreMachine):

@@ -55,6 +55,7 @@ class TestStoresInMemory(StoreSuite):
         return Memory(uuid4().hex)
 
 
+@pytest.mark.profiled
 @pytest.mark.parametrize("format_", FORMATS, ids=repr)
 def test_random_edits_agree_with_dicts(format_: Format) -> None:
     class Machine(TreeMachine):
@@ -66,6 +67,7 @@ def test_random_edits_agree_with_dicts(format_: Format) -> None:
     run_state_machine_as_test(Machine)
 
 
+@pytest.mark.profiled
 @pytest.mark.parametrize("format_", FORMATS if DEEP else FORMATS[::2], ids=repr)
 def test_random_writes_and_merges_agree_with_plain_values(format_: Format) -> None:
     class Machine(MemoryMachine):

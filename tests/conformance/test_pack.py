@@ -108,6 +108,7 @@ class TestSyncFromAMinimalPackToAPack(SyncSuite):
 EXAMPLES = settings(max_examples={"quick": 10, "ci": 25}.get(PROFILE, settings().max_examples))
 
 
+@pytest.mark.profiled
 @pytest.mark.parametrize("index", ["always", "minimal"])
 def test_random_edits_agree_with_dicts(index: str) -> None:
     """TC-106: keys are places, and with "minimal" nothing but them leads to a directory."""
@@ -123,6 +124,7 @@ def test_random_edits_agree_with_dicts(index: str) -> None:
         run_state_machine_as_test(Machine, settings=EXAMPLES)
 
 
+@pytest.mark.profiled
 @pytest.mark.parametrize("index", ["always", "minimal"])
 def test_random_writes_and_merges_agree_with_plain_values(index: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

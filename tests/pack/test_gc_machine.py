@@ -18,6 +18,7 @@ from irminpy_pack import Pack
 QUICK = os.environ.get("IRMINPY_PROFILE", "quick") == "quick"
 
 
+@pytest.mark.profiled
 @pytest.mark.parametrize("index", ["always"])  # an import counts what `minimal` cannot find
 def test_random_work_with_collections_agrees_with_plain_values(index: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -71,6 +71,7 @@ def test_a_handle_sees_what_another_process_wrote(path: Path) -> None:
 
 
 def test_a_watcher_hears_of_another_process(path: Path) -> None:
+    """WA-07."""
     commits(path, "a")
     heard = threading.Event()
     with opened(path) as repo, repo.main().watch(lambda change: heard.set()):

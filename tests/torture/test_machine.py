@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -14,6 +15,7 @@ EXAMPLES, STEPS = {"quick": (2, 8), "ci": (40, 40), "deep": (2000, 50)}[
 ]
 
 
+@pytest.mark.profiled
 def test_a_random_program_survives_crashes() -> None:
     few = settings(
         max_examples=EXAMPLES,

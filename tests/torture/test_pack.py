@@ -67,6 +67,7 @@ def test_the_points_are_25() -> None:
     assert sorted(POINTS) == [f"C{n:02}" for n in range(1, 26)]
 
 
+@pytest.mark.profiled
 @pytest.mark.skipif(os.environ.get("IRMINPY_PROFILE", "quick") == "quick", reason="ten seconds: profile ci")
 def test_the_points_of_the_segments_and_of_the_index_are_met() -> None:
     found = points(seed=1, limit=6)

@@ -17,7 +17,7 @@ from irminpy.hash import Hash
 from irminpy.schema import Schema
 from irminpy_mem import Memory
 
-WAIT = 10.0
+WAIT = 60.0
 NAME = "followed"
 
 

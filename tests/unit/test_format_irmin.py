@@ -323,8 +323,11 @@ def test_what_no_configuration_has_is_refused() -> None:
 
 
 def test_schemas_differ_by_all_that_the_hashes_depend_on() -> None:
-    formats = [Irmin(), Irmin(None), Irmin2(), Irmin2(None), Tezos(), Native(), Irmin(SMALL)]
-    formats += [Irmin(Inodes(32, 256, order)) for order in ("seeded", Custom("x/1", lambda depth, step: 0))]
+    formats: list[Format] = [Irmin(), Irmin(None), Irmin2(), Irmin2(None), Tezos(), Native(), Irmin(SMALL)]
+    formats += [
+        Irmin(Inodes(32, 256, "seeded")),
+        Irmin(Inodes(32, 256, Custom("x/1", lambda depth, step: 0))),
+    ]
     identities = {schema(BLAKE2B(32), format_).identity for format_ in formats}
     assert len(identities) == len(formats)
 

@@ -180,6 +180,33 @@ def test_what_lies_behind_the_only_common_ancestor_is_not_needed() -> None:
             lcas(read, name(6), name(7), **limits)
 
 
+@given(st.data())
+def test_a_history_that_was_cut_off_below_all_forks_does_no_harm_whatever_the_dates(
+    data: st.DataObject,
+) -> None:
+    """GR-12: who fetches a part, commits on it and pushes within one second has commits of one date."""
+    line, above = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 6))
+    fork = line
+    rows: list[tuple[int, ...]] = [(), *((i,) for i in range(line))]
+    for i in range(fork + 1, fork + 1 + above):
+        parents = data.draw(st.lists(st.integers(fork, i - 1), min_size=1, max_size=2, unique=True))
+        rows.append(tuple(parents))
+    dates = data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows)))
+    graph = dag(*rows, dates=dates)
+    absent = {name(i) for i in range(data.draw(st.integers(1, line)))}
+    a, b = (name(data.draw(st.integers(fork, len(rows) - 1))) for _ in range(2))
+    expected = least(graph, a, b)
+
+    def read(hash: Hash) -> Commit:
+        if hash in absent:
+            raise DanglingHash("the history", hash)
+        return graph[hash]
+
+    for limits in ({}, {"max_depth": len(graph)}):
+        if len(expected) == 1:
+            assert set(lcas(read, a, b, **limits)) == expected
+
+
 # -- limits of the search for common ancestors
 
 

@@ -22,7 +22,7 @@ from irminpy.registry import maker_of_uri
 from irminpy.testing.model import Bindings, bindings_of, built
 from irminpy_mem import Memory
 
-WAIT = 10.0
+WAIT = 60.0
 INFO = Info(1, "me", "why")
 
 

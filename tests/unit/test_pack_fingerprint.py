@@ -167,6 +167,7 @@ def flips(content: bytes) -> Iterator[tuple[int, int]]:
             yield from ((at, value) for value in (0, 0xFF) if value != byte)
 
 
+@pytest.mark.profiled
 def test_every_flipped_byte_is_found_by_the_fingerprint(place: str) -> None:
     """All of them, also those that LMDB never reads, and those of transaction numbers."""
     fingerprint = put_away(place)

@@ -12,11 +12,11 @@ import pytest
 
 import irminpy
 from irminpy import Hash, Info, KindedHash, KindedKey, NotFound, Repo, Schema, Tree
-from irminpy.backend import Options, Reader
+from irminpy.backend import Options, Reader, RefUpdate
 from irminpy.contents import Json, String
 from irminpy.diff import Added, Change, Removed
-from irminpy.errors import Closed, DecodeError, InvalidBranch, ReadOnly
-from irminpy.objects import DIRECTORY, Kind, Node
+from irminpy.errors import Closed, DanglingHash, DecodeError, InvalidBranch, ReadOnly
+from irminpy.objects import DIRECTORY, Kind, Node, Objects
 from irminpy_mem import Memory
 
 
@@ -154,6 +154,18 @@ def test_branches_and_heads() -> None:
             repo.remove_branch("a b")
 
 
+def test_a_branch_whose_commit_is_not_here_has_no_head_among_the_heads() -> None:
+    """RS-08: it is listed, and whoever reads it is told."""
+    with irminpy.open("mem:") as repo:
+        commit = repo.main().set("a", b"1")
+        repo._opened.backend.write(Objects(), [RefUpdate("lost", Hash(b"x" * 32))])
+        assert repo.branches() == ["lost", "main"]
+        assert repo.heads() == [commit]
+        with pytest.raises(DanglingHash):
+            repo.branch("lost").head()
+        assert [problem.fault for problem in repo.check().problems] == ["dangling"]
+
+
 def test_revisions() -> None:
     with irminpy.open("mem:", clock=lambda: 5.5) as repo:
         main = repo.main()
@@ -245,7 +257,7 @@ def test_all_branches_can_be_watched_from_another_handle() -> None:
         commit = writer.branch("x").set("a", b"1")
         assert commit is not None
         writer.remove_branch("x")
-        assert done.wait(10)
+        assert done.wait(60)
         assert told == [("x", Added(commit)), ("x", Removed(commit))]
         assert reader.watches.stats().threads == 1
     assert reader.watches.stats() == (0, 0, 0)

@@ -38,8 +38,6 @@ ROWS += [f"TC-{n:03}" for n in CASES]
 # Whoever brings the part takes its rows away from here.
 LATER = {
     "TY-13": "permissions of files, with Git",
-    "US-05": "fetching a part of a tree: a part of a history is there, by `depth`",
-    "US-06": "contents types by path: not planned yet, one type of a store may be a union",
     "US-13": "strict verification, with the proofs",
     "CG-02": "the server's queries",
     "CG-15": "stores in Git and the server; the command line turns every error into three lines already",

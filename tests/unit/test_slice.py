@@ -96,8 +96,9 @@ def test_the_bounds_of_an_export(repo: Repo[bytes, None]) -> None:
     bare = repo.export(full=False)
     assert not bare.objects.nodes
     assert not bare.objects.contents
-    with pytest.raises(ValueError, match="negative"):
-        repo.export(depth=-1)
+    for depth in (-1, True, "1"):
+        with pytest.raises(DecodeError, match="not a valid depth"):
+            repo.export(depth=depth)  # type: ignore[arg-type]
     with pytest.raises(DanglingHash):
         repo.export(max=[Hash(b"x" * 32)])
     assert commits_of(repo.export(min=[Hash(b"x" * 32)])) == [a, b, c, d]

@@ -620,7 +620,7 @@ class Told:
         self.events.append(change)
 
     def wait(self, n: int) -> list[Any]:
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while len(self.events) < n:
             assert time.monotonic() < end, self.events
             time.sleep(0.001)

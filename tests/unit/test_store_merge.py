@@ -133,6 +133,23 @@ def test_subtrees_are_merged_at_a_path(main: Stores) -> None:
         main.merge_tree("top", tree_of(x="1"), old=None)
 
 
+def test_metadata_is_tested_with_the_value_and_set_anew() -> None:
+    """SW-03, SW-11: a value that is set without metadata has the default one."""
+    kind = Own("kind/1", "", str.encode, bytes.decode, merge.default())
+    with Repo.open(Memory(), Schema(String(), metadata=kind)) as repo:
+        main = repo.main()
+        main.set("a", "1", metadata="bold")
+        assert main.get_all("a") == ("1", "bold")
+        with pytest.raises(TestWas):
+            main.test_and_set("a", test="1", set="2")
+        bold = Tree.of_contents("1", repo.schema, metadata="bold")
+        main.test_and_set_tree("a", test=bold, set=Tree.of_contents("2", repo.schema, metadata="thin"))
+        assert main.get_all("a") == ("2", "thin")
+        assert main.set("a", "2") is not None
+        assert main.get_all("a") == ("2", "")
+        assert main.test_and_set("a", test="2", set="3") is not None
+
+
 def test_a_merge_keeps_the_metadata_of_the_side_that_changed_it() -> None:
     """SW-13: values without metadata have the default one, which is what the ancestor has too."""
     with Repo.open(

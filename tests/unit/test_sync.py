@@ -25,11 +25,13 @@ from irminpy import (
     Repo,
     Schema,
     SchemaMismatch,
+    merge,
     sync,
 )
 from irminpy.backend import RefUpdate
 from irminpy.contents import Json, String
 from irminpy.formats import Native
+from irminpy.metadata import Own
 from irminpy.objects import CONTENTS, DIRECTORY, Kind, Objects
 from irminpy.objects import Commit as CommitVal
 from irminpy.remote import Local, Remote
@@ -242,6 +244,71 @@ def test_metadata_and_own_contents_travel() -> None:
     assert there.main().get("a") == {"b": [1, None]}
 
 
+# -- parts of a tree -----------------------------------------------------------------------------------------
+
+
+@given(bindings(12), st.data(), schemas(), st.integers(1, 5))
+def test_a_part_is_the_tree_without_the_rest(
+    values: dict[Any, bytes], data: st.DataObject, schema: Schema[bytes, None], ask: int
+) -> None:
+    """US-05: for any tree and any paths, also some within others, of contents and of nothing."""
+    here, there = opened(schema), opened(schema)
+    tree = here.empty_tree()
+    for path, value in values.items():
+        tree = tree.add(path, value)
+    here.main().set_tree((), tree, allow_empty=True)
+    some = st.sampled_from([("no", "where"), *(path[:n] for path in values for n in range(len(path) + 1))])
+    paths = data.draw(st.lists(some, max_size=4))
+    got = sync.fetch_part(there.main(), here, paths, bounds=sync.Bounds(ask=ask))
+    expected = here.empty_tree()
+    for path in sorted(paths, key=len):
+        part = tree.find_tree(path)
+        if part is not None:
+            expected = expected.add_tree(path, part)
+    assert got.tree.to_concrete() == expected.to_concrete()
+    there.main().set_tree((), got.tree, allow_empty=True)
+    assert there.main().tree().hash() == expected.hash()
+    assert there.check().ok
+
+
+def test_a_part_costs_the_way_to_it() -> None:
+    """US-05: of the twenty thousand keys beside it nothing is read but the nodes on the way."""
+    side = Faulty(Memory())
+    here, there = Repo.open(side), opened(Schema())
+    with here.main().edit() as ed:
+        for i in range(20_000):
+            ed[f"many/{i}"] = b"%d" % i
+        ed["docs/a/b"] = b"few"
+    side.reset()
+    got = sync.fetch_part(there.main(), here, ["docs/a", "many/777"])
+    assert (got.tree.get("docs/a/b"), got.tree.get("many/777")) == (b"few", b"777")
+    assert (got.sent.nodes, got.sent.contents) == (1, 2)
+    assert side.read <= 12
+
+
+def test_a_part_of_nothing_is_an_empty_tree() -> None:
+    here, there = opened(), opened()
+    assert sync.fetch_part(there.main(), here, ["a"]).head is None
+    here.main().set("a", b"1")
+    got = sync.fetch_part(there.main(), here, ["b", "a/b"])
+    assert got.head is not None
+    assert got.tree.is_empty()
+    assert sync.fetch_part(there.empty(), here.at("main"), ["a"]).tree.get("a") == b"1"
+    with pytest.raises(TypeError, match=r"use \['a/b'\]"):
+        sync.fetch_part(there.main(), here, "a/b")
+    with pytest.raises(NotFound):
+        sync.fetch_part(there.empty(), here, ["a"])
+
+
+def test_metadata_comes_with_a_part() -> None:
+    mode = Own[int]("mode/1", 0, lambda m: bytes([m]), lambda data: data[0], merge.default())
+    schema = Schema(metadata=mode)
+    here, there = Repo.open(Memory(), schema), Repo.open(Memory(), schema)
+    here.main().set_tree("run", irminpy.Tree.of_contents(b"#!", schema, metadata=7))
+    got = sync.fetch_part(there.main(), here, ["run"])
+    assert got.tree.get_all("run") == (b"#!", 7)
+
+
 # -- remotes by name -----------------------------------------------------------------------------------------
 
 
@@ -358,6 +425,30 @@ def test_objects_that_are_not_what_they_should_be_are_refused(data: st.DataObjec
     assert target.main().tree() == source.main().tree()
 
 
+@given(st.data())
+def test_a_part_that_is_not_what_it_should_be_is_refused(data: st.DataObject) -> None:
+    """US-05: any object left out, or with any byte changed: a typed error, or it was not needed."""
+    source, target = opened(), opened()
+    with source.main().edit() as ed:
+        for j in range(12):
+            ed[f"{j % 3}/{j}"] = b"%d" % j
+    paths = data.draw(st.lists(st.sampled_from(["0", "1/4", "2"]), unique=True))
+    _, hash_, old = data.draw(st.sampled_from(list(source.export())))
+    liar = Lying(Local(source._opened))
+    liar.instead[hash_] = None
+    at = data.draw(st.integers(-1, len(old) - 1))
+    if at >= 0:
+        liar.instead[hash_] = old[:at] + bytes([old[at] ^ data.draw(st.integers(1, 255))]) + old[at + 1 :]
+    try:
+        got = sync.fetch_part(target.main(), liar, paths, bounds=sync.Bounds(ask=2, write=3))
+    except (Corrupted, DanglingHash):
+        got = sync.fetch_part(target.main(), source, paths)
+    for path in paths:
+        assert got.tree.get_tree(path) == source.main().get_tree(path)
+    target.main().set_tree((), got.tree, allow_empty=True)
+    assert target.check().ok
+
+
 def planted(*groups: tuple[Kind, Sequence[bytes]], root: bytes) -> tuple[Repo[bytes, None], Hash]:
     """A repository that holds these objects unchecked, and a commit of `root`, its main."""
     repo = opened()
@@ -418,6 +509,7 @@ def test_trees_that_are_not_well_formed_are_refused(what: str, write: int) -> No
     for way in (
         lambda to: sync.pull(to.main(), source, bounds=bounds),
         lambda to: sync.push(source.main(), to, bounds=bounds),
+        lambda to: sync.fetch_part(to.main(), source, [()], bounds=bounds),
     ):
         target = opened()
         if what == "right":

@@ -29,11 +29,15 @@ MODES: Schema[bytes, str] = Schema(
 
 
 def test_empty() -> None:
-    """TC-079."""
+    """TC-079, TR-01: and an empty tree that is saved leaves the others in memory."""
     assert Tree.empty().to_concrete() == {}
     tree = Tree.of_concrete({})
     assert tree.is_empty()
     assert tree == Tree.empty()
+    other = Tree.empty()
+    TreeRepo().save(tree)
+    assert (tree.inspect(), other.inspect(), Tree.empty().inspect()) == ("key", "map", "map")
+    assert (other.key(), other.to_concrete()) == (None, {})
 
 
 def test_there_and_back() -> None:

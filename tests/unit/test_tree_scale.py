@@ -136,7 +136,7 @@ def test_a_small_side_joined_without_ancestor_does_not_read_the_large_one(store:
 def test_the_length_of_a_large_directory_costs_one_read(
     store: CountingReader, versions: tuple[bytes, bytes, bytes]
 ) -> None:
-    """TR-14, CG-14, QK-19: counts are in the root node, also after one entry was edited."""
+    """TR-14, CG-14: counts are in the root node, also after one entry was edited."""
     for hash_ in versions[:2]:
         tree = store.open(hash_)
         store.reads.clear()

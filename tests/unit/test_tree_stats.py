@@ -45,6 +45,16 @@ def test_a_lazy_tree_is_one_skip() -> None:
     assert tree.stats() == Stats(skips=1), "a forced count keeps nothing"
 
 
+def test_what_a_length_has_read_is_kept_only_where_it_may_be() -> None:
+    """QK-19, TR-17: Irmin ignores `cache` of a length; here it means what it means for other reads."""
+    repo = TreeRepo()
+    tree = repo.fresh(Tree.empty().add("a/b", b"1").add("a/c", b"2").add("d", b"3"))
+    assert (tree.length(cache=False), tree.length("a", cache=False)) == (2, 2)
+    assert tree.stats() == Stats(skips=1)
+    assert tree.length() == 2
+    assert tree.stats() == Stats(nodes=1, skips=2, depth=1, width=2)
+
+
 def test_one_skip_per_lazy_position() -> None:
     repo = TreeRepo()
     tree = repo.fresh(Tree.empty().add("a/b", b"1").add("a/c", b"2").add("d", b"3").add("e/f", b"4"))

@@ -199,7 +199,7 @@ def test_hashing_does_not_wait_for_a_writer_of_an_embedded_tree() -> None:
     with line.lock:
         thread = threading.Thread(target=outer.hash, daemon=True)
         thread.start()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
     assert outer == built(NARROW, {("k", "x", "y"): b"1"})
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,10 +15,10 @@ from irminpy.backend import RefChange, RefListener
 from irminpy.diff import Added, Change, Removed, Updated
 from irminpy.errors import Closed
 from irminpy.hash import Hash
-from irminpy.watch import Stats, Watches
+from irminpy.watch import Changes, Stats, Watches, changed
 
 A, B, C = (Hash(bytes([i]) * 4) for i in range(3))
-WAIT = 10.0
+WAIT = 60.0
 
 
 class Refs:
@@ -167,6 +168,63 @@ def test_a_slow_watcher_blocks_no_writer_and_hears_of_the_last_state() -> None:
     for (_, one), (_, next_) in zip(told.events, told.events[1:], strict=False):
         assert next_.before == one.after
     watches.close()
+
+
+def test_an_iterator_that_nobody_asks_keeps_a_bounded_number_and_the_last_state() -> None:
+    """WA-06: steps of one ref become one; a ref that ends as it began is not told of."""
+    refs = Refs()
+    refs.set("back", A)
+    watches = refs.watches()
+    changes: Changes[Hash, tuple[str, Change[Hash]]] = Changes(lambda name, change: (name, change), changed)
+    watch = watches.watch_all(changes.put, init={"back": A})
+    values = [Hash(i.to_bytes(4, "big")) for i in range(5000)]
+    with changes.of(watch):
+        for value in values:
+            refs.set("x", value)
+            refs.set("back", value)
+        refs.set("back", A)
+        refs.set("last", B)
+        told: dict[str, list[Change[Hash]]] = {"x": [], "back": []}
+        for name, change in changes:
+            if name == "last":
+                break
+            told[name].append(change)
+    assert told["x"][0].before is None
+    assert told["x"][-1].after == values[-1]
+    assert not told["back"] or told["back"][-1].after == A
+    for steps in told.values():
+        assert all(one.after == two.before for one, two in pairwise(steps))
+    assert list(changes) == []
+    assert watches.stats() == Stats(0, 0, 0)
+
+
+def test_steps_that_are_kept_become_one() -> None:
+    """WA-06: however many came, at most some two thousand wait."""
+    changes: Changes[Hash, Change[Hash]] = Changes(lambda name, change: change, changed)
+    changes.put("x", Added(A))
+    for _ in range(2000):
+        changes.put("x", Updated(A, B))
+        changes.put("x", Updated(B, A))
+    got: list[Change[Hash]] = []
+    while (change := changes.wait(0)) is not None:
+        got.append(change)
+    assert len(got) <= 2048
+    assert (got[0].before, got[-1].after) == (None, A)
+    for i in range(3000):
+        changes.put("x", Updated(A, B) if i % 2 == 0 else Updated(B, A))
+    changes.put("x", Removed(A))
+    got = []
+    while (change := changes.wait(0)) is not None:
+        got.append(change)
+    assert got[-1].after is None
+
+
+def test_a_watch_that_has_ended_ends_what_is_made_of_it() -> None:
+    watches = Refs().watches()
+    changes: Changes[Hash, Change[Hash]] = Changes(lambda name, change: change, changed)
+    watch = watches.watch("x", changes.put)
+    watches.close()
+    assert list(changes.of(watch)) == []
 
 
 def test_nothing_is_told_after_unwatch_has_returned() -> None:
