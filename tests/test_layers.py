@@ -60,7 +60,14 @@ INNER: dict[str, tuple[str, ...]] = {
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
         *("vectors.report", "vectors.types", "vectors.values", "vectors.objects", "vectors.order"),
-        *("vectors.merges", "vectors.traces", "vectors.command", "vectors", "vectors.__main__"),
+        *(
+            "vectors.merges",
+            "vectors.traces",
+            "vectors.stores",
+            "vectors.command",
+            "vectors",
+            "vectors.__main__",
+        ),
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
         *("store_fixtures", "store_writes", "store_heads", "store_threads", "store_streams", "store"),
         *("store_model", "exchange", "store_machine", "faulty", "sync"),
@@ -91,6 +98,7 @@ INNER: dict[str, tuple[str, ...]] = {
 # The same inside each backend.
 BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_mem": ("shared", "memory", "mapped"),
+    "irminpy_upstream": ("fs",),
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
@@ -119,7 +127,7 @@ EXTRAS = frozenset({"rich", "dulwich", "starlette", "uvicorn", "httpx2", "pytest
 BEHIND_AN_EXTRA = ("irminpy.server", "irminpy.testing")  # these may; nothing imports them unasked
 
 # The harness for a backend stands above that backend; nothing imports it unasked.
-OVER_BACKENDS = {"irminpy.testing.torture": "irminpy_pack"}
+OVER_BACKENDS = {"irminpy.testing.torture": "irminpy_pack", "irminpy.testing.vectors": "irminpy_upstream"}
 
 
 def order() -> list[str]:

@@ -14,7 +14,7 @@ from ..errors import DecodeError, InvalidStep, SchemaMismatch
 from ..hash import Hash
 from ..info import Info
 from ..metadata import NoMetadata
-from ..objects import BUCKET, CONTENTS_META, DIRECTORY, ROOT, Commit, Inode, Node
+from ..objects import BUCKET, CONTENTS_META, DIRECTORY, ROOT, Commit, Inode, Kind, Node
 from ..path import as_path, step_bytes, step_of_bytes
 from ..repr import read_varint, varint
 from .inodes import Digits, Inodes, NoDigits, digits_of
@@ -186,6 +186,10 @@ class IrminCodec:
     def parents(self, given: Sequence[Hash], /) -> tuple[Hash, ...]:
         """The parents in the order of their bytes, those that are there twice as often as that."""
         return tuple(sorted(given))
+
+    def domain(self, kind: Kind, /) -> bytes:
+        """What stands before all objects of `kind`; Irmin stores what follows it."""
+        return self._contents if kind is Kind.CONTENTS else self._node if kind is Kind.NODE else self._commit
 
     # -- contents ----------------------------------------------------------------------------------------------
 

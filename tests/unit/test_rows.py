@@ -54,7 +54,6 @@ LATER = {
     "TC-137": "the configuration of the command line",
     "TC-138": "the battery over HTTP, with the server",
     "TC-139": "an interface for C, which is not planned: Python is the interface",
-    "TC-140": "reading stores of irmin-fs",
     "TC-147": "orders of folds over directories of Irmin's formats",
     "TC-148": "proofs of Irmin's formats",
     "TC-149": "parts of other stores, with Irmin's formats",
