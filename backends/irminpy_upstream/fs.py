@@ -2,8 +2,8 @@
 
 Source: irmin-fs 3.7.2. A file of an object holds what Irmin stores, which is what it hashes without the letter in front
 ("B", "N", "C" in Irmin 3, nothing in Irmin 2); that of a branch the bytes of the hash. The letter comes from the kind
-that is asked for, and every read is hashed: what was changed, or is of another kind, is never given as what was asked for.
-In Irmin 2 nothing tells the kinds apart, and a file is given as any kind.
+that is asked for, and every read is hashed: what was changed, or is of another kind, is never given. In Irmin 2 nothing
+tells the kinds apart, and a file is given as any kind.
 """
 
 from __future__ import annotations
