@@ -123,7 +123,7 @@ class PackReader:
         """
         if not isinstance(key, PackKey) or not key.word:
             return 0
-        if self.view.at(key.word, key.hash) is not None:
+        if self.view.holds(key.word, key.hash):
             return key.word
         return self._backend.moved(self, key.hash, key.word)
 

@@ -169,6 +169,19 @@ def test_a_range_reads_no_more_than_the_chunks_it_touches(tmp_path: Path) -> Non
             assert files.read == before
 
 
+@pytest.mark.parametrize("index", ["always", "minimal"])
+def test_writing_and_opening_a_stream_read_no_chunk(tmp_path: Path, index: str) -> None:
+    """Else a value would be in memory as a whole, three times over."""
+    files = Counting()
+    with Repo.open(pack(tmp_path, files, index=index)) as repo:
+        main = repo.main()
+        files.read = 0
+        main.write_stream("a", io.BytesIO(VALUE))
+        assert files.read < 64 << 10
+        with main.open_stream("a"):
+            assert files.read < 64 << 10
+
+
 def test_finding_a_key_reads_no_chunk(tmp_path: Path) -> None:
     files = Counting()
     with Repo.open(pack(tmp_path, files)) as repo:
