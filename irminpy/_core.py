@@ -340,23 +340,29 @@ def seek_inode(
     return total, k, i, counts[i], hashes[i * hash_size : (i + 1) * hash_size]
 
 
-def children(data: bytes, hash_size: int) -> bytes:
-    """The joined hashes in a node or inode, in order: its last column, or the last but one with metadata.
+def children(data: bytes, hash_size: int) -> tuple[bytes, bytes]:
+    """(kinds, joined hashes) of the children of a node or inode, in order; buckets have the kind 0.
 
-    `data` is canonical: only as much is looked at as says where the column lies. ValueError if it is neither.
+    The hashes are the last column, or the last but one with metadata. `data` is canonical: only as much is looked at
+    as says where the columns lie. ValueError if it is neither.
     """
     if len(data) > 2 and data[0] == 0x49 and data[1] == 0x96:
         at = 2
         for _ in range(3):  # fan-out, leaf limit and depth, each at most 2 bytes wide here
             at += {0xCC: 2, 0xCD: 3}.get(data[at], 1)
         n = data[at + 1] if data[at] == 0xC4 else int.from_bytes(data[at + 1 : at + 3], "big")
-        return data[-n * hash_size :]
+        return bytes(n), data[-n * hash_size :]
     if len(data) > 2 and data[0] == 0x4E and data[1] == 0x93:
         head = data[2]
         n = head & 15 if head < 0xA0 else int.from_bytes(data[3:5] if head == 0xDC else data[3:7], "big")
-        return data[-n * hash_size :] if n else b""
+        if not n:
+            return b"", b""
+        size = n * hash_size
+        # Between the two columns stands the header of the hashes: bin 8, 16 or 32.
+        end = len(data) - size - (2 if size < 1 << 8 else 3 if size < 1 << 16 else 5)
+        return data[end - n : end], data[-size:]
     row = _rows(data, b"N", _WIDEST + 1)
-    return cast("bytes", row[2])
+    return cast("bytes", row[1]), cast("bytes", row[2])
 
 
 def decode_inode(

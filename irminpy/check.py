@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from .backend import Reader
 from .errors import Corrupted, DecodeError
 from .hash import Hash
-from .objects import DIRECTORY, Inode, Kind, Node
+from .objects import BUCKET, DIRECTORY, ROOT, Inode, Kind, Node
 
 if TYPE_CHECKING:
     from .formats.format import Codec
@@ -240,6 +240,10 @@ class Checker:
                 self.start(Kind.NODE, Hash(child), by, digits + 1)
             return
         assert type(record) is Node
+        if record.place == (ROOT if digits else BUCKET):
+            reason = "a directory as a bucket" if digits else "a bucket as a directory"
+            self._problem(ref, "wrong-bucket", reason)
+            return
         if digits:
             self._bucket(ref, record)
         if trusted:
@@ -273,6 +277,7 @@ class Checker:
         depth = inode.depth
         children = inode.children()
         shared: bytes | None = None
+        total = 0
         for i, child in enumerate(children[:1] if trusted else children):
             ref = (Kind.NODE, Hash(child), depth + 1)
             known = self._buckets.get(ref[1:])
@@ -280,8 +285,10 @@ class Checker:
                 return  # its fault was told
             count, digits = known
             reason = None
-            if count != inode.counts[i]:
-                reason = f"{count} entries where its parent states {inode.counts[i]}"
+            total += count
+            stated = inode.below(i)
+            if stated is not None and count != stated:
+                reason = f"{count} entries where its parent states {stated}"
             elif digits[depth] != inode.buckets[i]:
                 reason = f"steps of the digit {digits[depth]} in the bucket {inode.buckets[i]}"
             elif shared is not None and digits[:depth] != shared:
@@ -291,6 +298,10 @@ class Checker:
                 self.tell(Problem("wrong-bucket", "node", ref[1], where, reason))
                 return
             shared = digits[:depth]
+        if not trusted and total != inode.count:
+            reason = f"its buckets have {total} entries where it states {inode.count}"
+            self.tell(Problem("wrong-bucket", "node", hash_, "its own buckets", reason))
+            return
         if depth and shared is not None:
             self._buckets[hash_, depth] = (inode.count, shared)
 

@@ -265,7 +265,7 @@ class Opened(Generic[C, M]):
         if type(root) is not Stored:
             raise DecodeError("commit", "its tree is contents; the root of a commit is a directory")
         codec = self.home.codec
-        val = CommitVal(Hash(root.hash), tuple(parents), info)
+        val = CommitVal.stored(Hash(root.hash), codec.parents(parents), info)
         data = codec.encode_commit(val)
         hash_ = Hash(codec.digest(data))
 
@@ -279,11 +279,15 @@ class Opened(Generic[C, M]):
             return None
         objects, source = done
         saved = self._saved(tree, root, objects, source, clear=clear)
-        find = objects.words.get
+        commits = objects.words[Kind.COMMIT]
         words = b""
         if source.locates:
-            words = b"".join([find(at, 0).to_bytes(8, "little") for at in (val.node, *val.parents)])
-        return Commit(self.home, hash_, val, Place(source, find(hash_, 0), words)), saved
+            found = [
+                objects.words[Kind.NODE].get(val.node, 0),
+                *[commits.get(parent, 0) for parent in val.parents],
+            ]
+            words = b"".join([word.to_bytes(8, "little") for word in found])
+        return Commit(self.home, hash_, val, Place(source, commits.get(hash_, 0), words)), saved
 
     def parents(self, given: Sequence[Hash | Commit[Any, Any]] | None) -> tuple[Hash, ...] | None:
         """The hashes of `given`; DanglingHash for one that is not here. None stays None."""
@@ -315,7 +319,7 @@ class Opened(Generic[C, M]):
         done = self.write(lambda source: Objects(contents={hash_: encoded}, reader=source.reader))
         assert done is not None
         objects, source = done
-        return source.key(hash_, objects.words.get(hash_, 0))
+        return source.key(hash_, objects.words[Kind.CONTENTS].get(hash_, 0))
 
     def _root(self, tree: Tree[C, M]) -> Stored | Leaf:
         self.home.schema.require(a_tree(tree).schema)

@@ -24,7 +24,21 @@ if TYPE_CHECKING:
 
     from .hash import Hash
 
-__all__ = ["CONTENTS", "CONTENTS_META", "DIRECTORY", "Commit", "Inode", "Kind", "Node", "Objects", "located"]
+__all__ = [
+    "BUCKET",
+    "CONTENTS",
+    "CONTENTS_META",
+    "DIRECTORY",
+    "ROOT",
+    "Commit",
+    "Inode",
+    "Kind",
+    "Node",
+    "Objects",
+    "Words",
+    "located",
+    "words_of",
+]
 
 
 class Kind(IntEnum):
@@ -39,6 +53,10 @@ class Kind(IntEnum):
 DIRECTORY = 0
 CONTENTS = 1
 CONTENTS_META = 2  # contents whose metadata is not the default; the encoded metadata follows the hash
+
+# Where a flat record may stand, in formats that write a directory and a bucket in two ways. 0 in all others.
+ROOT = 1
+BUCKET = 2
 
 
 @final
@@ -61,6 +79,8 @@ class Node(NamedTuple):
     links: bytes = b""
     """What else the directory holds, in the words of its format: names of commits of other repositories. They are no
     entries, are read by nobody but the codec, and stay where the directory is edited (`formats.format.Linking`)."""
+    place: int = 0
+    """`ROOT` or `BUCKET` if the bytes are those of a directory only, or of a bucket only; else 0."""
 
     @property
     def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -73,7 +93,9 @@ class Node(NamedTuple):
 
     def located(self, words: bytes) -> Node:
         """The same with other words."""
-        return Node(self.index, self.kinds, self.hashes, self.metadata, words, self.head, self.links)
+        return Node(
+            self.index, self.kinds, self.hashes, self.metadata, words, self.head, self.links, self.place
+        )
 
     def entry(self, step: str) -> bytes | None:
         """The entry bound to `step` as bytes (kind, hash, metadata), or None."""
@@ -108,7 +130,7 @@ class Inode(NamedTuple):
     buckets: bytes
     """The digits that occur, ascending."""
     counts: list[int]
-    """Entries below each bucket."""
+    """Entries below each bucket; or, where the format says only how many there are in all, that one number."""
     hashes: bytes
     """The hashes of the buckets, joined."""
     words: bytes = b""
@@ -120,6 +142,10 @@ class Inode(NamedTuple):
     def count(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Number of entries below."""
         return sum(self.counts)
+
+    def below(self, i: int) -> int | None:
+        """How many entries bucket number `i` has, as far as is written here."""
+        return self.counts[i] if len(self.counts) == len(self.buckets) else None
 
     def word(self, i: int) -> int:
         """Where bucket number `i` lies; 0 if it is not known."""
@@ -154,7 +180,7 @@ def located(hashes: bytes, words: bytes) -> dict[bytes, int]:
 class Commit:
     """A commit as a value: the hash of its root directory, the hashes of its parents, and its info.
 
-    INVARIANT: no parent occurs twice; the first one given stays.
+    INVARIANT: no parent occurs twice, the first one given stays; but for what `stored` made.
     """
 
     node: Hash
@@ -171,6 +197,26 @@ class Commit:
         if len(unique) != len(self.parents):
             object.__setattr__(self, "parents", unique)
 
+    @staticmethod
+    def stored(node: Hash, parents: tuple[Hash, ...], info: Info) -> Commit:
+        """A commit with exactly these parents: in Irmin's formats, one may be named twice."""
+        commit = Commit(node, (), info)
+        object.__setattr__(commit, "parents", parents)
+        return commit
+
+
+Words = dict[Kind, dict[bytes, int]]
+"""Kind to hash to word; all kinds are there."""
+
+
+def words_of(kind: Kind, words: dict[bytes, int]) -> Words:
+    """Where objects of one kind lie, for `Objects`."""
+    return _no_words() | {kind: words}
+
+
+def _no_words() -> Words:
+    return {kind: {} for kind in Kind}
+
 
 @dataclass(slots=True)
 class Objects:
@@ -183,13 +229,12 @@ class Objects:
     contents: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     nodes: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     commits: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    words: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    words: Words = field(default_factory=_no_words)
     """Where objects lie that are not in here but that these nodes point at, as far as the backend said so; after
-    a write also where these objects lie now. By hash."""
+    a write also where these objects lie now. By kind and hash: objects of two kinds may have one hash."""
     hints: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     """The words of the children of a node, in the order of its hashes, as in `Node.words`: before a write of some
-    nodes, and 0 for children that may be in here; after it of all. Where there is a 0 the hashes are the last bytes of
-    the node."""
+    nodes, and 0 for children that may be in here; after it of all."""
     reader: object = None
     """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
     shallow: bool = False
@@ -210,7 +255,7 @@ class Objects:
             self.contents.copy(),
             self.nodes.copy(),
             self.commits.copy(),
-            self.words.copy(),
+            {kind: words.copy() for kind, words in self.words.items()},
             self.hints.copy(),
             self.reader,
             self.shallow,
@@ -221,5 +266,6 @@ class Objects:
         self.contents.update(other.contents)
         self.nodes.update(other.nodes)
         self.commits.update(other.commits)
-        self.words.update(other.words)
+        for kind, words in other.words.items():
+            self.words[kind].update(words)
         self.hints.update(other.hints)

@@ -70,10 +70,9 @@ def _parsed(description: str) -> Schema[Any, Any]:
         raise ValueError("it has not the parts of a schema")
     name, _, version = words[0].rpartition("/")
     function = hash.by_name(words[1])
-    at = 2
-    while at < len(words) - 2 and words[at].isascii() and words[at].isdigit():
-        at += 1
-    format = formats.by_name(name, int(version), tuple(map(int, words[2:at])))
+    parameters = formats.parameters_in(name, words[2:-2])
+    at = 2 + len(parameters)
+    format = formats.by_name(name, int(version), parameters)
     if words[-1] != "none":
         raise NotFound("built-in type of metadata", words[-1])
     return Schema(_contents(" ".join(words[at:-1])), hash=function, format=format)

@@ -1,6 +1,6 @@
 """Revisions: texts that name a commit, and a place in its tree.
 
-    REV       = BASE WAY*          BASE: a branch, a hash, or at least 7 digits of one
+    REV       = BASE WAY*          BASE: a branch, a hash as the format shows it, or at least 7 digits of one
     WAY       = "~" N | "^" N      the N-th first parent, the N-th parent; N is 1 if left out
     REV:PATH                       what is at PATH in the tree of REV
 
@@ -67,9 +67,11 @@ def _base(opened: Opened[C, M], name: str, revision: str) -> Commit[C, M]:
         if head is not None:
             return opened.get(head, f"the branch {name}")
     digits = name.lower()
-    size = 2 * opened.home.codec.hash_size
-    if _SHORTEST <= len(digits) <= size and not set(digits) - set("0123456789abcdef"):
-        hashes = [Hash.of_hex(digits)] if len(digits) == size else backend.find_commits(digits)
+    codec = opened.home.codec
+    whole: Hash | None = codec.read_hash(name) or codec.read_hash(digits)
+    short = _SHORTEST <= len(digits) < 2 * codec.hash_size and not set(digits) - set("0123456789abcdef")
+    if whole is not None or short:
+        hashes = [whole] if whole is not None else backend.find_commits(digits)
         if len(hashes) > 1:
             raise NotFound("commit", f"{revision} (several begin with these digits; give more of them)")
         commit = opened.find(hashes[0]) if hashes else None

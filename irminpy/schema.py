@@ -96,7 +96,7 @@ class Schema(Generic[C, M]):
                     f'the id of a type of {what} ends with its version, as in "invoice/1": {kind.id!r:.80}'
                 )
                 raise DecodeError("schema", reason)
-        object.__setattr__(self, "codec", self.format.bind(self.hash))
+        object.__setattr__(self, "codec", self.format.bind(self.hash, self.metadata))
         object.__setattr__(self, "identity", Hash(self.hash.digest(b"S" + self._description())))
 
     def _description(self) -> bytes:

@@ -10,6 +10,7 @@ No function recurses deeper than the number of digits of a step's hash, and that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from operator import itemgetter
@@ -19,10 +20,10 @@ from ._core import patch_column
 from .errors import Corrupted
 from .formats.format import Linking
 from .hash import Hash
-from .objects import CONTENTS_META, Inode, Node
+from .objects import CONTENTS_META, ROOT, Inode, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .formats.format import Codec
 
@@ -39,6 +40,7 @@ __all__ = [
     "entry_at",
     "entry_of",
     "leaves",
+    "listing",
     "page",
     "place_of",
 ]
@@ -71,17 +73,26 @@ def bucket(load: Load, parent: Inode, i: int) -> Record:
 
     Cost: one read. Raises Corrupted when they do not fit: then `parent` lies about what it points at.
     """
-    depth, buckets, counts, hashes, words, _ = parent
+    _, buckets, _, hashes, words, _ = parent
     size = len(hashes) // len(buckets)
     hash_ = hashes[i * size : (i + 1) * size]
     child = load(hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little")) if words else load(hash_)
-    if type(child) is Node:
-        fits = len(child.kinds) == counts[i]
-    else:
-        fits = type(child) is Inode and child.depth == depth + 1 and child.count == counts[i]
-    if not fits:
+    if not _fits(parent, i, child):
         raise _unfit(hash_)
     return child
+
+
+def _fits(parent: Inode, i: int, child: Record) -> bool:
+    """Whether bucket number `i` of `parent` may be `child`."""
+    depth, buckets, counts, _, _, _ = parent
+    if type(child) is Node:
+        count, here = len(child.kinds), child.place != ROOT
+    else:
+        count, here = child.count, type(child) is Inode and child.depth == depth + 1
+    if len(counts) == len(buckets):
+        return here and count == counts[i]
+    # Each of the other buckets has one entry at least.
+    return here and 0 < count <= parent.count - len(buckets) + 1
 
 
 def _unfit(hash_: bytes) -> Corrupted:
@@ -115,8 +126,10 @@ def place_of(
         child = recent(hash_) if words else None
         if child is None:
             child = load(hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little")) if words else load(hash_)
-        if type(child) is Node:
-            fits = len(child.kinds) == counts[i]
+        if len(counts) != len(buckets):
+            fits = _fits(record, i, child)
+        elif type(child) is Node:
+            fits = len(child.kinds) == counts[i] and child.place != ROOT
         else:
             fits = type(child) is Inode and child.depth == depth + 1 and child.count == counts[i]
         if not fits:
@@ -147,7 +160,7 @@ def leaves(load: Load, record: Record) -> Iterator[Node]:
         current = None
         while stack:
             parent, i = stack.pop()
-            if i < len(parent.counts):
+            if i < len(parent.buckets):
                 stack.append((parent, i + 1))
                 current = bucket(load, parent, i)
                 break
@@ -156,7 +169,8 @@ def leaves(load: Load, record: Record) -> Iterator[Node]:
 def page(load: Load, record: Record, offset: int, length: int | None) -> Iterator[tuple[str, Place]]:
     """(step, place) of `length` bindings from number `offset` on (all the rest for None), in the format's order.
 
-    Buckets before the page are skipped by their counts. Cost: the nodes on the page and those above them.
+    Buckets before the page are skipped by their counts. Cost: the nodes on the page and those above them; where
+    these have no counts of their buckets, one more read per bucket that is skipped.
     """
     left = record.count - offset if length is None else min(length, record.count - offset)
     stack: list[tuple[Inode, int]] = []
@@ -175,12 +189,38 @@ def page(load: Load, record: Record, offset: int, length: int | None) -> Iterato
         current = None
         while stack and current is None:
             parent, i = stack.pop()
-            while i < len(parent.counts) and offset >= parent.counts[i]:
-                offset -= parent.counts[i]
+            while i < len(parent.buckets):
+                count = parent.below(i)
+                if count is None:
+                    current = bucket(load, parent, i)
+                    count = current.count
                 i += 1
-            if i < len(parent.counts):
-                stack.append((parent, i + 1))
-                current = bucket(load, parent, i)
+                if offset < count:
+                    stack.append((parent, i))
+                    current = bucket(load, parent, i - 1) if current is None else current
+                    break
+                current = None
+                offset -= count
+
+
+def listing(codec: Codec, steps: list[str]) -> list[int]:
+    """The positions of `steps`, which are those of a flat directory, in the order in which it is listed.
+
+    That is the order of the inodes that it would consist of, if it were not flat: a function of the steps alone.
+    """
+    if len(steps) <= codec.leaf:
+        return list(range(len(steps)))
+    keys = codec.keys(steps)
+    found: list[int] = []
+    stack: list[tuple[list[int], int]] = [(list(range(len(steps))), 0)]
+    while stack:
+        rows, depth = stack.pop()
+        if len(rows) <= codec.leaf:
+            found += rows
+        else:
+            parts = codec.split(steps, keys, rows, depth)
+            stack.extend((part, depth + 1) for part in reversed(parts) if part)
+    return found
 
 
 def build(
@@ -198,11 +238,16 @@ def build(
     steps than a flat object holds agree in all digits of their hashes.
     """
     columns = _Columns(codec, nodes, steps, kinds, hashes, metadata)
-    if len(steps) <= codec.leaf:
-        (hash_,) = columns.flat(columns.ordered(range(len(steps))), [len(steps)])
+    if len(steps) <= (codec.leaf if depth else codec.flat):
+        encode = codec.encode_buckets if depth else codec.encode_nodes
+        (hash_,) = columns.flat(columns.ordered(range(len(steps))), [len(steps)], encode)
         return hash_
     columns.keys = codec.keys(steps)
     return columns.inode(range(len(steps)), depth)
+
+
+_Encode = Callable[[list[list[str]], bytes, list[bytes], "Mapping[str, bytes]"], list[bytes]]
+"""`Codec.encode_nodes` or `Codec.encode_buckets`."""
 
 
 class _Columns:
@@ -236,7 +281,7 @@ class _Columns:
         """The `rows` in the order of their steps."""
         return sorted(rows, key=self.key)
 
-    def flat(self, rows: list[int], counts: list[int]) -> list[bytes]:
+    def flat(self, rows: list[int], counts: list[int], encode: _Encode) -> list[bytes]:
         """The hashes of flat objects of `counts` of the `rows` each, which are in order within each; added."""
         codec = self.codec
         if len(rows) > 1:
@@ -248,7 +293,7 @@ class _Columns:
             kinds = bytes([self.kinds[row] for row in rows])
             hashes = [self.hashes[row] for row in rows]
         cuts = pairwise([0, *accumulate(counts)])
-        data = codec.encode_nodes([steps[at:end] for at, end in cuts], kinds, hashes, self.metadata)
+        data = encode([steps[at:end] for at, end in cuts], kinds, hashes, self.metadata)
         found = codec.digest_many(data)
         self.nodes.update(zip(found, data, strict=True))
         return found
@@ -285,10 +330,10 @@ class _Columns:
             else:
                 inodes[digit] = self._joined(part, depth + 1)
         if inodes:
-            rest = iter(self.flat(flat, [count for count in counts if count <= leaf]))
+            rest = iter(self.flat(flat, [count for count in counts if count <= leaf], codec.encode_buckets))
             found = [inodes[digit] if digit in inodes else next(rest) for digit in buckets]
         else:
-            found = self.flat(flat, counts)
+            found = self.flat(flat, counts, codec.encode_buckets)
         return _put(codec, self.nodes, codec.encode_inode(depth, bytes(buckets), counts, b"".join(found)))
 
 
@@ -341,16 +386,20 @@ def apply(
     patches: list[tuple[int, bytes]] = []
     others: dict[int, tuple[bytes, int]] = {}
     before = len(nodes)
+    total = record.count
+    counted = len(record.counts) == len(record.buckets)
     for digit, group in groups.items():
         i = record.buckets.find(digit)
         child = bucket(load, record, i) if i >= 0 else EMPTY
+        old = record.counts[i] if counted and i >= 0 else child.count
         hash_, count = apply(codec, load, nodes, child, group, record.depth + 1, made)
-        if i >= 0 and count == record.counts[i]:
+        total += count - old
+        if i >= 0 and count == old:
             patches.append((i, hash_))
         else:
             others[digit] = hash_, count
     if others or not record.head:
-        return _apply_counts(codec, load, nodes, record, changes, depth, patches, others, before)
+        return _apply_counts(codec, load, nodes, record, changes, depth, patches, others, total, before)
     # The usual edit: as many entries as before in each bucket.
     at, buckets, counts, hashes, words, head = record
     column = patch_column(hashes, codec.hash_size, patches)
@@ -361,7 +410,7 @@ def apply(
         if words:
             words = patch_column(words, 8, [(i, _UNKNOWN) for i, _ in patches])
         made[hash_] = Inode(at, buckets, counts, column, words, head)
-    return hash_, sum(counts)
+    return hash_, total
 
 
 def _apply_counts(
@@ -373,26 +422,30 @@ def _apply_counts(
     depth: int,
     patches: list[tuple[int, bytes]],
     others: dict[int, tuple[bytes, int]],
+    total: int,
     before: int,
 ) -> tuple[bytes, int]:
     """The inode `record` with other hashes for some buckets, by position, and for `others`, by digit, (hash, count).
 
-    `nodes` had `before` items before any of that was written.
+    `total` entries are left. `nodes` had `before` items before any of that was written.
     """
-    hashes = dict(zip(record.buckets, record.children(), strict=True))
-    counts = dict(zip(record.buckets, record.counts, strict=True))
-    for i, hash_ in patches:
-        hashes[record.buckets[i]] = hash_
-    for digit, (hash_, count) in others.items():
-        hashes[digit], counts[digit] = hash_, count
-    total = sum(counts.values())
-    if total <= codec.leaf:
+    if total <= (codec.leaf if depth else codec.flat):
         # What the buckets wrote is not part of the result. A dict pops its newest keys first.
         while len(nodes) > before:
             nodes.popitem()
         return _collapse(codec, load, nodes, record, changes, depth), total
-    buckets = bytes(sorted(digit for digit, count in counts.items() if count))
-    sizes = [counts[digit] for digit in buckets]
+    counted = len(record.counts) == len(record.buckets)
+    hashes = dict(zip(record.buckets, record.children(), strict=True))
+    counts = dict(zip(record.buckets, record.counts, strict=True)) if counted else {}
+    for i, hash_ in patches:
+        hashes[record.buckets[i]] = hash_
+    for digit, (hash_, count) in others.items():
+        if count:
+            hashes[digit], counts[digit] = hash_, count
+        else:
+            hashes.pop(digit, None)
+    buckets = bytes(sorted(hashes))
+    sizes = [counts[digit] for digit in buckets] if counted else [total]
     column = b"".join([hashes[digit] for digit in buckets])
     return _put(codec, nodes, codec.encode_inode(record.depth, buckets, sizes, column)), total
 
@@ -405,7 +458,7 @@ def _apply_flat(
     depth: int,
     made: dict[bytes, Record] | None,
 ) -> tuple[bytes, int]:
-    index, kinds, hashes, metadata, words, head, _ = record
+    index, kinds, hashes, metadata, words, head, links, place = record
     size = codec.hash_size
     if len(changes) == 1 and head and not metadata:
         # The most usual edit of all: one binding, which exists, gets another hash of the same kind.
@@ -419,7 +472,7 @@ def _apply_flat(
             if made is not None:
                 if words:
                     words = words[: 8 * at] + _UNKNOWN + words[8 * at + 8 :]
-                made[hash_] = Node(index, kinds, column, metadata, words, head)
+                made[hash_] = Node(index, kinds, column, metadata, words, head, links, place)
             return hash_, len(kinds)
     if not metadata:
         # The usual edit: bindings that exist get other hashes of the same kind. Then one column is patched.
@@ -434,11 +487,12 @@ def _apply_flat(
             if record.links:
                 return _linked(codec, nodes, record.links, dict(record._replace(hashes=column).entries()))
             if not record.head:
-                return _put(codec, nodes, codec.encode_node(list(index), kinds, column, [])), len(index)
+                encode = codec.encode_bucket if depth else codec.encode_node
+                return _put(codec, nodes, encode(list(index), kinds, column, [])), len(index)
             hash_ = _put(codec, nodes, record.head + column)
             if made is not None:
                 words = _patched_words(record, patches)
-                made[hash_] = Node(index, kinds, column, record.metadata, words, record.head)
+                made[hash_] = Node(index, kinds, column, metadata, words, head, links, place)
             return hash_, len(index)
     items = dict(record.entries())
     for step, entry in changes.items():

@@ -18,7 +18,7 @@ from .check import Checker, Found, Past, Problem
 from .errors import Corrupted, DanglingHash, DecodeError, SchemaMismatch
 from .graph import Commit, Contents, Node, batches, children_first, commits, decode_commit, successors
 from .hash import Hash
-from .objects import Inode, Kind, Objects
+from .objects import BUCKET, Inode, Kind, Objects
 from .schema import Schema
 from .slice_stream import BRANCH, HEAD, SHALLOW, Intake, Limits, Outlet, Readable, Writable
 from .trail import Walkable
@@ -305,7 +305,9 @@ def fresh(
     for node in map(Hash, reversed(objects.nodes)):
         if not checker.reached(Kind.NODE, node):
             record = codec.decode_node(objects.nodes[node])
-            checker.start(Kind.NODE, node, f"the {what}", record.depth if type(record) is Inode else 0)
+            # All steps of a bucket share a digit, at whatever depth it stands.
+            digits = record.depth if type(record) is Inode else int(record.place == BUCKET)
+            checker.start(Kind.NODE, node, f"the {what}", digits)
             checker.run()
     for value in map(Hash, objects.contents):
         checker.start(Kind.CONTENTS, value, f"the {what}")

@@ -13,7 +13,8 @@ from .backend import Locating, Reader
 from .errors import DecodeError
 from .hash import Hash
 from .key import Key, hash_of_key
-from .objects import DIRECTORY, Kind, Node, Objects, located
+from .objects import DIRECTORY, Kind, Objects, located, words_of
+from .tree.words import add
 
 if TYPE_CHECKING:
     from .formats.format import Codec
@@ -45,7 +46,7 @@ class Trail:
         self._backend = backend
         self._reader = reader
         self._codec = codec
-        self._words: dict[Kind, dict[bytes, int]] = {kind: {} for kind in Kind}
+        self._words = words_of(Kind.NODE, {})
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """The object, or None if neither a word nor an index leads to it."""
@@ -73,20 +74,19 @@ class Trail:
     def lead(self, objects: Objects) -> None:
         """Tell `objects`, which are to be written, where what they point at lies, as far as that was met."""
         size = self._codec.hash_size
-        nodes, contents = self._words[Kind.NODE], self._words[Kind.CONTENTS]
-        words = objects.words
         for data in objects.nodes.values():
-            column = self._codec.children(data)
-            for at in range(0, len(column), size):
-                hash_ = column[at : at + size]
-                word = nodes.get(hash_) or contents.get(hash_)
+            kinds, column = self._codec.children(data)
+            for i, entry in enumerate(kinds):
+                kind = Kind.NODE if entry == DIRECTORY else Kind.CONTENTS
+                hash_ = column[i * size : (i + 1) * size]
+                word = self._words[kind].get(hash_)
                 if word:
-                    words[hash_] = word
+                    objects.words[kind][hash_] = word
         for data in objects.commits.values():
             root = self._codec.decode_commit(data).node
-            word = nodes.get(root)
+            word = self._words[Kind.NODE].get(root)
             if word:
-                words[root] = word
+                objects.words[Kind.NODE][root] = word
         objects.reader = self._reader
 
     def follow(self, objects: Objects) -> None:
@@ -94,7 +94,7 @@ class Trail:
         for kind in Kind:
             known = self._words[kind]
             for hash_ in objects.of_kind(kind):
-                word = objects.words.get(hash_)
+                word = objects.words[kind].get(hash_)
                 if word:
                     known[hash_] = word
 
@@ -112,15 +112,8 @@ class Trail:
             record = self._codec.decode_node(data)
         except DecodeError:
             return  # whoever asked for it will find that out
-        found = located(record.hashes, words)
-        if type(record) is Node and any(record.kinds):
-            size = self._codec.hash_size
-            for i, kind_ in enumerate(record.kinds):
-                child = record.hashes[i * size : (i + 1) * size]
-                if child in found:
-                    self._words[Kind.NODE if kind_ == DIRECTORY else Kind.CONTENTS][child] = found[child]
-        else:
-            self._words[Kind.NODE].update(found)
+        if words:
+            add(self._words, record.located(words))
 
 
 def trail(backend: Walkable, reader: Reader, codec: Codec) -> Walkable:

@@ -102,7 +102,7 @@ class _Store(Shared):
         def where(kind: Kind, hash_: bytes) -> int:
             if (kind, hash_) in new:
                 return new[kind, hash_]
-            word = objects.words.get(hash_, 0)
+            word = objects.words[kind].get(hash_, 0)
             if word:
                 return lies(kind, hash_, word)
             word = space.index.get((kind, hash_), 0)
@@ -124,7 +124,7 @@ class _Store(Shared):
             note(Kind.CONTENTS, hash_, data, [])
         for hash_, data in objects.nodes.items():
             record = codec.decode_node(data)
-            kinds = [Kind.NODE] * len(record.counts) if type(record) is Inode else []
+            kinds = [Kind.NODE] * len(record.buckets) if type(record) is Inode else []
             if not isinstance(record, Inode):
                 kinds = [Kind.NODE if kind == DIRECTORY else Kind.CONTENTS for kind in record.kinds]
             children = [record.hashes[i * size : (i + 1) * size] for i in range(len(kinds))]
@@ -142,7 +142,8 @@ class _Store(Shared):
             note(Kind.COMMIT, hash_, data, words)
         for cell in made:  # nothing can go wrong any more
             space.add(cell)
-        objects.words.update((hash_, word) for (_, hash_), word in new.items())
+        for (kind, hash_), word in new.items():
+            objects.words[kind][hash_] = word
         objects.hints.update(hints)
 
     def collect(self, *, commits: bool) -> None:

@@ -13,7 +13,7 @@ HARD_LIMIT = 600  # lines a module
 
 # `.` is irminpy/__init__.py, the public face: what stands after it may use it, what stands before it may not.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("types", "errors", "hash", "varint", "path", "info", "branch", "cache", "lru"),  # 0: words and bytes
+    ("types", "errors", "hash", "repr", "path", "info", "branch", "cache", "lru"),  # 0: words and bytes
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     ("objects", "_core", "formats", "key", "schema", "recorded", "shape"),  # 2: objects as bytes
     ("backend", "upkeep", "slice_stream", "registry", "announce"),  # 3: the contract
@@ -36,8 +36,9 @@ CONTRACT = 3  # backends import this floor and those below
 
 # The order inside a package; its __init__ comes last and need not be named.
 INNER: dict[str, tuple[str, ...]] = {
+    "repr": ("base", "plain", "compound"),
     "contents": ("protocol", "nesting", "plain", "json", "msgpack", "one_of"),
-    "formats": ("format", "native", "flat", "irmin", "tezos", "git_commit", "git"),
+    "formats": ("format", "native", "inodes", "irmin", "tezos", "described", "git_commit", "git"),
     "tree": (
         *(
             "counters",
@@ -63,6 +64,15 @@ INNER: dict[str, tuple[str, ...]] = {
     ),
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
+        *("vectors.report", "vectors.types", "vectors.values", "vectors.objects", "vectors.order"),
+        *(
+            "vectors.merges",
+            "vectors.traces",
+            "vectors.stores",
+            "vectors.command",
+            "vectors",
+            "vectors.__main__",
+        ),
         *("strategies", "model", "samples", "watching", "backend", "broken", "tree", "machine"),
         *("store_fixtures", "store_writes", "store_heads", "store_threads", "store_streams", "store"),
         *("store_model", "exchange", "store_machine", "faulty", "sync"),
@@ -100,6 +110,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("kinds", "delta", "difference", "deltas", "packing", "idx", "unpacking"),
         *("config", "files", "repository", "refs", "loose", "store", "repack", "backend", "maker"),
     ),
+    "irminpy_upstream": ("fs",),
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
@@ -134,7 +145,7 @@ EXTRAS = frozenset({"rich", "dulwich", "starlette", "uvicorn", "httpx2", "pytest
 BEHIND_AN_EXTRA = ("irminpy.server", "irminpy.testing")  # these may; nothing imports them unasked
 
 # The harness for a backend stands above that backend; nothing imports it unasked.
-OVER_BACKENDS = {"irminpy.testing.torture": "irminpy_pack"}
+OVER_BACKENDS = {"irminpy.testing.torture": "irminpy_pack", "irminpy.testing.vectors": "irminpy_upstream"}
 
 
 def order() -> list[str]:

@@ -13,7 +13,7 @@ from zlib import crc32
 from irminpy.errors import DanglingHash
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
-from irminpy.objects import Objects
+from irminpy.objects import DIRECTORY, Kind, Objects, Words
 
 from .frame import BLOB, COMMIT, LARGE, NODE, REF, TABLE, TRAILER, Framing
 from .large import Large
@@ -86,6 +86,7 @@ class Builder:
         Fills `objects.words` and `objects.hints`. DanglingHash for a child that is nowhere.
         """
         words, known = objects.words, objects.hints
+        by_kind = (words[Kind.NODE], words[Kind.NODE], words[Kind.CONTENTS], words[Kind.COMMIT])
         bound = objects.reader is not None and not objects.shallow
         head, pack, pads = self._framing.head, _REST.pack, _PADS
         fill = _PADS[-self._framing.hash_size & 7]
@@ -99,7 +100,7 @@ class Builder:
             for hash_, data in objects.contents.items():
                 yield BLOB, CONTENTS, hash_, b"", data
             for large in larges:
-                column = Struct(f"<{len(large.hashes)}Q").pack(*self._chunks(large, words))
+                column = Struct(f"<{len(large.hashes)}Q").pack(*self._chunks(large, words[Kind.CONTENTS]))
                 yield LARGE, CONTENTS, large.hash, column, large.encode(self._function)
             for hash_, data in objects.nodes.items():
                 hints = objects.hints[hash_] = self._hints(data, words, known.get(hash_, b""))
@@ -114,7 +115,7 @@ class Builder:
             rest = pack(units, len(hints) >> 3, frame, pad, 0) + hash_ + fill + hints + data + pads[pad]
             parts.append(crc32(rest).to_bytes(4, "little"))
             parts.append(rest)
-            words[hash_] = word = (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
+            by_kind[kind][hash_] = word = (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
             if frame in indexed:
                 entries[bytes((kind,)) + hash_] = word
             at += units << 3
@@ -132,49 +133,58 @@ class Builder:
                 raise DanglingHash("a chunk of contents that are to be written", Hash(hash_))
             yield word
 
-    def _hints(self, data: bytes, words: dict[bytes, int], known: bytes) -> bytes:
+    def _hints(self, data: bytes, words: Words, known: bytes) -> bytes:
         """The words of the children of the node `data`; `known` has those that are not 0 in it, or is empty."""
+        # The first byte of a word has its kind: only in 0 is it 0.
+        at = known.find(_ZERO) if known else -1
+        if known and at < 0:
+            return known
         size = self._framing.hash_size
-        if known:
-            # Its hashes come last, see `Objects.hints`. The first byte of a word has its kind: only in 0 is it 0.
-            at = known.find(_ZERO)
-            if at < 0:
-                return known
-            first = len(data) - (len(known) >> 3) * size
-            column = bytearray(known)
-            while at >= 0:
-                i = (at + 7) >> 3
-                hash_ = data[first + i * size : first + (i + 1) * size]
-                _put_word(column, i << 3, words.get(hash_) or self._known(words, hash_))
-                at = known.find(_ZERO, (i << 3) + 8)
-            return bytes(column)
         try:
-            children = self._codec.children(data)
+            kinds, column = self._codec.children(data)
         except (ValueError, IndexError):
             return b""  # no bytes of a node: whoever reads it will say so
-        hashes = [children[i : i + size] for i in range(0, len(children), size)]
-        find = words.get
-        found = [find(hash_, 0) for hash_ in hashes]
+        if known and len(known) >> 3 == len(kinds):
+            hints = bytearray(known)
+            while at >= 0:
+                i = (at + 7) >> 3
+                _put_word(hints, i << 3, self._word(words, kinds[i], column[i * size : (i + 1) * size]))
+                at = known.find(_ZERO, (i << 3) + 8)
+            return bytes(hints)
+        hashes = [column[i : i + size] for i in range(0, len(column), size)]
+        nodes, contents = words[Kind.NODE].get, words[Kind.CONTENTS].get
+        if not any(kinds):
+            found = [nodes(hash_, 0) for hash_ in hashes]
+        elif DIRECTORY not in kinds:
+            found = [contents(hash_, 0) for hash_ in hashes]
+        else:
+            found = [
+                (contents if kind else nodes)(hash_, 0) for kind, hash_ in zip(kinds, hashes, strict=True)
+            ]
         if 0 in found:
-            found = [word or self._known(words, hash_) for word, hash_ in zip(found, hashes, strict=True)]
+            found = [word or self._word(words, kinds[i], hashes[i]) for i, word in enumerate(found)]
         return Struct(f"<{len(found)}Q").pack(*found)
 
-    def _known(self, words: dict[bytes, int], hash_: bytes) -> int:
-        word = self._place(NODE_WORD, hash_) or self._place(CONTENTS, hash_)
-        if not word and self._strict and hash_ != self._codec.empty:
+    def _word(self, words: Words, entry: int, hash_: bytes) -> int:
+        """The word of a child whose entry has the kind byte `entry`."""
+        kind = Kind.NODE if entry == DIRECTORY else Kind.CONTENTS
+        known = words[kind]
+        word = known.get(hash_) or self._place(kind, hash_)
+        if not word and self._strict and not (kind is Kind.NODE and hash_ == self._codec.empty):
             raise DanglingHash("a child of a node that is to be written", Hash(hash_))
-        words[hash_] = word
+        known[hash_] = word
         return word
 
-    def _commit_hints(self, data: bytes, words: dict[bytes, int], bound: bool) -> bytes:
+    def _commit_hints(self, data: bytes, words: Words, bound: bool) -> bytes:
         try:
             commit = self._codec.decode_commit(data)
         except ValueError:
             return b""
-        root = words.get(commit.node) or self._place(NODE_WORD, commit.node)
+        root = words[Kind.NODE].get(commit.node) or self._place(NODE_WORD, commit.node)
         if not root and self._strict:
             raise DanglingHash("the tree of a commit that is to be written", commit.node)
-        parents = [words.get(parent) or self._place(COMMIT_WORD, parent) for parent in commit.parents]
+        commits = words[Kind.COMMIT]
+        parents = [commits.get(parent) or self._place(COMMIT_WORD, parent) for parent in commit.parents]
         if bound and 0 in parents:
             # Garbage was collected since whoever makes this commit has seen its parent.
             absent = commit.parents[parents.index(0)]

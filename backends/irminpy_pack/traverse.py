@@ -120,7 +120,7 @@ def traverse(path: str, codec: Codec, function: HashFunction, *, files: Files) -
 def _refs(frame: Frame, codec: Codec, function: HashFunction) -> tuple[tuple[str, int], ...]:
     size = codec.hash_size
     if frame.kind == NODE:
-        column = codec.children(frame.canonical)
+        _, column = codec.children(frame.canonical)
         hashes = [column[i : i + size] for i in range(0, len(column), size)]
     elif frame.kind == COMMIT:
         commit = codec.decode_commit(frame.canonical)

@@ -23,7 +23,7 @@ from irminpy.backend import ANY, Moved, RefChange, RefUpdate
 from irminpy.errors import StorageError
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
-from irminpy.objects import Kind, Objects
+from irminpy.objects import Kind, Objects, words_of
 
 from .append import Batch, Builder, Piece
 from .files import typed, write_at
@@ -137,7 +137,8 @@ class Writer:
                         raise Moved
                     if self._state.manifest.generation != generation:
                         # Garbage was collected since: the words that were found just now lead elsewhere.
-                        objects.words.clear()
+                        for words in objects.words.values():
+                            words.clear()
                         objects.hints.clear()
                         continue
                     done = self._tested(updates) is not None and self._append(mine, large, updates)
@@ -159,7 +160,7 @@ class Writer:
         objects = Objects(contents=dict(chunks))
         with typed(self._state.root.path):
             self.write(objects)
-        return [objects.words[hash_] for hash_, _ in chunks]
+        return [objects.words[Kind.CONTENTS][hash_] for hash_, _ in chunks]
 
     def put_large(self, large: Large, reader: Callable[[], object], before: Any) -> int:
         """Write large contents whose chunks have been written since `reader()` gave `before`; their word.
@@ -169,10 +170,11 @@ class Writer:
         word = self._place(Kind.CONTENTS, large.hash)
         if word and self._state.view.large(word, large.hash) == large:
             return word
-        objects = Objects(words=dict(zip(large.hashes, large.words, strict=True)), reader=before)
+        chunks = dict(zip(large.hashes, large.words, strict=True))
+        objects = Objects(words=words_of(Kind.CONTENTS, chunks), reader=before)
         with typed(self._state.root.path):
             self.write(objects, (), reader, [large])
-        return objects.words[large.hash]
+        return objects.words[Kind.CONTENTS][large.hash]
 
     def _split(self, objects: Objects) -> list[Large]:
         """Take the large contents out of `objects`, and put in the chunks of them that are not here yet."""
@@ -229,7 +231,7 @@ class Writer:
     def _word_of(self, objects: Objects, commit: bytes | None) -> int:
         if commit is None:
             return 0
-        return objects.words.get(commit) or self._place(Kind.COMMIT, commit)
+        return objects.words[Kind.COMMIT].get(commit) or self._place(Kind.COMMIT, commit)
 
     def _place(self, kind: int, hash: bytes) -> int:
         """The word of an object that is appended or published, or 0."""
@@ -260,7 +262,7 @@ class Writer:
             for (hash_, data), word in zip(given.items(), words, strict=True):
                 found = view.at(word, hash_) if word else None
                 if found is not None and found[0] == data:
-                    objects.words[hash_] = word
+                    objects.words[kind][hash_] = word
                     if kind is Kind.NODE:
                         objects.hints[hash_] = found[1]
                 else:

@@ -6,12 +6,13 @@ thing that encodes and decodes. Both are pure: no I/O, no state but a cache of h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..hash import HashFunction
+    from ..hash import Hash, HashFunction
+    from ..metadata import Metadata
     from ..objects import Commit, Inode, Node
     from ..path import PathLike
 
@@ -41,7 +42,15 @@ class Codec(Protocol):
 
     @property
     def leaf(self) -> int:
-        """The most entries that one flat object may hold."""
+        """The most entries of a bucket that is one flat object."""
+        ...
+
+    @property
+    def flat(self) -> int:
+        """The most entries of a directory that is one flat object; at least `leaf`.
+
+        One of more than `leaf` is listed in the order of the inodes that it would otherwise consist of.
+        """
         ...
 
     @property
@@ -116,8 +125,18 @@ class Codec(Protocol):
         """
         ...
 
+    def encode_buckets(
+        self, steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes], /
+    ) -> list[bytes]:
+        """As `encode_nodes`, `encode_bucket` of many buckets."""
+        ...
+
+    def encode_bucket(self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], /) -> bytes:
+        """The canonical bytes of a bucket that is one flat object: those of a directory, or others."""
+        ...
+
     def encode_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /) -> bytes:
-        """The canonical bytes of an inner node."""
+        """The canonical bytes of an inner node; `counts` as in `Inode`."""
         ...
 
     def decode_node(self, data: bytes, /) -> Node | Inode:
@@ -132,10 +151,24 @@ class Codec(Protocol):
         """
         ...
 
-    def children(self, data: bytes, /) -> bytes:
-        """The hashes that a directory or inner node points at, joined, in the order in which `decode_node` lists
-        them. `data` is canonical; ValueError where that shows.
+    def children(self, data: bytes, /) -> tuple[bytes, bytes]:
+        """(kinds, hashes): the kind byte of each child of a directory or inner node, and their hashes, joined.
+
+        In the order in which `decode_node` lists them; a bucket has the kind of a directory. `data` is canonical;
+        ValueError where that shows.
         """
+        ...
+
+    def parents(self, given: Sequence[Hash], /) -> tuple[Hash, ...]:
+        """The parents of a commit in the order in which they are written."""
+        ...
+
+    def show_hash(self, hash: bytes, /) -> str:
+        """A hash as text, as the users of this format know it."""
+        ...
+
+    def read_hash(self, text: str, /) -> Hash | None:
+        """The hash that `text`, all of it, shows; None if it shows none."""
         ...
 
     def encode_commit(self, commit: Commit, /) -> bytes:
@@ -186,24 +219,28 @@ class Format(Protocol):
         ...
 
     @property
-    def parameters(self) -> tuple[int, ...]:
+    def parameters(self) -> tuple[int | str, ...]:
         """What else the bytes depend on, in the order of the schema identity."""
         ...
 
-    def bind(self, hash: HashFunction, /) -> Codec:
-        """This format with `hash`; SchemaMismatch if the two do not go together."""
+    def bind(self, hash: HashFunction, metadata: Metadata[Any] | None = None, /) -> Codec:
+        """This format with `hash` and `metadata` (None: none); SchemaMismatch if they do not go together."""
         ...
 
 
 def encode_each(
-    codec: Codec, steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes]
+    encode: Callable[[list[str], bytes, bytes, list[bytes]], bytes],
+    steps: list[list[str]],
+    kinds: bytes,
+    hashes: list[bytes],
+    metadata: Mapping[str, bytes],
 ) -> list[bytes]:
-    """`Codec.encode_nodes` by way of `encode_node`, for formats that have no faster one."""
+    """`Codec.encode_nodes` by way of `encode_node`, for formats that have no faster one; so for buckets."""
     data: list[bytes] = []
     at = 0
     for own in steps:
         end = at + len(own)
         columns = [metadata[step] for step in own if step in metadata] if metadata else []
-        data.append(codec.encode_node(own, kinds[at:end], b"".join(hashes[at:end]), columns))
+        data.append(encode(own, kinds[at:end], b"".join(hashes[at:end]), columns))
         at = end
     return data

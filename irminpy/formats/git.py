@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DecodeError, DepthExceeded, InvalidStep, SchemaMismatch
+from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Commit, Inode, Node
 from ..path import as_path, step_bytes
 from .format import encode_each
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..hash import HashFunction
+    from ..metadata import Metadata
     from ..path import PathLike
     from .format import Codec
 
@@ -35,6 +37,7 @@ _NO_LIMIT: Final = 1 << 63
 _DIRECTORY: Final = b"40000"
 _NORMAL: Final = b"100644"
 _LINK: Final = b"160000"
+_HEX: Final = frozenset("0123456789abcdef")
 _SYMLINK: Final = b"120000"
 _MODES: Final = frozenset((b"100755", _SYMLINK, b"100664"))
 """The modes of `irminpy.metadata.Modes` besides the default."""
@@ -93,11 +96,11 @@ class Git:
         return 1
 
     @property
-    def parameters(self) -> tuple[int, ...]:
+    def parameters(self) -> tuple[int | str, ...]:
         """None."""
         return ()
 
-    def bind(self, hash: HashFunction, /) -> Codec:
+    def bind(self, hash: HashFunction, metadata: Metadata[Any] | None = None, /) -> Codec:
         """This format with `hash`, which is `SHA1()` or `SHA256()`; SchemaMismatch otherwise."""
         if _SIZES.get(hash.name) != hash.size:
             raise SchemaMismatch("sha1 or sha256 for the git format", f"{hash.name} ({hash.size} bytes)")
@@ -110,6 +113,7 @@ class GitCodec:
     __slots__ = ("_entry", "digest", "digest_many", "empty", "hash_size", "order")
 
     leaf: int = _NO_LIMIT
+    flat: int = _NO_LIMIT
     """A tree has any number of entries."""
 
     fanout: int = 2
@@ -178,7 +182,7 @@ class GitCodec:
         self, steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes], /
     ) -> list[bytes]:
         """The trees, one by one."""
-        return encode_each(self, steps, kinds, hashes, metadata)
+        return encode_each(self.encode_node, steps, kinds, hashes, metadata)
 
     def encode_linked(
         self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], links: bytes, /
@@ -212,6 +216,16 @@ class GitCodec:
         rows.sort()
         body = b"".join([row for _, row in rows])
         return b"tree %d\0%b" % (len(body), body)
+
+    def encode_bucket(self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], /) -> bytes:
+        """There are none: DecodeError."""
+        raise DecodeError("directory", "git's trees have no buckets")
+
+    def encode_buckets(
+        self, steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes], /
+    ) -> list[bytes]:
+        """There are none: DecodeError."""
+        return encode_each(self.encode_bucket, steps, kinds, hashes, metadata)
 
     def encode_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /) -> bytes:
         """There are none: DecodeError."""
@@ -287,15 +301,24 @@ class GitCodec:
         hashes = b"".join([hash_ for _, _, hash_ in rows])
         return Node(index, bytes(kinds), hashes, metadata, words, b"", links)
 
-    def children(self, data: bytes, /) -> bytes:
-        """The hashes of files and directories by the order of their steps."""
-        rows = [
-            (name, hash_)
-            for mode, name, hash_ in self._rows(_body(b"tree", "directory", data))
-            if mode.lstrip(b"0") != _LINK
-        ]
-        rows.sort(key=_name)
-        return b"".join([hash_ for _, hash_ in rows])
+    def children(self, data: bytes, /) -> tuple[bytes, bytes]:
+        """The kinds and hashes of files and directories by the order of their steps."""
+        node = self._node(self._rows(_body(b"tree", "directory", data)), b"")
+        return node.kinds, node.hashes
+
+    def parents(self, given: Sequence[Hash], /) -> tuple[Hash, ...]:
+        """The parents in the order given, each once."""
+        return tuple(dict.fromkeys(given))
+
+    def show_hash(self, hash: bytes, /) -> str:
+        """Hexadecimal digits."""
+        return hash.hex()
+
+    def read_hash(self, text: str, /) -> Hash | None:
+        """The hash whose hexadecimal digits are `text`, or None."""
+        if len(text) != 2 * self.hash_size or not _HEX.issuperset(text):
+            return None
+        return Hash.of_hex(text)
 
     def links(self, node: Node, /) -> dict[str, bytes]:
         """Step to hash of the commits of other repositories that `node` names (submodules)."""
@@ -311,10 +334,6 @@ class GitCodec:
     def decode_commit(self, data: bytes, /) -> Commit:
         """The commit with the bytes `data`, from which `encode_commit` makes the same again."""
         return decode_body(_body(b"commit", "commit", data), self.hash_size)
-
-
-def _name(row: tuple[bytes, bytes]) -> bytes:
-    return row[0]
 
 
 def _bytes_of(step: str) -> bytes:

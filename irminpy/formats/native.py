@@ -7,7 +7,7 @@ the cache of hashed steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import _core
 from ..errors import DecodeError, DepthExceeded, SchemaMismatch
@@ -18,9 +18,10 @@ from ..path import as_path, check_native_step
 from .format import BUCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ..hash import HashFunction
+    from ..metadata import Metadata
     from ..path import PathLike
     from .format import Codec, Sought
 
@@ -33,6 +34,7 @@ _WIDEST = 12  # bits by which directories are split at once
 _HASH_SIZE = 32
 _NO_LIMIT = 1 << 63
 _MAX_STEP = _core.MAX_STEP
+_HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,11 @@ class Native:
         return 1
 
     @property
-    def parameters(self) -> tuple[int, ...]:
+    def parameters(self) -> tuple[int | str, ...]:
         """(fanout, leaf)."""
         return (self.fanout, self.leaf)
 
-    def bind(self, hash: HashFunction, /) -> Codec:
+    def bind(self, hash: HashFunction, metadata: Metadata[Any] | None = None, /) -> Codec:
         """This format with `hash`, whose digests must have exactly 32 bytes; SchemaMismatch otherwise."""
         return NativeCodec(_fitting(hash), self.fanout, self.leaf)
 
@@ -91,11 +93,11 @@ class FlatNative:
         return 1
 
     @property
-    def parameters(self) -> tuple[int, ...]:
+    def parameters(self) -> tuple[int | str, ...]:
         """None."""
         return ()
 
-    def bind(self, hash: HashFunction, /) -> Codec:
+    def bind(self, hash: HashFunction, metadata: Metadata[Any] | None = None, /) -> Codec:
         """This format with `hash`, whose digests must have exactly 32 bytes; SchemaMismatch otherwise."""
         return NativeCodec(_fitting(hash), 2, _NO_LIMIT)
 
@@ -117,6 +119,7 @@ class NativeCodec:
         "digest_many",
         "empty",
         "fanout",
+        "flat",
         "hash_size",
         "leaf",
         "levels",
@@ -129,12 +132,21 @@ class NativeCodec:
     encode_node = staticmethod(_core.encode_node)
     """The bytes of an `N` object."""
 
+    encode_bucket = staticmethod(_core.encode_node)
+    """The same: one `N` may serve as a directory and as a bucket."""
+
+    encode_nodes = staticmethod(_core.encode_nodes)
+    """The bytes of many `N` objects."""
+
+    encode_buckets = staticmethod(_core.encode_nodes)
+    """The same."""
+
     def __init__(self, hash: HashFunction, fanout: int, leaf: int) -> None:
         self.digest = hash.digest
         self.digest_many = hash.digest_many
         self.hash_size = hash.size
         self.fanout = fanout
-        self.leaf = leaf
+        self.leaf = self.flat = leaf
         self._width = fanout.bit_length() - 1
         # The flat shape has no inner node at any depth.
         self.levels = 0 if leaf == _NO_LIMIT else 8 * _HASH_SIZE // self._width
@@ -233,19 +245,27 @@ class NativeCodec:
             raise DecodeError("contents", f"the domain byte is {data[:1].hex() or 'missing'}, not 42", 0)
         return data[1:]
 
-    def encode_nodes(
-        self, steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes], /
-    ) -> list[bytes]:
-        """The bytes of many `N` objects."""
-        return _core.encode_nodes(steps, kinds, hashes, metadata)
-
     def encode_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /) -> bytes:
         """The bytes of an `I` object."""
         return _core.encode_inode(self.fanout, self.leaf, depth, buckets, counts, hashes)
 
-    def children(self, data: bytes, /) -> bytes:
-        """The last column, found without decoding the others."""
+    def children(self, data: bytes, /) -> tuple[bytes, bytes]:
+        """The last columns, found without decoding the others."""
         return _core.children(data, self.hash_size)
+
+    def parents(self, given: Sequence[Hash], /) -> tuple[Hash, ...]:
+        """The parents in the order given, each once."""
+        return tuple(dict.fromkeys(given))
+
+    def show_hash(self, hash: bytes, /) -> str:
+        """Hexadecimal digits."""
+        return hash.hex()
+
+    def read_hash(self, text: str, /) -> Hash | None:
+        """The hash whose hexadecimal digits are `text`, or None."""
+        if len(text) != 2 * self.hash_size or set(text) - _HEX:
+            return None
+        return Hash.of_hex(text)
 
     def decode_node(self, data: bytes, /) -> Node | Inode:
         """The `N` or `I` object with the bytes `data`."""

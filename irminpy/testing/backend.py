@@ -29,6 +29,11 @@ __all__ = ["BackendSuite"]
 KINDS = tuple(Kind)
 
 
+def _asked(schema: Schema[Any, Any]) -> Schema[Any, Any] | None:
+    """The schema to open a store with: none is the default one."""
+    return None if schema == Schema() else schema
+
+
 class BackendSuite(WatchSuite):
     """The contract of a backend. A subclass overrides the fixture `maker`.
 
@@ -40,11 +45,11 @@ class BackendSuite(WatchSuite):
     by_hash: bool = True
     default: Schema[Any, Any] = Schema()
 
-    def keys(self, backend: Backend, made: Objects, hashes: Iterable[bytes]) -> list[Hash | Key]:
+    def keys(self, backend: Backend, made: Objects, kind: Kind, hashes: Iterable[bytes]) -> list[Hash | Key]:
         """What leads to objects of `made`, which was written."""
         reader = backend.reader if isinstance(backend, Moving) else backend
         if isinstance(reader, Locating):
-            return [reader.key(hash_, made.words.get(hash_, 0)) for hash_ in hashes]
+            return [reader.key(hash_, made.words[kind].get(hash_, 0)) for hash_ in hashes]
         return [Hash(hash_) for hash_ in hashes]
 
     def root(self, backend: Backend, head: Hash, node: Hash) -> Hash | Key:
@@ -70,7 +75,7 @@ class BackendSuite(WatchSuite):
         values = [b"", b"v", bytes(range(256)), b"x" * 300_000]
         made = contents(schema, *values)
         assert backend.write(made)
-        keys = self.keys(backend, made, made.contents)
+        keys = self.keys(backend, made, Kind.CONTENTS, made.contents)
         for key, data in zip(keys, made.contents.values(), strict=True):
             assert backend.read(Kind.CONTENTS, key) == data
 
@@ -81,7 +86,7 @@ class BackendSuite(WatchSuite):
         made, _ = history(schema, 1)
         assert backend.write(made)
         for kind in KINDS:
-            for key in self.keys(backend, made, made.of_kind(kind)):
+            for key in self.keys(backend, made, kind, made.of_kind(kind)):
                 for other in KINDS:
                     assert (backend.read(other, key) is not None) is (other is kind)
                     known = other is kind and (self.by_hash or kind is Kind.COMMIT)
@@ -104,7 +109,7 @@ class BackendSuite(WatchSuite):
         made = contents(schema, *(b"%d" % i for i in range(100)))
         assert backend.write(made)
         absent = Hash(schema.codec.digest(b"Babsent"))
-        keys = self.keys(backend, made, made.contents)
+        keys = self.keys(backend, made, Kind.CONTENTS, made.contents)
         asked = [absent, *reversed(keys), absent, keys[3], keys[3]]
         wanted = [made.contents.get(hash_of_key(key)) for key in asked]
         assert backend.read_many(Kind.CONTENTS, asked) == wanted
@@ -132,7 +137,7 @@ class BackendSuite(WatchSuite):
         for _ in range(3):
             assert backend.write(made, [RefUpdate("main", heads[-1])])
         for kind in KINDS:
-            keys = self.keys(backend, made, made.of_kind(kind))
+            keys = self.keys(backend, made, kind, made.of_kind(kind))
             assert backend.read_many(kind, keys) == list(made.of_kind(kind).values())
 
     def test_a_batch_of_nothing_happens(self, backend: Backend) -> None:
@@ -151,7 +156,7 @@ class BackendSuite(WatchSuite):
             assert data is not None
             commit = schema.codec.decode_commit(data)
             assert Hash(schema.codec.digest(data)) == hash_
-            (root,) = self.keys(backend, made, [commit.node])
+            (root,) = self.keys(backend, made, Kind.NODE, [commit.node])
             assert backend.read(Kind.NODE, root) is not None
             assert None not in backend.read_many(Kind.COMMIT, commit.parents)
 
@@ -348,7 +353,7 @@ class BackendSuite(WatchSuite):
             pytest.skip("this maker opens a fresh store each time")
         made, (one,) = history(schema, 1)
         assert backend.write(made, [RefUpdate("main", one)])
-        again, recorded = maker.open(None, Options(create=False))
+        again, recorded = maker.open(_asked(schema), Options(create=False))
         assert recorded == schema
         assert again.refs() == {"main": one}
         assert again.read(Kind.COMMIT, one) == made.commits[one]
@@ -376,7 +381,7 @@ class BackendSuite(WatchSuite):
             pytest.skip("this maker opens a fresh store each time")
         made, (one,) = history(schema, 1)
         assert backend.write(made, [RefUpdate("main", one)])
-        reader, _ = maker.open(None, Options(readonly=True, create=False))
+        reader, _ = maker.open(_asked(schema), Options(readonly=True, create=False))
         new = contents(schema, b"refused")
         for updates in ([], [RefUpdate("main", None)], [RefUpdate("main", None, test=None)]):
             with pytest.raises(ReadOnly):

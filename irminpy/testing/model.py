@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal
 
 from ..backend import Backend, Reader
 from ..key import KindedKey
+from ..objects import Kind
 from ..path import Path
 from ..schema import Schema
 from ..tree import Tree
@@ -175,7 +176,8 @@ class Shelf(Generic[C, M]):
         source, kinded = self.home.source(), tree.kinded_hash()
         objects = gather(root, source)
         assert self.backend.write(objects)
-        key = source.key(root.hash, objects.words.get(root.hash, 0))
+        words = objects.words[Kind.NODE if kinded.kind == "node" else Kind.CONTENTS]
+        key = source.key(root.hash, words.get(root.hash, 0))
         return Tree.shallow(self, KindedKey(kinded.kind, key, kinded.metadata))
 
     def again(self, tree: Tree[C, M]) -> Tree[C, M]:

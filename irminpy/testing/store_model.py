@@ -107,6 +107,8 @@ class StoreModel(RuleBasedStateMachine):
         assert two is not None
         assert one.hash == two.hash, "memory has another hash"
         assert one.to_bytes() == two.to_bytes()
+        wanted = self.schema.codec.parents([self.hashes[parent] for parent in parents])
+        parents = [self.hashes.index(parent) for parent in wanted]
         assert (one.info, one.parents) == (
             Info(0, "suite", message),
             tuple([self.hashes[parent] for parent in parents]),

@@ -254,7 +254,7 @@ class WatchSuite:
         if not self.reopens:
             pytest.skip("this maker opens a fresh store each time")
         made, (one, two) = history(schema, 2)
-        other, _ = maker.open(None, Options(create=False))
+        other, _ = maker.open(schema, Options(create=False))
         mine, theirs = Heard(backend), Heard(backend)
         backend.watch(mine)
         other.watch(theirs)

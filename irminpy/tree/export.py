@@ -12,7 +12,7 @@ from functools import partial
 
 from ..errors import DanglingHash, PortableValue, PrunedHash, StorageError
 from ..hash import Hash
-from ..objects import DIRECTORY, Inode, Kind, Node, Objects, located
+from ..objects import DIRECTORY, Inode, Kind, Node, Objects
 from .lazy import Leaf, Pool, Pruned, RepoSource, Source, Stored
 
 __all__ = ["gather", "save"]
@@ -44,7 +44,7 @@ def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bo
             return root
         if objects.nodes or objects.contents:
             source = Pool.saved_in(target, objects, own.base() if isinstance(own, Pool) else None)
-    word = objects.words.get(root.hash, 0)
+    word = objects.words[Kind.CONTENTS if type(root) is Leaf else Kind.NODE].get(root.hash, 0)
     if type(root) is Leaf:
         return Leaf(source, root.hash, None, root.metadata, word)
     return Stored(root.hash, source, word=word)
@@ -92,7 +92,7 @@ class _Gathering:
         if self._whole(part):
             assert source.whole is not None
             # All of the pool belongs to this directory: no need to look at it piece by piece.
-            self.objects.words.update(source.whole.words.all())
+            source.whole.words.put(self.objects)
             self.stack.append(partial(self.objects.update, source.objects))
             for child in source.whole.parts:
                 self._push(child)
@@ -154,11 +154,11 @@ class _Gathering:
         if isinstance(repo, Pruned):
             raise PortableValue("a part of the tree that is to be written", Hash(hash_))
         if repo is not None:
-            self._stored(kind, hash_, repo, word or pool.word(hash_))
+            self._stored(kind, hash_, repo, word or pool.word(kind, hash_))
 
     def _stored(self, kind: Kind, hash_: bytes, source: Source, word: int) -> None:
         """An object that `source`, which is no pool, holds."""
-        target, words = self.target, self.objects.words
+        target, words = self.target, self.objects.words[kind]
         source = source.holder
         if source is target:
             if word:
@@ -188,11 +188,11 @@ class _Gathering:
     def _again(self, kind: Kind, hash_: bytes, source: RepoSource, word: int) -> bool:
         """True if an object of an older `source` was found before, or its key tells where it lies now."""
         objects = self.objects
-        if objects.words.get(hash_) or hash_ in objects.of_kind(kind) or (kind, hash_) in self.held:
+        if objects.words[kind].get(hash_) or hash_ in objects.of_kind(kind) or (kind, hash_) in self.held:
             return True
         now = self.target.word(source.key(hash_, word)) if word else 0
         if now:
-            objects.words[hash_] = now
+            objects.words[kind][hash_] = now
         return bool(now)
 
     def _copy(self, kind: Kind, hash_: bytes, source: RepoSource, word: int) -> None:
@@ -206,7 +206,8 @@ class _Gathering:
             return
         self.stack.append(partial(self.objects.nodes.__setitem__, hash_, data))
         record = source.load_node(hash_, data)
-        where = located(record.hashes, words)
+        if words:
+            record = record.located(words)
         if type(record) is Inode:
             below = [(Kind.NODE, child) for child in record.children()]
         else:
@@ -214,5 +215,5 @@ class _Gathering:
             end = 1 + source.codec.hash_size
             entries = [entry for _, entry in record.entries()]
             below = [(Kind.CONTENTS if entry[0] else Kind.NODE, entry[1:end]) for entry in entries]
-        for kind_, child in below:
-            self.stack.append(partial(self._stored, kind_, child, source, where.get(child, 0)))
+        for i, (kind_, child) in enumerate(below):
+            self.stack.append(partial(self._stored, kind_, child, source, record.word(i)))

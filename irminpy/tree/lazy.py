@@ -15,7 +15,7 @@ from ..errors import Corrupted, DanglingHash
 from ..formats.format import Codec
 from ..hash import Hash
 from ..key import Key
-from ..objects import CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
+from ..objects import BUCKET, CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Place, Record, entry_at, place_of
 from .counters import Counters
 from .source import Environment, Pruned, RepoSource, Source, weight
@@ -72,7 +72,7 @@ class Whole(NamedTuple):
         """Note in `objects`, which takes in those of the pool, where the rest lies."""
         objects.hints.update(self.hints)
         if not self.hints.keys() >= objects.nodes.keys():
-            objects.words.update(self.words.all())
+            self.words.put(objects)
 
 
 class Pool(Source):
@@ -121,7 +121,7 @@ class Pool(Source):
                 if self.parent is None:
                     raise DanglingHash("a directory in memory", Hash(hash))
                 if self.locates:
-                    return self.parent.node(hash, word or self.word(hash))
+                    return self.parent.node(hash, word or self.word(Kind.NODE, hash))
                 return self.parent.node(hash)
             record = self.load_node(hash, data, self.objects.hints.get(hash, b""))
             self.nodes.add(hash, record)
@@ -135,14 +135,14 @@ class Pool(Source):
         if self.parent is None:
             raise DanglingHash("contents in memory", Hash(hash))
         if self.locates:
-            return self.parent.contents(hash, word or self.word(hash))
+            return self.parent.contents(hash, word or self.word(Kind.CONTENTS, hash))
         return self.parent.contents(hash)
 
-    def word(self, hash: bytes) -> int:
+    def word(self, kind: Kind, hash: bytes) -> int:
         """Where an object lies that is not in memory but that nodes of this pool, or behind it, point at; else 0."""
         source: Source | None = self
         while isinstance(source, Pool):
-            word = source.words.find(hash)
+            word = source.words.find(kind, hash)
             if word:
                 return word
             source = source.parent
@@ -342,8 +342,8 @@ class Stored(Part):
         record = self.decoded
         if record is None:
             record = EMPTY if self.hash == self.source.codec.empty else self.source.node(self.hash, self.word)
-            if type(record) is Inode and record.depth:
-                raise Corrupted("", None, Hash(self.hash), "an inner node in the place of a directory")
+            if record.depth if type(record) is Inode else record.place == BUCKET:
+                raise Corrupted("", None, Hash(self.hash), "a part of a directory in the place of one")
             if cache:
                 self.decoded = record
         return record

@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from ..errors import DecodeError
 from ..objects import Inode, Kind, Node
-from ..shape import bucket, leaves, page
+from ..shape import bucket, leaves, listing, page
 from .lazy import Child, Pool, Stored
 
 __all__ = ["bindings", "check_page", "children", "resident"]
@@ -51,6 +51,10 @@ def bindings(
             pairs.sort(key=lambda pair: keys[pair[0]])
         end = None if length is None else offset + length
         found = iter(pairs[offset:end])
+    elif type(record) is Node and record.count > source.codec.leaf:
+        steps = list(record.index)
+        rows = listing(source.codec, steps)[offset : None if length is None else offset + length]
+        found = iter([(steps[i], (record, i)) for i in rows])
     else:
         found = page(source.node, record, offset, length)
     now = directory.now
@@ -103,10 +107,11 @@ def resident(directory: Stored) -> bool:
     while stack:
         inode = stack.pop()
         assert type(inode) is Inode
-        for i, count in enumerate(inode.counts):
+        for i in range(len(inode.buckets)):
             if not source.in_memory(inode.child(i), Kind.NODE):
                 return False
-            if count > leaf:
+            count = inode.below(i)
+            if count is None or count > leaf:
                 below = bucket(source.node, inode, i)
                 if type(below) is Inode:
                     stack.append(below)

@@ -38,7 +38,7 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
         place = place_of(source.codec, source.node, source.nodes.recent, record, step)
         if place is None:
             return None
-        (_, kinds, hashes, _, words, _, _), i = place
+        (_, kinds, hashes, _, words, _, _, _), i = place
         size = source.codec.hash_size
         hash_ = hashes[i * size : (i + 1) * size]
         following = next(rest, None)

@@ -141,7 +141,7 @@ class _Settling:
         `line` is the line whose newest version is settled, its lock held; None for an older version.
         """
         values, jobs, few = self.values, self.jobs, self.few
-        leaf, empty = self.codec.leaf, self.codec.empty
+        flat, empty = self.codec.flat, self.codec.empty
         # A subtree that hangs at several places is visited once: else a few such levels would take for ever.
         seen: dict[tuple[int, int], _Job] = {}
         # A directory with the job above it, or, once all below are done, a job to be appended.
@@ -189,14 +189,14 @@ class _Settling:
                     job.values = list(changes)
                     values.extend(changes.values())  # type: ignore[arg-type]
                     continue
-                if kinds == _ONLY_FEW and leaf >= MOST_FEW:
+                if kinds == _ONLY_FEW and flat >= MOST_FEW:
                     job.few = list(changes)
                     few.extend(changes.values())  # type: ignore[arg-type]
                     continue
             entries = job.entries
             for name, child in changes.items():
                 if type(child) is dict:
-                    if len(child) <= leaf:
+                    if len(child) <= flat:
                         job.few.append(name)
                         few.append(child)
                     else:
@@ -208,7 +208,7 @@ class _Settling:
                     values.append(child)  # type: ignore[arg-type]
                 elif kind is Staged:
                     assert type(child) is Staged
-                    if child.base is None and len(child.now) <= leaf:
+                    if child.base is None and len(child.now) <= flat:
                         now = child.now.copy() if newest else child.overlay(version)
                         if now and _ONLY_BYTES.issuperset(map(type, now.values())):
                             job.few.append(name)

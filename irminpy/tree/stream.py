@@ -36,7 +36,7 @@ def open_contents(child: bytes | Leaf) -> io.BufferedReader:
     if not source.in_memory(child.hash, Kind.CONTENTS):
         word = child.word
         if isinstance(source, Pool):
-            word = word or source.word(child.hash)
+            word = word or source.word(Kind.CONTENTS, child.hash)
             source = source.base_repo() or source
         if isinstance(source, RepoSource) and isinstance(source.reader, StreamReader):
             source.counters.contents_find += 1

@@ -52,9 +52,9 @@ def _needed(root: Stored, pool: Pool) -> Objects:
             continue
         data = None if hash_ in objects.nodes else pool.unsaved(Kind.NODE, hash_)
         if data is None:
-            word = pool.word(hash_) if pool.locates else 0
+            word = pool.word(Kind.NODE, hash_) if pool.locates else 0
             if word:
-                objects.words[hash_] = word
+                objects.words[Kind.NODE][hash_] = word
             continue
         stack.append((hash_, data))
         record = pool.load_node(hash_, data)
@@ -68,6 +68,6 @@ def _needed(root: Stored, pool: Pool) -> Objects:
                 contents = pool.unsaved(Kind.CONTENTS, entry[1:end])
                 if contents is not None:
                     objects.contents[entry[1:end]] = contents
-                elif pool.locates and (word := pool.word(entry[1:end])):
-                    objects.words[entry[1:end]] = word
+                elif pool.locates and (word := pool.word(Kind.CONTENTS, entry[1:end])):
+                    objects.words[Kind.CONTENTS][entry[1:end]] = word
     return objects

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from ..objects import located
+from ..objects import DIRECTORY, Inode, Kind, Objects, located, words_of
+from ..objects import Words as Known
 from ..shape import Record
 
-__all__ = ["Words"]
+__all__ = ["Words", "add"]
 
 
 class Words:
-    """Hash to word. Most are never asked for, so the columns are taken apart with the first question."""
+    """Kind and hash to word. Most are never asked for, so the columns are taken apart with the first question."""
 
     __slots__ = ("_known", "_noted")
 
-    def __init__(self, known: dict[bytes, int] | None = None) -> None:
-        self._known: dict[bytes, int] = {} if known is None else known
+    def __init__(self, known: Known | None = None) -> None:
+        self._known: Known = words_of(Kind.NODE, {}) if known is None else known
         self._noted: list[Record] = []
 
     def note(self, record: Record) -> None:
@@ -22,24 +23,42 @@ class Words:
         if record.words:
             self._noted.append(record)
 
-    def all(self) -> dict[bytes, int]:
-        """All that is known; to be read only."""
+    def _all(self) -> Known:
         noted = self._noted
         if noted:
-            known = self._known.copy()
+            known = {kind: words.copy() for kind, words in self._known.items()}
             for record in noted:
-                known.update(located(record.hashes, record.words))
+                add(known, record)
             # In this order: another thread then does the same again, and misses nothing.
             self._known = known
             self._noted = []
         return self._known
 
-    def find(self, hash: bytes) -> int:
-        """The word of `hash`, or 0."""
-        return self.all().get(hash, 0) if self._noted or self._known else 0
+    def put(self, objects: Objects) -> None:
+        """Tell `objects` all that is known."""
+        for kind, words in self._all().items():
+            objects.words[kind].update(words)
+
+    def find(self, kind: Kind, hash: bytes) -> int:
+        """The word of an object, or 0."""
+        return self._all()[kind].get(hash, 0)
 
     def joined(self, other: Words) -> Words:
         """What this and `other` know; where they differ, what `other` says."""
-        words = Words(self._known | other._known)
+        words = Words({kind: known | other._known[kind] for kind, known in self._known.items()})
         words._noted = self._noted + other._noted
         return words
+
+
+def add(known: Known, record: Record) -> None:
+    """Add the words of the children of `record` to `known`."""
+    found = located(record.hashes, record.words)
+    if type(record) is Inode or not any(record.kinds):
+        known[Kind.NODE].update(found)
+    elif DIRECTORY not in record.kinds:
+        known[Kind.CONTENTS].update(found)
+    else:
+        size = len(record.hashes) // len(record.kinds)
+        for i, kind in enumerate(record.kinds):
+            words = known[Kind.NODE if kind == DIRECTORY else Kind.CONTENTS]
+            words[record.hashes[i * size : (i + 1) * size]] = record.word(i)

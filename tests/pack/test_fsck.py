@@ -15,7 +15,7 @@ from irminpy.backend import Checking, RefUpdate
 from irminpy.cli import main as command
 from irminpy.errors import Corrupted, DanglingHash, DecodeError, NotAStore, SchemaMismatch
 from irminpy.info import Info
-from irminpy.objects import DIRECTORY, Inode, Kind, Objects
+from irminpy.objects import DIRECTORY, Inode, Kind, Objects, words_of
 from irminpy.objects import Commit as CommitVal
 from irminpy.schema import Schema
 from irminpy_pack import Pack, word
@@ -102,7 +102,13 @@ def test_a_hint_that_leads_elsewhere_is_found(path: Path) -> None:
     objects = Objects(contents=dict(zip((one, two), values, strict=True)))
     written(path, objects)
     data = CODEC.encode_node(["a"], b"\1", one, [])
-    written(path, Objects(nodes={CODEC.digest(data): data}, words={one: objects.words[two]}))
+    written(
+        path,
+        Objects(
+            nodes={CODEC.digest(data): data},
+            words=words_of(Kind.CONTENTS, {one: objects.words[Kind.CONTENTS][two]}),
+        ),
+    )
     report = fsck(str(path), SCHEMA)
     assert [finding.fault for finding in report.findings] == ["hint"]
     with opened(path) as repo:

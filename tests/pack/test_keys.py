@@ -11,7 +11,7 @@ from irminpy import Hash
 from irminpy.backend import Locating
 from irminpy.errors import Corrupted, DanglingHash, DecodeError
 from irminpy.key import hash_of_key
-from irminpy.objects import Commit, Kind, Objects
+from irminpy.objects import Commit, Kind, Objects, words_of
 from irminpy_pack import Direct, Indexed, PackKey, v_direct, v_indexed
 
 from .stores import SCHEMA, commits, last_segment, opened
@@ -121,7 +121,7 @@ def test_a_key_to_what_was_collected_leads_nowhere(path: Path) -> None:
         value = CODEC.encode_contents([b"garbage"])[0]
         objects = Objects(contents={CODEC.digest(value): value})
         assert repo._opened.backend.write(objects)
-        key = PackKey(Hash(CODEC.digest(value)), objects.words[CODEC.digest(value)])
+        key = PackKey(Hash(CODEC.digest(value)), objects.words[Kind.CONTENTS][CODEC.digest(value)])
         assert repo.find_contents(key) == b"garbage"
         repo.gc()
         assert repo.find_contents(key) is None
@@ -140,7 +140,13 @@ def test_a_commit_whose_parent_was_collected_meanwhile_is_refused(path: Path, in
         words: dict[bytes, int] = {head.tree_hash: repo.main().tree()._root.word}  # type: ignore[union-attr]
         reader = repo._opened.source.reader
         with pytest.raises(DanglingHash, match="a parent"):
-            backend.write(Objects(commits={hash_: data}, words=dict(words), reader=reader))
+            backend.write(
+                Objects(commits={hash_: data}, words=words_of(Kind.NODE, dict(words)), reader=reader)
+            )
         assert repo.find_commit(Hash(hash_)) is None
-        assert backend.write(Objects(commits={hash_: data}, words=dict(words), reader=reader, shallow=True))
+        assert backend.write(
+            Objects(
+                commits={hash_: data}, words=words_of(Kind.NODE, dict(words)), reader=reader, shallow=True
+            )
+        )
         assert repo.find_commit(Hash(hash_)) is not None

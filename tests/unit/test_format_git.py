@@ -144,7 +144,7 @@ def test_names_of_any_bytes_come_back() -> None:
     steps = list(node.index)
     assert [CODEC.steps((step,))[0] for step in steps] == steps
     assert CODEC.encode_node(steps, node.kinds, node.hashes, []) == data
-    assert CODEC.children(data) == node.hashes
+    assert CODEC.children(data) == (node.kinds, node.hashes)
 
 
 @given(
@@ -167,7 +167,7 @@ def test_a_tree_is_encoded_as_git_would(entries: dict[str, tuple[str, bytes]]) -
     assert node == CODEC.load_node(data)
     metadata = [node.metadata[i] for i in sorted(node.metadata)]
     assert CODEC.encode_linked(list(node.index), node.kinds, node.hashes, metadata, node.links) == data
-    assert CODEC.children(data) == node.hashes
+    assert CODEC.children(data) == (node.kinds, node.hashes)
     links = {name.decode(): hash_ for mode, name, hash_ in rows if mode == "160000"}
     assert CODEC.links(node) == links
 

@@ -45,11 +45,6 @@ ROWS += [f"TC-{n:03}" for n in CASES]
 # Whoever brings the part takes its rows away from here.
 LATER = {
     **dict.fromkeys([f"SD-{n:02}" for n in range(1, 8)], "the Git key-value store"),
-    "TY-02": "descriptions of types, which give the bytes that Irmin's formats hash",
-    "TY-03": "the JSON of described types, with Irmin's formats",
-    "TY-04": "the binary form of described types, with Irmin's formats",
-    "TY-09": "hashes with the old header, with Irmin's formats",
-    "TY-17": "strings of older versions, with Irmin's formats",
     "CG-02": "the server's queries",
     "CG-15": "stores in Git and the server; the command line turns every error into three lines already",
     **dict.fromkeys(("QK-14", "QK-15"), "the server's queries"),
@@ -59,8 +54,7 @@ LATER = {
     "TC-137": "the configuration of the command line",
     "TC-138": "the battery over HTTP, with the server",
     "TC-139": "an interface for C, which is not planned: Python is the interface",
-    "TC-140": "reading stores of irmin-fs",
-    **dict.fromkeys(("TC-141", "TC-143", "TC-144", "TC-145", "TC-146", "TC-147"), "Irmin's formats"),
+    "TC-147": "orders of folds over directories of Irmin's formats",
     "TC-148": "proofs of Irmin's formats",
     **dict.fromkeys(
         (

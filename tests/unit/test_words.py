@@ -18,7 +18,7 @@ from irminpy.errors import Corrupted, DanglingHash, StorageError
 from irminpy.formats import Native
 from irminpy.hash import Hash
 from irminpy.key import KindedHash
-from irminpy.objects import Inode, Kind, Node, Objects, located
+from irminpy.objects import Inode, Kind, Node, Objects, located, words_of
 from tests.located import Located, LocatedBackend, LocatedKey, LocatedReader, WrongWord, collect
 
 SCHEMA = Schema(format=Native(2, 2))
@@ -133,7 +133,7 @@ def test_a_lost_word_and_a_wrong_one_are_told() -> None:
         hash_ = SCHEMA.codec.digest(data)
         for words in ({}, {bytes(head.tree_hash): 1}):
             with pytest.raises(WrongWord):
-                backend.write(Objects(nodes={hash_: data}, words=dict(words)))
+                backend.write(Objects(nodes={hash_: data}, words=words_of(Kind.NODE, dict(words))))
         assert backend.reader.load(Kind.NODE, head.tree_hash, 0) is None
         assert Tree.of_hash(repo, head.tree().kinded_hash()) is None
 

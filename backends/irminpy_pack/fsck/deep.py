@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from irminpy.errors import Corrupted, DecodeError
-from irminpy.objects import DIRECTORY, Inode, Kind, Node
+from irminpy.objects import BUCKET, DIRECTORY, Inode, Kind, Node
 
 from ..frame import BLOB, COMMIT, LARGE, NODE, Frame
 from ..gc.bitmap import Bitmap
@@ -98,7 +98,9 @@ class Deep:
         for kind, hash_, word, directory in children:
             if self._reach(kind, hash_, word, directory=directory):
                 continue
-            if hash_ == self._old.codec.empty or (kind == Kind.COMMIT and hash_ in self._shallow):
+            if (kind == Kind.NODE and hash_ == self._old.codec.empty) or (
+                kind == Kind.COMMIT and hash_ in self._shallow
+            ):
                 continue
             reason = f"its child {hash_.hex()} cannot be reached from it"
             self._at("dangling", offset, frame.hash, reason, hash_)
@@ -118,7 +120,7 @@ class Deep:
             return [(Kind.CONTENTS, hash_, word, False) for hash_, word in chunks]
         assert frame.kind == NODE
         record = old.codec.decode_node(frame.canonical)
-        n = len(record.counts) if type(record) is Inode else record.count
+        n = len(record.buckets) if type(record) is Inode else record.count
         if len(words) != n:
             words = (0,) * n
         if type(record) is Inode:
@@ -128,6 +130,9 @@ class Deep:
             buckets = zip(record.children(), words, strict=True)
             return [(Kind.NODE, child, word, False) for child, word in buckets]
         assert type(record) is Node
+        if record.place == BUCKET and offset >> 3 in self._directories:
+            reason = "it is a bucket, and something names it as a directory"
+            self._at("object", offset, frame.hash, reason)
         size = old.codec.hash_size
         return [
             (

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from irminpy.contents import Bytes
 from irminpy.errors import Corrupted, DecodeError
 from irminpy.lru import Lru
-from irminpy.objects import DIRECTORY, Inode, Node
+from irminpy.objects import BUCKET, DIRECTORY, ROOT, Inode, Node
 from irminpy.schema import Schema
 
 from ..frame import BLOB, COMMIT, HEADER, LARGE, NODE, Frame, Framing
@@ -41,6 +41,8 @@ class _Bucket(NamedTuple):
     """Those that its steps share, down to the depth of the parent."""
     stranger: str | None
     """A step that does not share them."""
+    misplaced: bool
+    """Whether its bytes are those of a directory only."""
 
 
 class Graph:
@@ -178,7 +180,9 @@ class Graph:
                     frame.hash,
                     f"the hint for the child {hash_.hex()[:16]} leads elsewhere",
                 )
-            if hash_ == self._codec.empty or hash_ in self._shallow:
+            if (kind == NODE_WORD and hash_ == self._codec.empty) or (
+                kind == COMMIT_WORD and hash_ in self._shallow
+            ):
                 continue  # it need not be there, and to look for it may cost a pass over all frames
             other = self._place(kind, hash_)
             if not (other and self._lies(other, hash_)):
@@ -218,8 +222,10 @@ class Graph:
             return
         words = words_of(frame.hints)
         found = self._load(root, words[0] if words else 0)
-        if found is not None and type(found[0]) is Inode and found[0].depth:
-            self._tell("object", segment, at, frame.hash, "its tree is an inner node of a directory")
+        if found is None:
+            return
+        if found[0].depth if type(found[0]) is Inode else found[0].place == BUCKET:
+            self._tell("object", segment, at, frame.hash, "its tree is a part of a directory")
 
     def _buckets(self, segment: Segment, at: int, frame: Frame, inode: Inode) -> None:
         """Depth, count and digits of each bucket of `inode`.
@@ -230,12 +236,18 @@ class Graph:
         depth = inode.depth
         words = words_of(frame.hints)
         above: bytes | None = None
+        total, whole = 0, True
         for i, child in enumerate(inode.children()):
             found = self._bucket(child, words[i] if i < len(words) else 0, depth)
             if found is None:
-                continue  # told as dangling or as damaged
-            if found.entries != inode.counts[i]:
-                reason = f"{found.entries} entries where its parent states {inode.counts[i]}"
+                whole = False  # told as dangling or as damaged
+                continue
+            total += found.entries
+            stated = inode.below(i)
+            if stated is not None and found.entries != stated:
+                reason = f"{found.entries} entries where its parent states {stated}"
+            elif found.misplaced:
+                reason = "a directory in the place of a bucket"
             elif found.depth not in (None, depth + 1):
                 reason = f"depth {found.depth} below depth {depth}"
             elif found.stranger is not None:
@@ -247,7 +259,11 @@ class Graph:
             else:
                 above = found.digits[:depth]
                 continue
+            whole = False
             self._tell("object", segment, at, frame.hash, f"its bucket {child.hex()[:16]}: {reason}")
+        if whole and total != inode.count:
+            reason = f"its buckets have {total} entries where it states {inode.count}"
+            self._tell("object", segment, at, frame.hash, reason)
 
     def _bucket(self, child: bytes, word: int, depth: int) -> _Bucket | None:
         """What there is to know of the bucket `child` below an inner node of `depth`."""
@@ -269,7 +285,8 @@ class Graph:
         if first is None:
             return None
         at = record.depth if type(record) is Inode else None
-        known = _Bucket(record.count, at, first, stranger)
+        misplaced = type(record) is Node and record.place == ROOT
+        known = _Bucket(record.count, at, first, stranger, misplaced)
         self._known.add((child, depth), known)
         return known
 

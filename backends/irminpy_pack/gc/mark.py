@@ -6,7 +6,7 @@ What was found by hash, as no hint led to it, may lie above: then there is anoth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from typing import Final
 
@@ -119,24 +119,20 @@ class Marks:
                 return
 
     def _node(self, offset: int, frame: Frame) -> None:
-        self._children(offset, frame, self._old.hashes(offset, frame), lambda: self._old.kinds(offset, frame))
+        self._children(offset, frame, *self._old.children(offset, frame))
 
     def _large(self, offset: int, frame: Frame) -> None:
         hashes = self._old.large(offset, frame).hashes
-        self._children(offset, frame, b"".join(hashes), lambda: [Kind.CONTENTS] * len(hashes))
+        self._children(offset, frame, [Kind.CONTENTS] * len(hashes), b"".join(hashes))
 
-    def _children(self, offset: int, frame: Frame, hashes: bytes, kinds_of: Callable[[], list[int]]) -> None:
+    def _children(self, offset: int, frame: Frame, kinds: Sequence[int], hashes: bytes) -> None:
         size, seen = self._old.codec.hash_size, self._seen
         words = words_of(frame.hints) if frame.hints else (0,) * (len(hashes) // size)
         fixed: list[int] | None = None
-        kinds: list[int] | None = None
         for i, ((hash_,), word) in enumerate(zip(self._hash.iter_unpack(hashes), words, strict=True)):
-            if seen.get(word >> 22) == hash_ and word:
+            kind = kinds[i]
+            if word and word & 3 == kind and seen.get(word >> 22) == hash_:
                 continue
-            kind = word & 3
-            if not word:
-                kinds = kinds_of() if kinds is None else kinds
-                kind = kinds[i]
             head = self._old.resolve(kind, hash_, word)
             if head is None:
                 if not word and kind == Kind.NODE and hash_ == self._old.codec.empty:

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from irminpy.errors import Corrupted, DecodeError
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
+from irminpy.objects import DIRECTORY, Kind
 from irminpy.objects import Commit as CommitVal
-from irminpy.objects import Inode, Kind
 
 from ..frame import BLOB, COMMIT, HEADER, LARGE, NODE, Frame
 from ..large import Large
@@ -120,15 +120,15 @@ class Old:
             raise self.damaged(offset, frame.hash, "its hints are not one for each parent and its root")
         return commit
 
-    def hashes(self, offset: int, frame: Frame) -> bytes:
-        """The hashes of the children of a node, joined."""
+    def children(self, offset: int, frame: Frame) -> tuple[list[int], bytes]:
+        """The kinds of the children of a node, as words name them, and their hashes, joined."""
         try:
-            hashes = self.codec.children(frame.canonical)
+            kinds, hashes = self.codec.children(frame.canonical)
         except (ValueError, IndexError) as e:
             raise self.damaged(offset, frame.hash, str(e)) from e
         if frame.hints and len(frame.hints) * self.codec.hash_size != 8 * len(hashes):
             raise self.damaged(offset, frame.hash, "its hints are not one for each child")
-        return hashes
+        return [Kind.NODE if kind == DIRECTORY else Kind.CONTENTS for kind in kinds], hashes
 
     def large(self, offset: int, frame: Frame) -> Large:
         """What the large contents in `frame` consist of; Corrupted if the seal or anything else is wrong."""
@@ -136,13 +136,3 @@ class Old:
             return Large.decode(frame.hash, frame.canonical, words_of(frame.hints), self.function)
         except DecodeError as e:
             raise self.damaged(offset, frame.hash, str(e)) from e
-
-    def kinds(self, offset: int, frame: Frame) -> list[int]:
-        """The kind of each child of a node, as words name it."""
-        try:
-            record = self.codec.decode_node(frame.canonical)
-        except DecodeError as e:
-            raise self.damaged(offset, frame.hash, str(e)) from e
-        if type(record) is Inode:
-            return [Kind.NODE] * len(record.counts)
-        return [Kind.CONTENTS if kind else Kind.NODE for kind in record.kinds]

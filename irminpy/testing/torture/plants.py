@@ -218,7 +218,7 @@ def _unverified_dedup() -> Plant:
             for hash_, data in objects.of_kind(kind).items():
                 word = lookup.find(kind, hash_) if kind is not Kind.NODE else 0
                 if word:
-                    objects.words[hash_] = word
+                    objects.words[kind][hash_] = word
                 else:
                     rest.of_kind(kind)[hash_] = data
         return rest

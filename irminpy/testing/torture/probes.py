@@ -21,7 +21,7 @@ from irminpy_pack.segment import HEADER_SIZE
 from ...backend import Locating, Moved, Moving, RefUpdate
 from ...errors import IrminError, Locked
 from ...hash import Hash
-from ...objects import Kind, Objects
+from ...objects import Kind, Objects, words_of
 from ...schema import Schema
 from .forks import Died, Raised, call
 from .program import Repos, open_repo, random_program
@@ -258,7 +258,7 @@ def _gathered(repo: Repos) -> Objects:
     commit = codec.decode_commit(found[0])
     data = codec.encode_commit(replace(commit, parents=(head.hash,)))
     words = {bytes(commit.node): int.from_bytes(found[1][:8], "little")}
-    return Objects(commits={codec.digest(data): data}, words=words, reader=reader)
+    return Objects(commits={codec.digest(data): data}, words=words_of(Kind.NODE, words), reader=reader)
 
 
 def entries(subject: Subject, seed: int) -> list[str]:

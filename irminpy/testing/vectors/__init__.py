@@ -1,0 +1,1 @@
+"""What the real Irmin computes, computed again."""
