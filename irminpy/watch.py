@@ -94,8 +94,11 @@ class Watch:
             events.append((name, value))
             if len(events) > self._limit:
                 # Keep the last value of each ref, in the order of the last changes.
-                last = dict(reversed(events))
-                self._events = deque(reversed(last.items()))
+                last: dict[str, Hash | None] = {}
+                for at, now in events:
+                    last.pop(at, None)
+                    last[at] = now
+                self._events = deque(last.items())
                 self._limit = max(_MOST_WAITING, 2 * len(last))
 
     def take(self) -> deque[tuple[str, Hash | None]]:

@@ -15,7 +15,16 @@ HARD_LIMIT = 600  # lines a module
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("types", "errors", "hash", "repr", "path", "info", "branch", "cache", "lru"),  # 0: words and bytes
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
-    ("objects", "_core", "formats", "key", "schema", "recorded", "shape"),  # 2: objects as bytes
+    (
+        "objects",
+        "_core",
+        "formats",
+        "key",
+        "schema",
+        "recorded",
+        "shape",
+        "comparison",
+    ),  # 2: objects as bytes
     ("backend", "upkeep", "slice_stream", "registry", "announce"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
     (

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from ..comparison import differences
 from ..diff import Added, Change, Removed, Updated
-from ..shape import Place, differences
+from ..shape import Place
 from .edit import same
 from .lazy import Child, Leaf, Stored
 from .listing import bindings
@@ -35,7 +36,7 @@ def differing(
 
     None stands for nothing. A directory in the place of contents gives the contents at the path and the rest
     below it. What is gone comes before what took its place, so that the differences can be applied one after
-    the other. Apart from that the order is that of `shape.differences`, depth first: it depends on the
+    the other. Apart from that the order is that of `comparison.differences`, depth first: it depends on the
     bindings of the two trees alone.
 
     Cost: the nodes on the way to a difference, on both sides, when the iterator reaches them; no contents.

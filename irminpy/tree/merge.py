@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
+from ..comparison import differences
 from ..formats.format import Linking
 from ..merge import NO_ANCESTOR, Conflict, NoAncestor, Old
 from ..objects import Node
 from ..path import Path
-from ..shape import Place, differences, entry_at, leaves
+from ..shape import Place, entry_at, leaves
 from ..types import C, M
 from .diff import Contents, held
 from .edit import same

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from irminpy.comparison import differences
 from irminpy.errors import Corrupted, DepthExceeded, IrminError
 from irminpy.formats import FlatNative, Native
 from irminpy.hash import BLAKE3, SHA256, Hash, Own
 from irminpy.key import KindedHash
 from irminpy.objects import Inode, Node
 from irminpy.schema import Schema
-from irminpy.shape import EMPTY, apply, bucket, build, differences, entries, entry_at, entry_of, page
+from irminpy.shape import EMPTY, apply, bucket, build, entries, entry_at, entry_of, page
 from irminpy.tree import Tree
 from tests.tree_repo import TreeRepo
 

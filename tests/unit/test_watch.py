@@ -198,6 +198,27 @@ def test_an_iterator_that_nobody_asks_keeps_a_bounded_number_and_the_last_state(
     assert watches.stats() == Stats(0, 0, 0)
 
 
+def test_a_watcher_that_is_slow_is_told_the_last_value_of_each_ref() -> None:
+    """WA-05, WA-06: also where more changes wait than are kept."""
+    refs, told = Refs(), Told()
+    entered, free = threading.Event(), threading.Event()
+
+    def slow(name: str, change: Change[Hash]) -> None:
+        if name == "gate":
+            entered.set()
+            assert free.wait(WAIT)
+        told(name, change)
+
+    values = [Hash(i.to_bytes(4, "big")) for i in range(1, 1026)]
+    with refs.watches().watch_all(slow, init={}):
+        refs.set("gate", A)
+        assert entered.wait(WAIT)
+        for value in values:
+            refs.set("x", value)
+        free.set()
+        assert told.wait(2) == [("gate", Added(A)), ("x", Added(values[-1]))]
+
+
 def test_steps_that_are_kept_become_one() -> None:
     """WA-06: however many came, at most some two thousand wait."""
     changes: Changes[Hash, Change[Hash]] = Changes(lambda name, change: change, changed)
