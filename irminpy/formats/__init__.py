@@ -71,7 +71,9 @@ def by_name(name: str, version: int, parameters: tuple[int | str, ...]) -> Forma
     make = _BUILT_IN.get((name, version))
     if make is not None:
         try:
-            return make(*parameters)
+            format = make(*parameters)
+            if format.parameters == parameters:  # and nothing was left out
+                return format
         except (TypeError, ValueError):
             pass
     shown = " ".join([f"{name}/{version}", *map(str, parameters)])

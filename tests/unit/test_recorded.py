@@ -9,7 +9,7 @@ import pytest
 from irminpy import contents, hash
 from irminpy.contents import Json, Own, String
 from irminpy.errors import NotFound, ReadOnly, SchemaMismatch
-from irminpy.formats import FlatNative, Native, by_name
+from irminpy.formats import FlatNative, Git, Inodes, Irmin, Irmin2, Native, Tezos, by_name
 from irminpy.merge import NO_ANCESTOR, Conflict
 from irminpy.metadata import Own as OwnMetadata
 from irminpy.recorded import Raw, recorded
@@ -28,6 +28,10 @@ def again(schema: Schema[Any, Any]) -> Schema[Any, Any]:
         Schema(Json(), hash=hash.BLAKE2B(32)),
         Schema(hash=hash.SHA256(), format=Native(64, 100)),
         Schema(contents.Counter(), format=FlatNative()),
+        Schema(hash=hash.SHA1(), format=Irmin(Inodes(4, 0, "seeded"))),
+        Schema(Json(), hash=hash.BLAKE2B(32), format=Tezos()),
+        Schema(hash=hash.BLAKE2B(64), format=Irmin2(None)),
+        Schema(hash=hash.SHA1(), format=Git()),
     ],
     ids=lambda schema: schema.describe(),
 )
@@ -88,5 +92,13 @@ def test_the_identity_decides() -> None:
 
 def test_formats_are_found_by_name() -> None:
     assert by_name("native", 1, (16, 32)) == Native()
+    for format in (
+        *(FlatNative(), Git(), Irmin(), Irmin2(), Tezos(), Irmin(None), Irmin2(None), Tezos(None)),
+        *(Native(2, 3), Irmin(Inodes(4, 0, "seeded"))),
+    ):
+        assert by_name(format.name, format.version, format.parameters) == format
+    for parameters in ((32, 256), (32, 256, "custom:mine/1"), (3, 256, "seeded"), (32, 256, "seeded", 1)):
+        with pytest.raises(NotFound, match="irmin/3 "):
+            by_name("irmin", 3, parameters)
     with pytest.raises(NotFound, match="native/1 3 3"):
         by_name("native", 1, (3, 3))
