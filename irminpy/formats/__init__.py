@@ -78,6 +78,3 @@ def by_name(name: str, version: int, parameters: tuple[int | str, ...]) -> Forma
             pass
     shown = " ".join([f"{name}/{version}", *map(str, parameters)])
     raise NotFound("built-in format", shown)
-
-
-__all__ = ["Codec", "Custom", "FlatNative", "Format", "Inodes", "Irmin", "Irmin2", "Native", "Tezos"]
