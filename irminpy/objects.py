@@ -49,6 +49,8 @@ class Kind(IntEnum):
     COMMIT = 3
 
 
+_KINDS = tuple(Kind)  # to go through the class itself takes longer
+
 # The kind byte of an entry: what a step of a directory is bound to.
 DIRECTORY = 0
 CONTENTS = 1
@@ -215,7 +217,7 @@ def words_of(kind: Kind, words: dict[bytes, int]) -> Words:
 
 
 def _no_words() -> Words:
-    return {kind: {} for kind in Kind}
+    return {kind: {} for kind in _KINDS}
 
 
 @dataclass(slots=True)
