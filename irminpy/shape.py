@@ -71,11 +71,15 @@ def bucket(load: Load, parent: Inode, i: int) -> Record:
 
     Cost: one read. Raises Corrupted when they do not fit: then `parent` lies about what it points at.
     """
-    _, buckets, _, hashes, words, _ = parent
+    _, buckets, counts, hashes, words, _ = parent
     size = len(hashes) // len(buckets)
     hash_ = hashes[i * size : (i + 1) * size]
     child = load(hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little")) if words else load(hash_)
-    if not _fits(parent, i, child):
+    if type(child) is Node and len(counts) == len(buckets):
+        fits = len(child.kinds) == counts[i] and child.place != ROOT
+    else:
+        fits = _fits(parent, i, child)
+    if not fits:
         raise _unfit(hash_)
     return child
 
@@ -384,22 +388,22 @@ def apply(
     patches: list[tuple[int, bytes]] = []
     others: dict[int, tuple[bytes, int]] = {}
     before = len(nodes)
-    total = record.count
-    counted = len(record.counts) == len(record.buckets)
+    at, buckets, counts, hashes, words, head = record
+    total = sum(counts)
+    counted = len(counts) == len(buckets)
     for digit, group in groups.items():
-        i = record.buckets.find(digit)
+        i = buckets.find(digit)
         child = bucket(load, record, i) if i >= 0 else EMPTY
-        old = record.counts[i] if counted and i >= 0 else child.count
-        hash_, count = apply(codec, load, nodes, child, group, record.depth + 1, made)
+        old = counts[i] if counted and i >= 0 else child.count
+        hash_, count = apply(codec, load, nodes, child, group, at + 1, made)
         total += count - old
         if i >= 0 and count == old:
             patches.append((i, hash_))
         else:
             others[digit] = hash_, count
-    if others or not record.head:
+    if others or not head:
         return _apply_counts(codec, load, nodes, record, changes, depth, patches, others, total, before)
     # The usual edit: as many entries as before in each bucket.
-    at, buckets, counts, hashes, words, head = record
     column = patch_column(hashes, codec.hash_size, patches)
     data = head + column
     hash_ = codec.digest(data)
