@@ -103,7 +103,6 @@ def test_a_pack_of_any_format_is_cared_for(
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=Schema.describe)
 def test_formats_without_a_form_of_proofs_refuse_them(path: Path, schema: Schema[bytes, Any]) -> None:
-    """TC-148."""
     with Repo.open(Pack(str(path), durability="none"), schema) as repo:
         main = repo.main()
         main.set("a", b"1", message="a")
