@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from irminpy.testing.torture.machine import TortureMachine
 from irminpy.testing.torture.packs import pack
 
-EXAMPLES, STEPS = {"quick": (1, 8), "ci": (40, 40), "deep": (2000, 50)}[
+EXAMPLES, STEPS = {"quick": (1, 8), "ci": (10, 30), "deep": (2000, 50)}[
     os.environ.get("IRMINPY_PROFILE", "quick")
 ]
 
