@@ -120,11 +120,13 @@ def tests(fix: bool) -> None:
             print(f"         {line}")
 
 
-# How `irminpy.open` reaches each backend; {} is an empty directory. None: it needs a server.
+# How `irminpy.open` reaches each backend; {} is an empty directory. None: it needs a server, or a store
+# that Irmin made.
 URIS: dict[str, str | None] = {
     "mem": "mem:",
     "pack": "pack:{}/pack",
     "git": "git:{}/git",
+    "irmin-fs": None,
     "http": None,
     "https": None,
 }
