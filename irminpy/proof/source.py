@@ -215,8 +215,7 @@ class StreamSource(ProofSource):
             try:
                 return self._form.opened(self._schema, kind, hash, self._element(kind, hash))
             except BadProof as e:
-                self._failure = BadProof.__new__(type(e))
-                self._failure.__init__(e.reason, f"element {self._n}")  # type: ignore[misc]
+                self._failure = type(e)(e.reason, f"element {self._n}")
         raise self._failure
 
     def _element(self, kind: Kind, hash: bytes) -> bytes:

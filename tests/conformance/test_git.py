@@ -43,6 +43,7 @@ class TestGit(BackendSuite):
         return Git(str(tmp_path / "store"))
 
 
+@pytest.mark.profiled
 @LATER
 class TestGitWithLongHashesInAWorkTree(BackendSuite):
     default = LONG
@@ -87,6 +88,7 @@ class TestStoresInGit(StoreSuite):
         return Git(str(tmp_path / "store"), durability="none")
 
 
+@pytest.mark.profiled
 @LATER
 class TestSyncFromMemoryToGit(SyncSuite):
     @pytest.fixture

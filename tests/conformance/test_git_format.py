@@ -75,6 +75,7 @@ class TestGitStoresInMemory(StoreSuite):
         return Memory()
 
 
+@pytest.mark.profiled
 @LATER
 class TestGitStoresInAPack(StoreSuite):
     early = 5
@@ -89,6 +90,7 @@ class TestGitStoresInAPack(StoreSuite):
         return Pack(str(tmp_path / "store"), durability="none")
 
 
+@pytest.mark.profiled
 @LATER
 class TestGitObjectsFromMemoryToAPack(SyncSuite):
     @pytest.fixture
