@@ -17,8 +17,8 @@ from ..types import C, M, R
 from .form import form_of
 from .limits import DEFAULT, MIB, Limits
 from .proof import Proof
-from .shown import Shown, opened
-from .source import Reads, Recording, rooted
+from .shown import Reads, Shown, opened
+from .source import Recording, rooted
 from .stream import StreamProof
 
 __all__ = ["outcome", "produce_proof", "produce_stream"]
@@ -80,7 +80,7 @@ def produce_proof(
     if root.hash == schema.codec.empty and root.kind == "node":
         nodes[root.hash] = EMPTY  # known to everybody, and never read
     shown = Shown(root, nodes, contents)
-    raw = form.encode(schema, shown, after)
+    raw = form.encode(schema, shown, after, limits)
     _check(shown, len(raw), schema, limits)
     return Proof.of_shown(schema, shown, after, raw), result
 
@@ -116,9 +116,8 @@ def produce_stream(
 ) -> tuple[StreamProof[C, M], R]:
     """As `produce_proof`, a stream proof."""
     schema = home.schema
-    element = form_of(schema).element
     seen, after, result = _record(home, start, f, in_order=True)
-    elements = tuple([element(schema, kind, found) for (kind, _), found in seen.items()])
+    elements = tuple(form_of(schema).elements(schema, seen))
     proof = StreamProof(start.kinded_hash(), after, elements, schema)
     _within("elements", len(elements), limits.objects, "objects")
     _within("bytes in one element", max(map(len, elements), default=0), limits.contents + 1, "contents")

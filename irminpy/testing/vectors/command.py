@@ -18,7 +18,8 @@ from ...registry import maker_of_uri
 from ...repo import Repo
 from ...schema import Schema
 from .merges import merges
-from .objects import commits, inodes, roots, trees
+from .objects import commits, inodes, trees
+from .proofs import proofs
 from .report import Outcome, Report, failed
 from .stores import fs_store
 from .traces import traces
@@ -75,7 +76,7 @@ KINDS: tuple[tuple[str, Callable[[File], Named]], ...] = (
     ("inodes-", _over(inodes)),
     ("diff-merge", _over(merges)),
     ("traces-", _traces),
-    ("proofs-", _over(roots)),
+    ("proofs-", _over(proofs)),
     ("store-", _unbuilt("reading real stores is")),
     ("bench-irmin", _rates),
     ("bench-roots", _unbuilt("the workloads of the benchmarks are")),
