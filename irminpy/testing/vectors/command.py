@@ -25,6 +25,7 @@ from .stores import fs_store
 from .traces import traces
 from .types import check_type
 from .values import STORES
+from .workloads import bench_roots
 
 __all__ = ["main", "run"]
 
@@ -79,7 +80,7 @@ KINDS: tuple[tuple[str, Callable[[File], Named]], ...] = (
     ("proofs-", _over(proofs)),
     ("store-", _unbuilt("reading real stores is")),
     ("bench-irmin", _rates),
-    ("bench-roots", _unbuilt("the workloads of the benchmarks are")),
+    ("bench-roots", lambda file: bench_roots(_memory, file)),
 )
 """How the name of a file begins, and what checks it."""
 
