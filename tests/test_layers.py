@@ -68,8 +68,18 @@ INNER: dict[str, tuple[str, ...]] = {
         *("diff", "merge", "export", "tree"),
     ),
     "proof": (
-        *("types", "limits", "shown", "shape", "draft", "compact", "values", "form"),
-        *("json", "proof", "stream", "source", "produce", "verify", "commits", "jobs"),
+        *("types", "limits", "shown", "shape", "draft", "compact", "values", "json", "native"),
+        *(
+            "irmin.parts",
+            "irmin.fields",
+            "irmin.binary",
+            "irmin.json",
+            "irmin.shape",
+            "irmin.values",
+            "irmin.elements",
+        ),
+        *("irmin.form", "irmin", "form"),
+        *("proof", "stream", "source", "produce", "verify", "commits", "jobs"),
     ),
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
@@ -77,6 +87,8 @@ INNER: dict[str, tuple[str, ...]] = {
         *(
             "vectors.merges",
             "vectors.traces",
+            "vectors.proofs",
+            "vectors.workloads",
             "vectors.stores",
             "vectors.command",
             "vectors",

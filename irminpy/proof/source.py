@@ -21,6 +21,7 @@ from .shown import Reads, Shown, find_place
 
 __all__ = ["ProofSource", "Recording", "ShownSource", "StreamSource", "rooted"]
 
+
 def rooted(home: Home[C, M], root: KindedHash, source: Source, word: int = 0) -> Tree[C, M]:
     """The tree `root`, unread, in `source`."""
     if root.kind == "contents":

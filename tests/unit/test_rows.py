@@ -55,25 +55,6 @@ LATER = {
     "TC-138": "the battery over HTTP, with the server",
     "TC-139": "an interface for C, which is not planned: Python is the interface",
     "TC-147": "orders of folds over directories of Irmin's formats",
-    "TC-148": "proofs of Irmin's formats",
-    **dict.fromkeys(
-        (
-            "PR-06",
-            "PR-10",
-            "PR-14",
-            "PT-22",
-            "PT-24",
-            "PT-26",
-            "P16",
-            "P17",
-            "P18",
-            "P19",
-            "P20",
-            "P32",
-            "S08",
-        ),
-        "extenders and concrete inodes, which native proofs do not have, with Irmin's formats",
-    ),
     "TC-149": "parts of other stores, with Irmin's formats",
 }
 

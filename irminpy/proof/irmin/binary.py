@@ -9,19 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...repr import varint
 from ..limits import MIB
-from ..types import (
-    BlindedContents,
-    BlindedInode,
-    BlindedNode,
-    Contents,
-    Extender,
-    Inode,
-    InodeExtender,
-    InodeTree,
-    InodeValues,
-    Node,
-    Part,
-)
+from ..types import BlindedContents, BlindedInode, BlindedNode, Contents, Extender, Part
+from .parts import BUCKET, CHAIN, FLAT, INNER, TREE, made
 
 if TYPE_CHECKING:
     from ..limits import Limits
@@ -29,46 +18,44 @@ if TYPE_CHECKING:
 
 __all__ = ["Size", "read_state", "size_of", "state_bytes"]
 
-# In the order of their numbers.
-_TREE: tuple[type[Part], ...] = (Contents, BlindedContents, Node, BlindedNode, Inode, Extender)
-_BUCKET: tuple[type[Part], ...] = (BlindedInode, InodeValues, InodeTree, InodeExtender)
-_TAGS = {cls: varint(n) for group in (_TREE, _BUCKET) for n, cls in enumerate(group)}
-_FLAT = (Node, InodeValues)
-_INNER = (Inode, InodeTree)
+_TREE, _BUCKET = tuple(TREE.values()), tuple(BUCKET.values())
+_TAGS: dict[type[Part], bytes] = {cls: varint(n) for group in (_TREE, _BUCKET) for n, cls in enumerate(group)}
 
 
 def _leaf(fields: Fields, part: Any) -> bytes:
     if type(part) is Contents:
         return fields.contents(part.value) + fields.metadata(part.metadata)
-    if type(part) is BlindedContents:
-        return part.hash + fields.metadata(part.metadata)
-    return part.hash
+    hash_: bytes = part.hash
+    return hash_ + fields.metadata(part.metadata) if type(part) is BlindedContents else hash_
 
 
 def _pairs(part: Any) -> tuple[tuple[Any, Part], ...]:
     """The labels and the parts of a part that has some; a chain has one, without a label."""
-    cls = type(part)
-    if cls in _FLAT:
-        return part.entries
-    if cls in _INNER:
-        return part.proofs
-    return ((None, part.proof),) if cls in (Extender, InodeExtender) else ()
+    cls: type[Part] = type(part)
+    pairs: tuple[tuple[Any, Part], ...] = ()
+    if cls in FLAT:
+        pairs = part.entries
+    elif cls in INNER:
+        pairs = part.proofs
+    elif cls in CHAIN:
+        pairs = ((None, part.proof),)
+    return pairs
 
 
 def _head(part: Any) -> bytes:
     """What comes before the first part of a part."""
-    cls = type(part)
-    if cls in _FLAT:
+    cls: type[Part] = type(part)
+    if cls in FLAT:
         return varint(len(part.entries))
-    if cls in _INNER:
+    if cls in INNER:
         return varint(part.length) + varint(len(part.proofs))
     return varint(part.length) + varint(len(part.segments)) + b"".join(map(varint, part.segments))
 
 
 def _label(fields: Fields, part: Part, label: Any) -> bytes:
-    if type(part) in _FLAT:
+    if type(part) in FLAT:
         return fields.step(label)
-    return varint(label) if type(part) in _INNER else b""
+    return varint(label) if type(part) in INNER else b""
 
 
 def state_bytes(fields: Fields, state: Part) -> bytes:
@@ -83,7 +70,7 @@ def state_bytes(fields: Fields, state: Part) -> bytes:
         part = cast("Part", item)
         out.append(_TAGS[type(part)])
         pairs = _pairs(part)
-        if not pairs and type(part) not in (*_FLAT, *_INNER):
+        if not pairs and type(part) not in (*FLAT, *INNER):
             out.append(_leaf(fields, part))
             continue
         out.append(_head(part))
@@ -124,19 +111,19 @@ def size_of(fields: Fields, state: Part) -> Size:
         size = known[id(part)] = Size()
         cls = type(part)
         size.bytes = 1
-        if not pairs and cls not in (*_FLAT, *_INNER):
+        if not pairs and cls not in (*FLAT, *INNER):
             size.bytes += len(_leaf(fields, part))
             size.values = cls is Contents
             continue
         size.bytes += len(_head(part))
-        size.nodes = len(cast("Extender[Any, Any]", part).segments) if cls in (Extender, InodeExtender) else 1
+        size.nodes = len(cast("Extender[Any, Any]", part).segments) if cls in CHAIN else 1
         for label, child in pairs:
             below = known[id(child)]
             size.bytes += len(_label(fields, part, label)) + below.bytes
             size.nodes += below.nodes
             size.values += below.values
             size.depth = max(size.depth, below.depth)
-        size.depth += cls in _FLAT
+        size.depth += cls in FLAT
     return known[id(state)]
 
 
@@ -148,7 +135,7 @@ class _Frame:
 
     __slots__ = ("children", "cls", "head", "labels", "left", "level")
 
-    def __init__(self, cls: Any, head: tuple[Any, ...], left: int, level: int) -> None:
+    def __init__(self, cls: type[Part], head: tuple[Any, ...], left: int, level: int) -> None:
         self.cls = cls
         self.head = head
         self.left = left
@@ -156,12 +143,6 @@ class _Frame:
         """Inner nodes of the directory above it, itself included."""
         self.labels: list[Any] = []
         self.children: list[Part] = []
-
-    def made(self) -> Part:
-        """The part, when all of its parts are there."""
-        if self.cls in (Extender, InodeExtender):
-            return self.cls(*self.head, self.children[0])
-        return self.cls(*self.head, tuple(zip(self.labels, self.children, strict=True)))
 
 
 def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Part:
@@ -175,7 +156,7 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
     while True:
         start = source.at
         top = frames[-1] if frames else None
-        in_bucket = top is not None and top.cls not in _FLAT
+        in_bucket = top is not None and top.cls not in FLAT
         if in_bucket:
             cls = _BUCKET[source.tag(len(_BUCKET) - 1, "a bucket")]
         else:
@@ -188,15 +169,15 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
         elif cls is BlindedContents:
             part = BlindedContents(source.hash(), source.metadata())
         elif cls is BlindedNode or cls is BlindedInode:
-            part = cls(source.hash())
-        elif cls in _FLAT:
+            part = (BlindedNode if cls is BlindedNode else BlindedInode)(source.hash())
+        elif cls in FLAT:
             above += 1
             frame = _Frame(cls, (), source.count(2), 0)
             nodes += 1
         else:
             level = 1 + (top.level if in_bucket and top is not None else 0)
             length = source.number()
-            if cls in _INNER:
+            if cls in INNER:
                 frame = _Frame(cls, (length,), source.count(2), level)
             else:
                 n = source.count(1)
@@ -221,8 +202,8 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
             frames.append(frame)
             if not frame.left:
                 frames.pop()
-                above -= frame.cls in _FLAT
-                part = frame.made()
+                above -= frame.cls in FLAT
+                part = made(frame.cls, frame.head, frame.labels, frame.children)
         while part is not None:
             if not frames:
                 return part
@@ -232,10 +213,10 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
             part = None
             if not top.left:
                 frames.pop()
-                above -= top.cls in _FLAT
-                part = top.made()
+                above -= top.cls in FLAT
+                part = made(top.cls, top.head, top.labels, top.children)
         top = frames[-1]
-        if top.cls in _FLAT:
+        if top.cls in FLAT:
             top.labels.append(source.step())
-        elif top.cls in _INNER:
+        elif top.cls in INNER:
             top.labels.append(source.number())

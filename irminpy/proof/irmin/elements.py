@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...schema import Schema
     from ...shape import Record
     from ..limits import Limits
-    from ..source import Reads
+    from ..shown import Reads
 
 __all__ = ["Elements", "element_of_json", "element_to_json", "elements_of", "take_element"]
 
@@ -102,7 +102,9 @@ def element_to_json(fields: Fields, data: bytes) -> Any:
     if element.tag == _CONTENTS:
         body: Any = fields.contents_to_json(fields.decoded_contents(element.value))
     elif element.tag == _NODE:
-        body = [[fields.step_to_json(step), fields.kinded_to_json(kinded)] for step, kinded in element.entries]
+        body = [
+            [fields.step_to_json(step), fields.kinded_to_json(kinded)] for step, kinded in element.entries
+        ]
     elif element.tag == _INODE:
         rows = [[index, fields.hash_to_json(hash_)] for index, hash_ in element.buckets]
         body = {"length": element.length, "proofs": rows}
@@ -117,7 +119,7 @@ def element_of_json(fields: Fields, value: object) -> bytes:
     ((name, body),) = value.items() if is_dict(value) and len(value) == 1 else ((None, None),)
     if name not in _NAMES:
         raise BadProof(f"an element is expected, not {value!r:.80}", "state")
-    tag = _NAMES.index(cast("str", name))
+    tag = _NAMES.index(name)
     if tag == _CONTENTS:
         return varint(tag) + fields.contents(fields.contents_of_json(body))
     if tag == _NODE:
@@ -163,15 +165,17 @@ def _of_chain(fields: Fields, chain: list[Inode]) -> bytes:
     return _written(fields, _Element(_INODE, length=last.count, buckets=buckets))
 
 
-def _of_records(schema: Schema[Any, Any], fields: Fields, records: dict[bytes, Record | bytes]) -> list[bytes]:
+def _of_records(
+    schema: Schema[Any, Any], fields: Fields, records: dict[bytes, Record | bytes]
+) -> list[bytes]:
     """The elements of what was read, in that order; contents by the bytes of their type."""
     nodes: dict[bytes, Record] = {
         hash_: record for hash_, record in records.items() if not isinstance(record, bytes)
     }
     inner: set[bytes] = set()
-    for record in nodes.values():
-        if type(record) is Inode:
-            inner.update([above.hashes for above in chain_of(nodes, record)[:-1]])
+    for node in nodes.values():
+        if type(node) is Inode:
+            inner.update([above.hashes for above in chain_of(nodes, node)[:-1]])
     elements: list[bytes] = []
     for hash_, record in records.items():
         if isinstance(record, bytes):
@@ -179,7 +183,7 @@ def _of_records(schema: Schema[Any, Any], fields: Fields, records: dict[bytes, R
         elif type(record) is Node:
             elements.append(_of_node(schema, fields, record))
         elif hash_ not in inner:
-            elements.append(_of_chain(fields, chain_of(nodes, cast("Inode", record))))
+            elements.append(_of_chain(fields, chain_of(nodes, record)))
     return elements
 
 
@@ -344,7 +348,9 @@ class Elements:
         codec = self._schema.codec
         length, segments, indices = element.length, element.segments, [index for index, _ in element.buckets]
         if element.tag == _EXTENDER and len(segments) < 2:
-            raise ProofMismatch(f"not canonical: an extender of {len(segments)} segments, and two are the least")
+            raise ProofMismatch(
+                f"not canonical: an extender of {len(segments)} segments, and two are the least"
+            )
         if length <= 0:
             raise ProofMismatch(f"bad length: {length}")
         if not all(0 <= index < codec.fanout for index in (*indices, *segments)):
@@ -369,7 +375,9 @@ class Elements:
         except DepthExceeded as e:
             raise ProofMismatch(f"not canonical: a directory that no inodes can hold: {e}") from e
         fresh: dict[bytes, Record | bytes] = {
-            hash_: found for hash_, found in below.items() if hash_ not in self._seen and hash_ not in self._known
+            hash_: found
+            for hash_, found in below.items()
+            if hash_ not in self._seen and hash_ not in self._known
         }
         for element in _of_records(self._schema, self._fields, fresh):
             if take() != element:

@@ -199,7 +199,9 @@ class Input:
         start = self.at
         n = self.number()
         if n < 0 or n * least > len(self.data) - self.at:
-            raise self.refuse(f"truncated: {n} elements are claimed, {len(self.data) - self.at} bytes are left", start)
+            raise self.refuse(
+                f"truncated: {n} elements are claimed, {len(self.data) - self.at} bytes are left", start
+            )
         return n
 
     def tag(self, most: int, what: str) -> int:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ...schema import Schema
     from ..limits import Limits
-    from ..source import Reads
+    from ..shown import Reads
 
 __all__ = ["IrminForm"]
 
@@ -40,15 +40,17 @@ class IrminForm:
 
     # -- tree proofs -----------------------------------------------------------------------------------------------
 
-    def encode(
-        self, schema: Schema[Any, Any], shown: Shown, after: KindedHash, limits: Limits, /
-    ) -> bytes:
+    def encode(self, schema: Schema[Any, Any], shown: Shown, after: KindedHash, limits: Limits, /) -> bytes:
         """The roots, then the state. BadProof if it is too large because parts stand at many places."""
         fields = Fields(schema)
         state = cast("Part", values.state_of(schema, shown))
         size = size_of(fields, state)
         room = limits.density * -(-size.bytes // MIB)
-        if size.bytes > limits.total or size.nodes + size.values > limits.objects or 4 * size.nodes + size.values > room:
+        if (
+            size.bytes > limits.total
+            or size.nodes + size.values > limits.objects
+            or 4 * size.nodes + size.values > room
+        ):
             raise BadProof(
                 f"the proof has {size.bytes} bytes, {size.nodes} nodes and {size.values} values, where one object "
                 f"stands at every place that leads to it, and that is beyond the limits: prove less at once, or give "

@@ -6,19 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import BadProof
 from ...repr.base import is_dict, is_list
-from ..types import (
-    BlindedContents,
-    BlindedInode,
-    BlindedNode,
-    Contents,
-    Extender,
-    Inode,
-    InodeExtender,
-    InodeTree,
-    InodeValues,
-    Node,
-    Part,
-)
+from ..types import BlindedContents, BlindedInode, BlindedNode, Contents, Part
+from .parts import BUCKET, CHAIN, FLAT, INNER, TREE, made
 
 if TYPE_CHECKING:
     from .fields import Fields
@@ -32,24 +21,7 @@ __all__ = [
     "state_to_json",
 ]
 
-_TREE: dict[str, type[Part]] = {
-    "Contents": Contents,
-    "Blinded_contents": BlindedContents,
-    "Node": Node,
-    "Blinded_node": BlindedNode,
-    "Inode": Inode,
-    "Extender": Extender,
-}
-_BUCKET: dict[str, type[Part]] = {
-    "Blinded_inode": BlindedInode,
-    "Inode_values": InodeValues,
-    "Inode_tree": InodeTree,
-    "Inode_extender": InodeExtender,
-}
-_NAMES = {cls: name for group in (_TREE, _BUCKET) for name, cls in group.items()}
-_FLAT = (Node, InodeValues)
-_INNER = (Inode, InodeTree)
-_CHAIN = (Extender, InodeExtender)
+_NAMES = {cls: name for group in (TREE, BUCKET) for name, cls in group.items()}
 
 
 def state_to_json(fields: Fields, state: Part) -> Any:
@@ -58,20 +30,20 @@ def state_to_json(fields: Fields, state: Part) -> Any:
     stack: list[tuple[Any, Any, Any]] = [(state, whole, 0)]
     while stack:
         part, into, at = stack.pop()
-        cls = type(part)
+        cls: type[Part] = type(part)
         name = _NAMES[cls]
         rows: list[Any] = []
-        if cls in _FLAT:
+        if cls in FLAT:
             into[at] = {name: rows}
             for step, child in part.entries:
                 rows.append([fields.step_to_json(step), None])
                 stack.append((child, rows[-1], 1))
-        elif cls in _INNER:
+        elif cls in INNER:
             into[at] = {name: {"length": part.length, "proofs": rows}}
             for index, child in part.proofs:
                 rows.append([index, None])
                 stack.append((child, rows[-1], 1))
-        elif cls in _CHAIN:
+        elif cls in CHAIN:
             chain = {"length": part.length, "segments": list(part.segments), "proof": None}
             into[at] = {name: chain}
             stack.append((part.proof, chain, "proof"))
@@ -89,19 +61,15 @@ class _Item:
 
     __slots__ = ("at", "children", "cls", "head", "labels", "parent")
 
-    def __init__(self, cls: Any, head: tuple[Any, ...], labels: list[Any], parent: int, at: int) -> None:
+    def __init__(
+        self, cls: type[Part], head: tuple[Any, ...], labels: list[Any], parent: int, at: int
+    ) -> None:
         self.cls = cls
         self.head = head
         self.labels = labels
         self.children: list[Any] = [None] * len(labels)
         self.parent = parent
         self.at = at
-
-    def made(self) -> Part:
-        """The part, when all of its parts are there."""
-        if self.cls in _CHAIN:
-            return self.cls(*self.head, self.children[0])
-        return self.cls(*self.head, tuple(zip(self.labels, self.children, strict=True)))
 
 
 def state_of_json(fields: Fields, obj: object) -> Part:
@@ -112,20 +80,20 @@ def state_of_json(fields: Fields, obj: object) -> Part:
     while stack:
         value, bucket, parent, at = stack.pop()
         name, body = _case(value)
-        cls = (_BUCKET if bucket else _TREE).get(name)
+        cls = (BUCKET if bucket else TREE).get(name)
         if cls is None:
             raise BadProof(f"{name!r:.80} is no {'bucket' if bucket else 'part'} of a tree", "state")
         number = len(items)
-        if cls in _FLAT or cls in _INNER:
-            head, rows = ((), body) if cls in _FLAT else _inner(body)
+        if cls in FLAT or cls in INNER:
+            head, rows = ((), body) if cls in FLAT else _inner(body)
             labels: list[Any] = []
             for i, row in enumerate(list_of_json(rows)):
                 label, child = pair_of_json(row)
-                labels.append(fields.step_of_json(label) if cls in _FLAT else int_of_json(label))
-                stack.append((child, cls in _INNER, number, i))
+                labels.append(fields.step_of_json(label) if cls in FLAT else int_of_json(label))
+                stack.append((child, cls in INNER, number, i))
             items.append(_Item(cls, head, labels, parent, at))
             continue
-        if cls in _CHAIN:
+        if cls in CHAIN:
             chain = members_of_json(body, ("length", "segments", "proof"))
             segments = tuple([int_of_json(segment) for segment in list_of_json(chain["segments"])])
             items.append(_Item(cls, (int_of_json(chain["length"]), segments), [None], parent, at))
@@ -136,7 +104,7 @@ def state_of_json(fields: Fields, obj: object) -> Part:
             return part
         items[parent].children[at] = part
     for item in reversed(items):
-        part = item.made()
+        part = made(item.cls, item.head, item.labels, item.children)
         if item.parent < 0:
             return part
         items[item.parent].children[item.at] = part
@@ -166,18 +134,21 @@ def _inner(body: object) -> tuple[tuple[int], object]:
 
 
 def members_of_json(body: object, names: tuple[str, ...]) -> dict[str, Any]:
+    """`body` as an object with exactly these members; BadProof for anything else."""
     if not is_dict(body) or body.keys() != set(names):
         raise BadProof(f"an object of {', '.join(names)} is expected", "state")
     return body
 
 
 def list_of_json(value: object) -> list[Any]:
+    """`value` as a list; BadProof for anything else."""
     if not is_list(value):
         raise BadProof(f"a list is expected, not {type(value).__name__}", "state")
     return value
 
 
 def pair_of_json(value: object) -> tuple[Any, Any]:
+    """`value` as a list of two; BadProof for anything else."""
     pair = list_of_json(value)
     if len(pair) != 2:
         raise BadProof("a list of two is expected", "state")
@@ -185,6 +156,7 @@ def pair_of_json(value: object) -> tuple[Any, Any]:
 
 
 def int_of_json(value: object) -> int:
+    """`value` as a whole number; BadProof for anything else."""
     if type(value) is not int:
         raise BadProof(f"a number is expected, not {value!r:.80}", "state")
     return value

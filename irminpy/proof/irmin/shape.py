@@ -87,7 +87,7 @@ def check_shape(codec: Codec, shown: Shown) -> None:
 
 
 def _directory(record: Record | None, shown: Shown, hash_: bytes, size: int) -> None:
-    wrong = record is not None and (record.depth if type(record) is Inode else record.place == BUCKET)  # type: ignore[union-attr]
+    wrong = record is not None and (record.depth if type(record) is Inode else record.place == BUCKET)
     if wrong:
         raise ProofMismatch(
             "kind mismatch: a bucket in the place of a directory", find_place(shown, hash_, size)
@@ -95,7 +95,7 @@ def _directory(record: Record | None, shown: Shown, hash_: bytes, size: int) -> 
 
 
 def _bucket(record: Record, depth: int, shown: Shown, hash_: bytes, size: int) -> None:
-    fits = record.depth == depth + 1 if type(record) is Inode else record.place != ROOT  # type: ignore[union-attr]
+    fits = record.depth == depth + 1 if type(record) is Inode else record.place != ROOT
     if not fits or not record.count:
         raise ProofMismatch(
             "kind mismatch: no bucket of this depth in the place of one", find_place(shown, hash_, size)

@@ -109,7 +109,7 @@ class _Showing:
             hashes = record.hashes
             found = [hashes[i * size : (i + 1) * size] for i, kind in enumerate(record.kinds) if not kind]
             return [(False, child) for child in found if child in nodes]
-        last = chain_of(nodes, cast("InodeRecord", record))[-1]
+        last = chain_of(nodes, record)[-1]
         return [(True, child) for child in last.children() if child in nodes]
 
     def part(self, bucket: bool, hash_: bytes) -> Part:
@@ -124,7 +124,7 @@ class _Showing:
                 else:
                     rows.append((step, self.made.get((False, child)) or BlindedNode(Hash(child))))
             return (InodeValues if bucket else Node)(tuple(rows))
-        chain = chain_of(self.shown.nodes, cast("InodeRecord", record))
+        chain = chain_of(self.shown.nodes, record)
         last = chain[-1]
         proofs = tuple(
             [
@@ -162,7 +162,19 @@ def load(schema: Schema[Any, Any], state: object, limits: Limits) -> Shown:
 class _Draft:
     """A node whose parts are not hashed yet."""
 
-    __slots__ = ("above", "at", "blinded", "bucket", "flat", "hashes", "label", "level", "parent", "row", "waits")
+    __slots__ = (
+        "above",
+        "at",
+        "blinded",
+        "bucket",
+        "flat",
+        "hashes",
+        "label",
+        "level",
+        "parent",
+        "row",
+        "waits",
+    )
 
     def __init__(self, parent: int, at: int, label: str, bucket: bool, level: int, above: int) -> None:
         self.parent = parent
@@ -294,7 +306,9 @@ class _Loading:
 
     def _inode(self, part: Any, draft: _Draft) -> None:
         rows = _rows(part.proofs)
-        if len(rows) == 1 and (type(rows[0][1]) in _CHAIN or (type(rows[0][1]) is InodeTree and _single(rows[0][1]))):
+        if len(rows) == 1 and (
+            type(rows[0][1]) in _CHAIN or (type(rows[0][1]) is InodeTree and _single(rows[0][1]))
+        ):
             raise ProofMismatch("not canonical: a chain of inodes that is not written as an extender")
         self._inner(draft, part.length, rows)
 
@@ -302,7 +316,7 @@ class _Loading:
         segments: object = part.segments
         if not isinstance(segments, tuple):
             raise ProofMismatch("the segments of an extender are a tuple")
-        indices = cast("tuple[Any, ...]", segments)
+        indices: tuple[Any, ...] = segments
         if len(indices) < 2:
             raise ProofMismatch(
                 f"not canonical: an extender of {len(indices)} segments, and two are the least"
@@ -386,6 +400,7 @@ class _Loading:
         """All drafts as objects, from the last to the first, which is below nothing."""
         nodes: dict[bytes, Record] = {}
         contents: dict[bytes, bytes] = {}
+        root = b""
         for draft in reversed(self.drafts):
             if draft.waits:
                 values = [value for _, value in draft.waits]
@@ -418,7 +433,9 @@ class _Loading:
 
     def _checked(self, shown: Shown) -> Shown:
         if not self.blinded_contents.isdisjoint(shown.contents):
-            raise ProofMismatch("inconsistent sharing: contents are blinded at one place and shown at another")
+            raise ProofMismatch(
+                "inconsistent sharing: contents are blinded at one place and shown at another"
+            )
         apart = ""
         for draft in self.drafts:
             if not shown.nodes.keys().isdisjoint(draft.blinded):
@@ -440,7 +457,9 @@ class _Loading:
             elif not steps:
                 indices.append(draft.label)
             draft = self.drafts[draft.parent]
-        return "/" + join(tuple(reversed(steps))) + (f" bucket {'.'.join(reversed(indices))}" if indices else "")
+        return (
+            "/" + join(tuple(reversed(steps))) + (f" bucket {'.'.join(reversed(indices))}" if indices else "")
+        )
 
 
 def _shown(index: object) -> str:

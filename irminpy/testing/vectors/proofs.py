@@ -61,8 +61,12 @@ class _Job:
         tree: Bound = Tree.shallow(repo, root)
         for i, (op, result) in enumerate(zip(case["ops"], case["results"], strict=True)):
             if op["op"] == "list" and _list(tree, op) != result:
-                if _list(tree, op, as_map=True) != result or sorted(_all(tree, op)) != sorted(_all(tree, op, True)):
-                    self.outcome = failed(f"the list {i} is {_list(tree, op)!r:.200}, Irmin has {result!r:.200}")
+                if _list(tree, op, as_map=True) != result or sorted(_all(tree, op)) != sorted(
+                    _all(tree, op, True)
+                ):
+                    self.outcome = failed(
+                        f"the list {i} is {_list(tree, op)!r:.200}, Irmin has {result!r:.200}"
+                    )
                     return
                 self.sorted.add(i)
                 self.outcome = Decided("list-order")
