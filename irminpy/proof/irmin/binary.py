@@ -1,4 +1,4 @@
-"""The bytes of the states of Irmin's tree proofs: what the repr library makes of the type (docs/formats/proof.md).
+"""The bytes of the states of Irmin's tree proofs, as the repr library writes them (docs/formats/irmin-proof.md).
 
 No recursion, so that a proof may be as deep as the limits allow.
 """
@@ -31,7 +31,7 @@ def _leaf(fields: Fields, part: Any) -> bytes:
 
 def _pairs(part: Any) -> tuple[tuple[Any, Part], ...]:
     """The labels and the parts of a part that has some; a chain has one, without a label."""
-    cls: type[Part] = type(part)
+    cls = cast("type[Part]", type(part))
     pairs: tuple[tuple[Any, Part], ...] = ()
     if cls in FLAT:
         pairs = part.entries
@@ -44,7 +44,7 @@ def _pairs(part: Any) -> tuple[tuple[Any, Part], ...]:
 
 def _head(part: Any) -> bytes:
     """What comes before the first part of a part."""
-    cls: type[Part] = type(part)
+    cls = cast("type[Part]", type(part))
     if cls in FLAT:
         return varint(len(part.entries))
     if cls in INNER:

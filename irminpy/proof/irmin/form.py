@@ -1,6 +1,6 @@
 """The form of the proofs of Irmin's formats: what the repr library makes of the types of Irmin's `proof.ml`.
 
-The bytes are in docs/formats/proof.md, section 9. Nothing in them says for which schema they are, or that they are a
+The bytes are in docs/formats/irmin-proof.md. Nothing in them says for which schema they are, or that they are a
 proof at all.
 """
 

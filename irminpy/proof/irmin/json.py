@@ -30,7 +30,7 @@ def state_to_json(fields: Fields, state: Part) -> Any:
     stack: list[tuple[Any, Any, Any]] = [(state, whole, 0)]
     while stack:
         part, into, at = stack.pop()
-        cls: type[Part] = type(part)
+        cls = cast("type[Part]", type(part))
         name = _NAMES[cls]
         rows: list[Any] = []
         if cls in FLAT:

@@ -316,7 +316,7 @@ class _Loading:
         segments: object = part.segments
         if not isinstance(segments, tuple):
             raise ProofMismatch("the segments of an extender are a tuple")
-        indices: tuple[Any, ...] = segments
+        indices: tuple[Any, ...] = part.segments
         if len(indices) < 2:
             raise ProofMismatch(
                 f"not canonical: an extender of {len(indices)} segments, and two are the least"
