@@ -188,6 +188,9 @@ class Input:
     def number(self) -> int:
         """The next int."""
         start = self.at
+        if start < len(self.data) and self.data[start] < 128:
+            self.at = start + 1
+            return self.data[start]
         try:
             n, self.at = repr_.integer.read(self.data, start)
         except DecodeError as e:

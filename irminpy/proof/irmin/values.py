@@ -266,11 +266,7 @@ class _Loading:
         below: list[tuple[Any, _Draft]] = []
         number = len(self.drafts)
         for i, (step, child) in enumerate(_rows(part.entries)):
-            place = f"{step!s:.80}"
-            try:
-                self.codec.steps((step,))
-            except (InvalidStep, TypeError) as e:
-                raise ProofMismatch(f"bad step: {e}", place) from None
+            place = step if type(step) is str else ""
             steps.append(step)
             kind = cast("type[object]", type(child))
             if kind in _CONTENTS:
@@ -295,6 +291,10 @@ class _Loading:
                 below.append((child, _Draft(number, i, step, False, 0, draft.above + 1)))
             else:
                 raise _wrong(child, "an entry", place)
+        try:
+            self.codec.steps(steps)
+        except (InvalidStep, TypeError) as e:
+            raise ProofMismatch(f"bad step: {e}") from None
         _ascending([step_bytes(step) for step in steps], steps, "entry")
         if not steps and draft.parent >= 0:
             raise ProofMismatch(f"empty {'bucket' if draft.bucket else 'directory below the root'}")
@@ -479,8 +479,8 @@ def _rows(rows: object) -> list[tuple[Any, Any]]:
     if not isinstance(rows, tuple):
         raise ProofMismatch("a tuple of pairs is expected")
     found: list[tuple[Any, Any]] = []
-    for row in cast("tuple[object, ...]", rows):
-        if not isinstance(row, tuple) or len(cast("tuple[object, ...]", row)) != 2:
+    for row in cast("tuple[Any, ...]", rows):
+        if type(row) is not tuple or len(row) != 2:  # pyright: ignore[reportUnknownArgumentType]
             raise ProofMismatch("a tuple of pairs is expected")
         found.append(cast("tuple[Any, Any]", row))
     return found
