@@ -110,7 +110,8 @@ class Proof(Generic[C, M]):
         What the proof shows is hashed and checked; whether its root is the right one is for `verify_proof`.
         """
         shown, after = form_of(schema).decode(data, schema, limits)
-        return Proof.of_shown(schema, shown, after, data)
+        # What was read in Irmin's other form is written in the one that we make.
+        return Proof.of_shown(schema, shown, after, None if shown.apart else data)
 
     def to_json(self) -> dict[str, Any]:
         """The proof in JSON (docs/formats/proof.md)."""
