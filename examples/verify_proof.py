@@ -3,7 +3,7 @@
     verify_proof.py FILE ROOT [QUESTION [SCHEMA]]
 
 FILE is the bytes of a proof, or a file of `irminpy prove`, ROOT the trusted hash of a directory; the others are JSON as
-in section 9 of the document. Prints the answer, or `Refused` and why.
+in section 8 of the document. Prints the answer, or `Refused` and why.
 """
 
 from __future__ import annotations
