@@ -71,7 +71,7 @@ class Proof:
     """What a proof shows to whom trusts `root`. Raises `Refused`."""
 
     def __init__(self, raw: bytes, schema: list[Any], root: Ref) -> None:
-        self.raw, self.at, self.root = raw, 0, root
+        self.raw, self.at = raw, 0
         self.digest, self.is_contents, self.is_metadata = (
             HASHES[schema[2]],
             TYPES[schema[5]],
@@ -87,10 +87,9 @@ class Proof:
         self.read: set[bytes] = set()
         if len(raw) > MAX_BYTES or self.take(38) != b"\x89ipf\x01\x01" + identity:
             raise Refused("too large, or not a tree proof of version 1 for this schema")
-        if self.take(1) != b"\0" or self.state() != root:
-            raise Refused("a proof for another root, or of a change")
-        if self.at != len(raw):
-            raise Refused("bytes after the end")
+        unchanged, self.root = self.take(1) == b"\0", self.state()
+        if not unchanged or self.root != root or self.at != len(raw):
+            raise Refused("the proof is for another root, or of a change, or does not end here")
 
     def take(self, n: int) -> bytes:
         if n > len(self.raw) - self.at:
