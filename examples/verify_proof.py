@@ -8,7 +8,6 @@ in section 8 of the document. Prints the answer, or `Refused` and why.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import sys
@@ -288,9 +287,9 @@ def verify(raw: bytes, schema: list[Any], root: Ref, question: dict[str, Any]) -
 
 def main(file: str, root: str, question: str = "", schema: str = DEFAULT) -> None:
     raw = Path(file).read_bytes()
-    if raw[:1] == b"{":
-        written = json.loads(raw)
-        raw, question = base64.b64decode(written["proof"]), question or json.dumps(written["question"])
+    if raw[:5] == b"\x89ipa\x01":
+        asked, commit = int.from_bytes(raw[5:9], "big"), int.from_bytes(raw[9:13], "big")
+        raw, question = raw[13 + asked + commit :], question or raw[13 : 13 + asked].decode()
     print(json.dumps(verify(raw, json.loads(schema), (0, bytes.fromhex(root), b""), json.loads(question))))
 
 

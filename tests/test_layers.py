@@ -69,7 +69,7 @@ INNER: dict[str, tuple[str, ...]] = {
     ),
     "proof": (
         *("types", "limits", "shown", "shape", "draft", "compact", "values", "form"),
-        *("json", "proof", "stream", "source", "produce", "verify", "commits", "jobs"),
+        *("json", "proof", "stream", "source", "produce", "verify", "commits", "jobs", "question", "file"),
     ),
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
@@ -105,11 +105,13 @@ INNER: dict[str, tuple[str, ...]] = {
             "torture.command",
             "torture",
             "torture.__main__",
-            "__main__",
         ),
+        *("fuzz.parts", "fuzz.structural", "fuzz.plain", "fuzz.subjects", "fuzz.verdict", "fuzz.campaign"),
+        *("fuzz.planted", "fuzz.command", "fuzz", "fuzz.__main__"),
+        *("__main__",),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
-    "cli": ("failure", "output", "place", "care", "tending", "demo"),
+    "cli": ("failure", "output", "place", "care", "tending", "proofs", "proving", "demo"),
 }
 
 # The same inside each backend.

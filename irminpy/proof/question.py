@@ -1,4 +1,4 @@
-"""Questions about a tree that can be written down (docs/formats/proof.md, section 8), for files of proofs and vectors."""
+"""Questions about a tree that can be written down (docs/formats/proof.md, section 8), for files and vectors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast, final
 
 from ..errors import DecodeError
-from ..path import PathLike, join
+from ..path import as_path, join
 from ..tree import Tree
 from .jobs import Absence, Page, Read, Transition
 
@@ -25,7 +25,8 @@ class Question:
     __slots__ = ("_run", "json")
 
     def __init__(self, json: object) -> None:
-        fields = cast("dict[Any, Any]", json) if isinstance(json, dict) else {}
+        given: Any = json
+        fields: dict[Any, Any] = given if isinstance(json, dict) else {}
         ((name, asked),) = fields.items() if len(fields) == 1 else ((None, None),)
         asks = _ASKS.get(name)
         if asks is None:
@@ -49,8 +50,15 @@ def _text(item: object, what: str) -> str:
     return item
 
 
-def _paths(asked: list[object]) -> list[PathLike]:
-    return [_text(path, "a path") for path in asked]
+def _path(item: object) -> str:
+    path = _text(item, "a path")
+    if join(as_path(path)) != path:
+        raise DecodeError("question", f"{path!r:.80} is no path: steps joined by single slashes are expected")
+    return path
+
+
+def _paths(asked: list[object]) -> list[str]:
+    return [_path(path) for path in asked]
 
 
 def _read(asked: list[object]) -> Callable[[Tree[Any, Any]], Answer]:
@@ -60,7 +68,7 @@ def _read(asked: list[object]) -> Callable[[Tree[Any, Any]], Answer]:
     def run(tree: Tree[Any, Any]) -> Answer:
         encode = tree.schema.contents.encode
         found = {join(path): value for path, value in job(tree)[1].items()}
-        values = [found[cast("str", path)] for path in paths]
+        values = [found[path] for path in paths]
         return tree, [None if value is None else encode(value).hex() for value in values]
 
     return run
@@ -72,7 +80,7 @@ def _absence(asked: list[object]) -> Callable[[Tree[Any, Any]], Answer]:
 
     def run(tree: Tree[Any, Any]) -> Answer:
         found = {join(path): absent for path, absent in job(tree)[1].items()}
-        return tree, [found[cast("str", path)] for path in paths]
+        return tree, [found[path] for path in paths]
 
     return run
 
@@ -88,7 +96,7 @@ def _page(asked: list[object]) -> Callable[[Tree[Any, Any]], Answer]:
     path, offset, length = asked
     if type(offset) is not int or not (length is None or type(length) is int):
         raise DecodeError("question", "an offset is an integer, and a length is one or null")
-    job = Page(_text(path, "a path"), offset, length)
+    job = Page(_path(path), offset, length)
 
     def run(tree: Tree[Any, Any]) -> Answer:
         n, page = job(tree)[1]
@@ -108,7 +116,7 @@ def _transition(asked: list[object]) -> Callable[[Tree[Any, Any]], Answer]:
             data = None if digits is None else bytes.fromhex(_text(digits, "a value"))
         except ValueError as e:
             raise DecodeError("question", f"a value is hexadecimal digits: {e}") from e
-        changes.append((_text(path, "a path"), data))
+        changes.append((_path(path), data))
 
     def run(tree: Tree[Any, Any]) -> Answer:
         decode = tree.schema.contents.decode

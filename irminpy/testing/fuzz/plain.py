@@ -8,7 +8,7 @@ from copy import deepcopy
 from itertools import accumulate
 from math import gcd
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 __all__ = ["Sweep", "changed_elements", "changed_json", "spliced"]
 
@@ -71,9 +71,9 @@ def _places(obj: Any) -> list[tuple[Any, Any]]:
         item = waiting.pop()
         keys: list[Any] = []
         if isinstance(item, dict):
-            keys = list(cast("dict[Any, Any]", item))
+            keys = list(item)
         elif isinstance(item, list):
-            keys = list(range(len(cast("list[Any]", item))))
+            keys = list(range(len(item)))
         for key in keys:
             found.append((item, key))
             waiting.append(item[key])
@@ -103,9 +103,9 @@ def changed_json(honest: Any, rng: Random) -> tuple[str, Any]:
     if way == "drop":
         del holder[key]
     elif way == "twice" and isinstance(holder, list):
-        cast("list[Any]", holder).insert(key, deepcopy(holder[key]))
+        holder.insert(key, deepcopy(holder[key]))
     elif way == "swap" and isinstance(holder, list):
-        other = rng.randrange(len(cast("list[Any]", holder)))
+        other = rng.randrange(len(holder))
         holder[key], holder[other] = holder[other], holder[key]
     elif way == "exchange":
         elsewhere, there = rng.choice(_places(obj))

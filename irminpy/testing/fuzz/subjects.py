@@ -132,10 +132,22 @@ def forests() -> Iterator[Forest]:
 
 
 _QUESTIONS: dict[str, list[dict[str, Any]]] = {
-    "empty": [{"read": ["a"]}, {"length": [""]}, {"page": ["", 0, None]}, {"absence": ["a/b"]}],
-    "one": [{"read": ["a"]}, {"read": [""]}, {"absence": ["b", "a/b"]}],
+    "empty": [
+        {"read": ["a"]},
+        {"length": [""]},
+        {"page": ["", 0, None]},
+        {"absence": ["a/b"]},
+        {"transition": [["new/deep", "6e6577"]]},
+    ],
+    "one": [{"read": ["a"]}, {"read": [""]}, {"absence": ["b", "a/b"]}, {"transition": [["a", None]]}],
     "flat 32": [{"read": ["k7"]}, {"absence": ["x"]}, {"page": ["", 3, 4]}],
-    "large 33": [{"read": ["k7", "k8"]}, {"absence": ["x"]}, {"length": [""]}, {"page": ["", 30, 9]}],
+    "large 33": [
+        {"read": ["k7", "k8"]},
+        {"absence": ["x"]},
+        {"length": [""]},
+        {"page": ["", 30, 9]},
+        {"transition": [["k1", None], ["k2", None]]},
+    ],
     "large 257": [
         {"read": ["dir/k7"]},
         {"read": ["dir/k7", "dir/k97", "é", "n/a/b/c"]},
@@ -150,15 +162,22 @@ _QUESTIONS: dict[str, list[dict[str, Any]]] = {
         {"page": ["", 5, 5]},
         {"page": ["b", 1, None]},
         {"length": ["", "a", "c"]},
+        {"transition": [["a/x1", "6e6577"], ["k1", None], ["c/b", None]]},
     ],
     "wide": [{"read": ["k7", "d/k7"]}, {"absence": ["none"]}, {"page": ["d", 2, 3]}],
     "odd": [{"read": ["k7", "d/e", "d/f/g"]}, {"absence": ["d/none"]}, {"page": ["", 2, 2]}],
-    "modes": [{"read": ["k1", "k3", "d/x"]}, {"page": ["", 1, 3]}, {"absence": ["d/z"]}],
-}  # fmt: skip
+    "modes": [
+        {"read": ["k1", "k3", "d/x"]},
+        {"page": ["", 1, 3]},
+        {"absence": ["d/z"]},
+        {"transition": [["k1", "6e"]]},
+    ],
+}
 
 
 def _fold(tree: Tree[Any, Any]) -> tuple[Tree[Any, Any], Any]:
-    return tree, tree.fold([], contents=lambda path, value, found: [*found, ("/".join(path), value)])
+    start: list[Any] = []
+    return tree, tree.fold(start, contents=lambda path, value, found: [*found, ("/".join(path), value)])
 
 
 def _nothing(tree: Tree[Any, Any]) -> tuple[Tree[Any, Any], Any]:
@@ -187,12 +206,12 @@ _EXTRA: dict[str, list[str]] = {
 
 
 def subjects() -> list[Subject]:
-    """All honest proofs: of each tree several questions and changes, most as a stream, too; and of roots of contents."""
+    """All honest proofs: of each tree several questions and changes, as a tree proof and as a stream."""
     found: list[Subject] = []
     for forest in forests():
-        jobs: list[tuple[str, dict[str, Any] | None, Computation]] = []
-        for question in _QUESTIONS[forest.name]:
-            jobs.append((f"{question!r:.60}", question, Question(question)))
+        jobs: list[tuple[str, dict[str, Any] | None, Computation]] = [
+            (f"{question!r:.60}", question, Question(question)) for question in _QUESTIONS[forest.name]
+        ]
         sample: Any = {"counter/1": 7, "string/1": "new"}.get(forest.schema.contents.id, b"new")
         named_ = {**_changes(sample), "fold": _fold}
         jobs += [(name, None, named_[name]) for name in _EXTRA.get(forest.name, [])]
@@ -200,7 +219,7 @@ def subjects() -> list[Subject]:
             proof, result = forest.repo.produce_proof(forest.root, f)
             found.append(Subject(forest, name, question, f, proof, proof.to_bytes(), result))
             stream, result = forest.repo.produce_stream(forest.root, f)
-            found.append(Subject(forest, f"stream of {name}", None, f, stream, stream.to_bytes(), result))
+            found.append(Subject(forest, f"stream of {name}", question, f, stream, stream.to_bytes(), result))
         if forest.name in ("one", "modes"):
             found += _of_contents(forest)
     return found
