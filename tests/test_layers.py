@@ -79,7 +79,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "irmin.elements",
         ),
         *("irmin.form", "irmin", "form"),
-        *("proof", "stream", "source", "produce", "verify", "commits", "jobs"),
+        *("proof", "stream", "source", "produce", "verify", "commits", "jobs", "question", "file"),
     ),
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
@@ -117,11 +117,13 @@ INNER: dict[str, tuple[str, ...]] = {
             "torture.command",
             "torture",
             "torture.__main__",
-            "__main__",
         ),
+        *("fuzz.parts", "fuzz.structural", "fuzz.plain", "fuzz.subjects", "fuzz.verdict", "fuzz.campaign"),
+        *("fuzz.planted", "fuzz.command", "fuzz", "fuzz.__main__"),
+        *("__main__",),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
-    "cli": ("failure", "output", "place", "care", "tending", "demo"),
+    "cli": ("failure", "output", "place", "care", "tending", "proofs", "proving", "demo"),
 }
 
 # The same inside each backend.
