@@ -14,7 +14,7 @@ from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
 from ..hash import Hash
 from ..key import Key
-from ..objects import Kind, Node, Objects
+from ..objects import Kind, Node, Objects, make_node
 from ..shape import EMPTY, Record
 from .counters import Counters
 
@@ -220,9 +220,14 @@ class RepoSource(Source):
             if hash in nodes:
                 words = hints.get(hash)
                 if words:
-                    kept[hash] = record.located(words)
-                elif not self.locates:
-                    kept[hash] = record
+                    if type(record) is Node:
+                        index, kinds, hashes, metadata, _, head, links, place = record
+                        record = make_node((index, kinds, hashes, metadata, words, head, links, place))
+                    else:
+                        record = record.located(words)
+                elif self.locates:
+                    continue
+                kept[hash] = record
         self.nodes.add_many(kept)
 
     def clear(self) -> None:
