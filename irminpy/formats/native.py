@@ -164,6 +164,8 @@ class NativeCodec:
             if path.isascii() and "\0" not in path and len(path) <= _MAX_STEP:
                 return steps
         else:
+            if path == ():
+                return []
             steps = list(as_path(path))
         for step in steps:
             check_native_step(step)
