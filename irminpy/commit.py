@@ -272,6 +272,7 @@ class Opened(Generic[C, M]):
         def batch(source: RepoSource) -> Objects:
             objects = gather(root, source)
             objects.commits[hash_] = data
+            objects.values = {hash_: val}
             return objects
 
         done = self.write(batch, () if move is None else move(hash_))
