@@ -127,6 +127,7 @@ URIS: dict[str, str | None] = {
     "pack": "pack:{}/pack",
     "git": "git:{}/git",
     "irmin-fs": None,
+    "irmin-pack": None,
     "http": None,
     "https": None,
 }

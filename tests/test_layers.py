@@ -119,7 +119,10 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("kinds", "delta", "difference", "deltas", "packing", "idx", "unpacking"),
         *("config", "files", "repository", "refs", "loose", "store", "repack", "backend", "maker"),
     ),
-    "irminpy_upstream": ("fs",),
+    "irminpy_upstream": (
+        *("files", "cursor", "control", "space", "names", "heads", "index"),
+        *("entry", "objects", "pack", "finding", "maker", "fs"),
+    ),
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TextIO
 
 from ...errors import IrminError
@@ -20,7 +21,7 @@ from ...schema import Schema
 from .merges import merges
 from .objects import commits, inodes, roots, trees
 from .report import Outcome, Report, failed
-from .stores import fs_store
+from .stores import fs_store, pack_store
 from .traces import traces
 from .types import check_type
 from .values import STORES
@@ -76,7 +77,6 @@ KINDS: tuple[tuple[str, Callable[[File], Named]], ...] = (
     ("diff-merge", _over(merges)),
     ("traces-", _traces),
     ("proofs-", _over(roots)),
-    ("store-", _unbuilt("reading real stores is")),
     ("bench-irmin", _rates),
     ("bench-roots", _unbuilt("the workloads of the benchmarks are")),
 )
@@ -88,6 +88,10 @@ def run(path: str, out: TextIO) -> Report:
     report = Report(out)
     name = os.path.basename(path)
     check = next((check for prefix, check in KINDS if name.startswith(prefix)), None)
+    if name.startswith("store-"):
+        # The file of a store stands beside its directory.
+        store = fs_store if name == "store-fs.json" else pack_store
+        check = partial(store, path.removesuffix(".json"))
     if check is None:
         report.add(name, failed("no kind of file with this name is known"))
         return report
@@ -95,8 +99,7 @@ def run(path: str, out: TextIO) -> Report:
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-        # The file of a store stands beside its directory.
-        found = fs_store(path.removesuffix(".json"), data) if name == "store-fs.json" else check(data)
+        found = check(data)
         for case, outcome in found:
             done = f"what follows {case}"
             report.add(f"{name}: {case}", outcome)
