@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from irminpy.cli.failure import failure_of
+from irminpy.cli.importing import import_
 from irminpy.cli.output import Color, Options, Output, shown
 from irminpy.cli.proving import proof, prove, verify
 from irminpy.cli.tending import fsck, gc, index, snapshot, stats, traverse
@@ -151,5 +152,5 @@ def demo(options: Options, directory: str | None) -> None:
         output.line(f"done    {total:8.3f} s", "bold green")
 
 
-for command in (fsck, gc, index, snapshot, stats, traverse, prove, verify, proof):
+for command in (fsck, gc, import_, index, snapshot, stats, traverse, prove, verify, proof):
     main.add_command(command)
