@@ -31,7 +31,7 @@ MODULES = {
     "irminpy.proof.json": ("state_of_json", "_part", "_pairs", "_leaf", "_object"),
     "irminpy.proof.form": ("_Native",),
     "irminpy.proof.commits": ("verify_commit",),
-    "irminpy._core": ("check_node", "check_inode", "_check_steps", "_steps"),
+    "irminpy._core": ("check_node", "_check_metadata", "check_inode"),
 }
 """Where proofs are checked."""
 
