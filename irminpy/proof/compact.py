@@ -343,11 +343,12 @@ def _drafts(reading: Reading, schema: Schema[Any, Any], drafts: list[Draft], val
         else:
             n = tag >> 1
             at_states = reading.at + n
-            lengths = data[reading.at : at_states]
+            short = data[reading.at : at_states]
+            lengths: Sequence[int] = short
             states = data[at_states : at_states + n]
             at_steps = at_states + n
-            stop = at_steps + sum(lengths)
-            if lengths.isascii() and stop <= end and at_steps <= end:
+            stop = at_steps + sum(short)
+            if short.isascii() and stop <= end and at_steps <= end:
                 # Each length is one byte, and all that they claim is there.
                 reading.at = stop
                 joined = data[at_steps:stop]
