@@ -170,9 +170,9 @@ class Inode(NamedTuple):
 
 
 # What a call of the class does, without the function that a named tuple has for its defaults: twice as fast.
-make_node = cast("Callable[[tuple[Any, ...]], Node]", partial(tuple.__new__, Node))
+make_node = cast("Callable[[tuple[Any, ...]], Node]", partial(cast("Any", tuple).__new__, Node))
 """A `Node` of all its fields."""
-make_inode = cast("Callable[[tuple[Any, ...]], Inode]", partial(tuple.__new__, Inode))
+make_inode = cast("Callable[[tuple[Any, ...]], Inode]", partial(cast("Any", tuple).__new__, Inode))
 """An `Inode` of all its fields."""
 
 

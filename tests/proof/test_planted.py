@@ -23,7 +23,9 @@ PLANTS = plants()
 
 @cache
 def vectors() -> list[dict[str, Any]]:
-    return [vector for file in ("refused", "streams", "honest") for vector in test_vectors.vectors(file)]
+    return [
+        vector for file in ("refused", "streams", "json", "honest") for vector in test_vectors.vectors(file)
+    ]
 
 
 @cache

@@ -16,7 +16,7 @@ from irminpy.testing.fuzz.subjects import forests
 from irminpy.testing.fuzz.verdict import second
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("honest", "refused", "streams")
+FILES = ("honest", "refused", "streams", "json")
 SCHEMAS: dict[str, Schema[Any, Any]] = {forest.name: forest.schema for forest in forests()}
 LISTED = {forest.name: forest.listed for forest in forests()}
 MODULE_LIMITS = {
@@ -38,19 +38,26 @@ def vectors(file: str) -> list[dict[str, Any]]:
 def verdict(vector: dict[str, Any], *, because: bool = False) -> dict[str, Any]:
     """What irminpy says; `because` also tells why it refuses."""
     schema, root = SCHEMAS[vector["schema"]], KindedHash.from_json(vector["root"])
-    raw, limits = bytes.fromhex(vector["proof"]), Limits(**vector.get("limits", {}))
+    limits = Limits(**vector.get("limits", {}))
     question = Question(vector["question"])
     try:
         if vector["kind"] == "stream":
-            stream = StreamProof.from_bytes(raw, schema, limits)
+            stream = _read(StreamProof, vector["proof"], schema, limits)
             tree, answer = verify_stream(stream, question, schema, root=root, limits=limits)
         else:
-            proof = Proof.from_bytes(raw, schema, limits)
+            proof = _read(Proof, vector["proof"], schema, limits)
             strict = vector.get("strict", True)
             tree, answer = verify_proof(proof, question, schema, root=root, strict=strict, limits=limits)
     except BadProof as e:
         return {"refused": type(e).__name__} | ({"because": f"{e}"[:160]} if because else {})
     return {"answer": answer, "after": tree.kinded_hash().to_json()}
+
+
+def _read(cls: Any, proof: Any, schema: Schema[Any, Any], limits: Limits) -> Any:
+    """A proof in bytes or in JSON."""
+    if isinstance(proof, str):
+        return cls.from_bytes(bytes.fromhex(proof), schema, limits)
+    return cls.from_json(proof, schema)
 
 
 def expected(vector: dict[str, Any]) -> dict[str, Any]:

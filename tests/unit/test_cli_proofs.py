@@ -128,7 +128,6 @@ def test_a_file_is_bytes_that_are_checked_before_they_are_used(place: Place) -> 
         b'{"transition": []}',
         b'{"read": [1]}',
         b'{"read": ["a//b"]}',
-        b'{"read": ["a//b"]}',
         b"\xff",
     ):
         start = b"\x89ipa\x01" + len(question).to_bytes(4, "big") + bytes(4)

@@ -8,7 +8,9 @@ from copy import deepcopy
 from itertools import accumulate
 from math import gcd
 from random import Random
-from typing import Any
+from typing import Any, TypeGuard
+
+from ...proof.json import is_list
 
 __all__ = ["Sweep", "changed_elements", "changed_json", "spliced"]
 
@@ -63,17 +65,17 @@ _VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
+def _is_dict(obj: object) -> TypeGuard[dict[Any, Any]]:
+    return isinstance(obj, dict)
+
+
 def _places(obj: Any) -> list[tuple[Any, Any]]:
     """Every place in `obj` where a value stands, as what holds it and under which key."""
     found: list[tuple[Any, Any]] = []
     waiting = [obj]
     while waiting:
         item = waiting.pop()
-        keys: list[Any] = []
-        if isinstance(item, dict):
-            keys = list(item)
-        elif isinstance(item, list):
-            keys = list(range(len(item)))
+        keys: list[Any] = list(item) if _is_dict(item) else [*range(len(item))] if is_list(item) else []
         for key in keys:
             found.append((item, key))
             waiting.append(item[key])
@@ -102,15 +104,15 @@ def changed_json(honest: Any, rng: Random) -> tuple[str, Any]:
     way = rng.choice(("change", "change", "drop", "twice", "swap", "exchange", "rename", "wrap"))
     if way == "drop":
         del holder[key]
-    elif way == "twice" and isinstance(holder, list):
+    elif way == "twice" and is_list(holder):
         holder.insert(key, deepcopy(holder[key]))
-    elif way == "swap" and isinstance(holder, list):
+    elif way == "swap" and is_list(holder):
         other = rng.randrange(len(holder))
         holder[key], holder[other] = holder[other], holder[key]
     elif way == "exchange":
         elsewhere, there = rng.choice(_places(obj))
         holder[key] = deepcopy(elsewhere[there])
-    elif way == "rename" and isinstance(holder, dict):
+    elif way == "rename" and _is_dict(holder):
         names = ("node", "inode", "inode_values", "inode_tree", "contents", "blinded_node", "blinded_inode",
                  "blinded_contents", "extender", "inode_extender", "length", "proofs", "metadata", "x")  # fmt: skip
         holder[rng.choice(names)] = holder.pop(key)

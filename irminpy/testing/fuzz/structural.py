@@ -363,7 +363,7 @@ def share(parts: Parts, rng: Random, donor: Donor) -> bool:
     assert isinstance(row.child, bytes)
     hash_ = row.child
     row.child = place.child
-    if rng.random() < 0.6 and isinstance(place, Row):
+    if rng.random() < 0.6:
         place.count, place.child = names[id(place.child)][1], hash_
     return not _endless(parts)
 

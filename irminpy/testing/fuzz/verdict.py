@@ -52,9 +52,16 @@ def second(file: Path) -> Second:
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     found = cast("Second", module)
-    found.TYPES.update({"string/1": _is_text, "counter/1": lambda raw: len(raw) == 8})
-    found.TYPES["mode/1"] = lambda raw: len(raw) == 1
+    found.TYPES |= {"string/1": _is_text, "counter/1": _is_counter, "mode/1": _is_mode}
     return found
+
+
+def _is_counter(raw: bytes) -> bool:
+    return len(raw) == 8
+
+
+def _is_mode(raw: bytes) -> bool:
+    return len(raw) == 1
 
 
 def _is_text(raw: bytes) -> bool:
