@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "shape",
         "comparison",
     ),  # 2: objects as bytes
-    ("backend", "upkeep", "slice_stream", "registry", "announce"),  # 3: the contract
+    ("backend", "upkeep", "slice_stream", "carrier", "registry", "announce"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
     (
         "trail",
@@ -117,7 +117,8 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_mem": ("shared", "memory", "mapped"),
     "irminpy_git": (
         *("kinds", "delta", "difference", "deltas", "packing", "idx", "unpacking"),
-        *("config", "files", "repository", "refs", "loose", "store", "repack", "backend", "maker"),
+        *("config", "files", "repository", "refs", "loose", "store", "repack", "backend"),
+        *("address", "rejected", "channel", "requests", "wire", "remote", "maker"),
     ),
     "irminpy_upstream": ("fs",),
     "irminpy_pack": (
