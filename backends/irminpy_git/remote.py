@@ -6,7 +6,6 @@ kept. What goes is a pack too, with deltas, also of objects that the remote has.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import IO, Any, Final
 from irminpy.backend import ANY, Locating, Reader, RefUpdate
 from irminpy.branch import check, is_valid
 from irminpy.carrier import Found
-from irminpy.errors import Corrupted, SchemaMismatch
+from irminpy.errors import SchemaMismatch
 from irminpy.formats import Git as GitFormat
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash
@@ -25,11 +24,11 @@ from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
 from .address import Address
+from .bundle import TYPES, packed
 from .channel import Transport
-from .deltas import Entry, Result, deltas
 from .idx import Idx, View
 from .kinds import Type
-from .packing import idx_bytes, write_pack
+from .packing import idx_bytes
 from .rejected import PushRejected, why_of
 from .unpacking import LARGEST, PackFile, complete, index_pack
 from .wire import Advertised, Command, Wire
@@ -37,14 +36,10 @@ from .wire import Advertised, Command, Wire
 __all__ = ["GitRemote"]
 
 _HEADS: Final = b"refs/heads/"
-_TYPES: Final = {Kind.CONTENTS: Type.BLOB, Kind.NODE: Type.TREE, Kind.COMMIT: Type.COMMIT}
-_KINDS: Final = {Type.BLOB: Kind.CONTENTS, Type.TREE: Kind.NODE, Type.COMMIT: Kind.COMMIT}
 _IN_MEMORY: Final = 32 << 20
 _TOTAL: Final = 8 << 30
 _MOST_HAVES: Final = 256
 _BATCH: Final = 1024
-_ROW: Final = re.compile(rb"[0-7]+ ([^\0]*)\0", re.DOTALL)
-_WINDOW: Final = 10
 
 
 class GitRemote:
@@ -143,11 +138,12 @@ class GitRemote:
             for update in updates:
                 ref = _HEADS + check(update.name).encode("utf-8", "surrogateescape")
                 old = found.refs.get(ref)
+                if old == update.set:
+                    continue  # done already: the answer to an earlier push may have been lost
                 if update.test is not ANY and update.test != old:
                     raise _stale(update, old)
-                if old != update.set:
-                    commands.append(Command(ref, old, update.set))
-            return commands, _pack(objects, found.algorithm) if any(c.new for c in commands) else ()
+                commands.append(Command(ref, old, update.set))
+            return commands, packed(objects, found.algorithm) if any(c.new for c in commands) else ()
 
         for ref, reason in self.wire.push(decide).items():
             if reason is not None:
@@ -233,7 +229,7 @@ class _Received:
 
     def _base(self, id: bytes) -> tuple[Type, bytes] | None:
         """An object that is here, as the base of a delta."""
-        for kind, type_ in _TYPES.items():
+        for kind, type_ in TYPES.items():
             (key,) = self._here.find_keys(kind, [Hash(id)])
             data = None if key is None else self._here.read(kind, key)
             if data is not None:
@@ -245,44 +241,10 @@ class _Received:
         found = None if self._pack is None else self._pack.read(hash_of_key(key))
         if found is None:
             return self._here.read(kind, key)
-        if found[0] is not _TYPES[kind]:
+        if found[0] is not TYPES[kind]:
             return None
         return b"%b %d\0%b" % (found[0].word, len(found[1]), found[1])
 
     def read_many(self, kind: Kind, keys: Sequence[Hash | Key], /) -> list[bytes | None]:
         """`read`, one by one."""
         return [self.read(kind, key) for key in keys]
-
-
-def _pack(objects: Objects, algorithm: str) -> list[bytes]:
-    """The pieces of a pack of `objects`: commits first, then directories from the root down, then contents."""
-    names: dict[bytes, bytes] = {}
-    size = 20 if algorithm == "sha1" else 32
-    for data in objects.nodes.values():
-        at = data.index(b"\0") + 1
-        while at < len(data):
-            row = _ROW.match(data, at)
-            if row is None:
-                raise Corrupted("a directory to push", at, None, "it is no tree")
-            at = row.end() + size
-            names.setdefault(data[at - size : at], row[1])
-    bodies: dict[bytes, bytes] = {}
-    entries: list[Entry] = []
-    for kind in (Kind.COMMIT, Kind.NODE, Kind.CONTENTS):
-        for id, data in reversed(objects.of_kind(kind).items()):
-            bodies[id] = data[data.index(b"\0") + 1 :]
-            entries.append(Entry(id, _TYPES[kind], len(bodies[id]), names.get(id)))
-    results: list[tuple[Entry, Result]] = deltas(entries, bodies.get, window=_WINDOW)
-    out = _Pieces()
-    write_pack(out, results, bodies.get, algorithm=algorithm)
-    return out.pieces
-
-
-class _Pieces:
-    """A sink that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-
-    def write(self, data: bytes, /) -> None:
-        self.pieces.append(data)
