@@ -109,7 +109,7 @@ INNER: dict[str, tuple[str, ...]] = {
         ),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
-    "cli": ("failure", "output", "place", "care", "tending", "demo"),
+    "cli": ("failure", "output", "place", "care", "tending", "syncing", "demo"),
 }
 
 # The same inside each backend.

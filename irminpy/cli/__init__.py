@@ -17,6 +17,7 @@ import click
 
 from irminpy.cli.failure import failure_of
 from irminpy.cli.output import Color, Options, Output, shown
+from irminpy.cli.syncing import clone, fetch, pull, push
 from irminpy.cli.tending import fsck, gc, index, snapshot, stats, traverse
 
 __all__ = ["main"]
@@ -150,5 +151,5 @@ def demo(options: Options, directory: str | None) -> None:
         output.line(f"done    {total:8.3f} s", "bold green")
 
 
-for command in (fsck, gc, index, snapshot, stats, traverse):
+for command in (clone, fetch, fsck, gc, index, pull, push, snapshot, stats, traverse):
     main.add_command(command)
