@@ -91,6 +91,7 @@ def run(folder: Path) -> None:
 
 
 if shutil.which("git") is None:
-    sys.exit("a remote in a directory is served by git, which is not installed here")
+    print("a remote in a directory is served by git, which is not installed here")
+    sys.exit(0)
 with tempfile.TemporaryDirectory() as name:
     run(Path(name))

@@ -52,7 +52,8 @@ def last_changes(repo: irminpy.Repo[bytes, Mode], store: Store) -> dict[tuple[st
 
 
 def show(path: str, revision: str = "main") -> list[str]:
-    with irminpy.Repo.open(Git(path), readonly=True, create=False) as repo:
+    maker = Git(path)
+    with irminpy.Repo.open(maker, maker.default(), readonly=True, create=False) as repo:
         rows: list[str] = []
         for steps, commit in sorted(last_changes(repo, repo.at(revision)).items()):
             day = datetime.fromtimestamp(commit.info.date, UTC).date()

@@ -44,7 +44,7 @@ def _schema(remote: str) -> Schema[Any, Any]:
         with opened(maker_of_uri(remote), readonly=True) as repo:
             return repo.schema
     heads = carrier.refs().values()
-    hash_ = SHA256() if any(len(head) == SHA256.size for head in heads) else SHA1()
+    hash_ = SHA256() if any(len(head) == SHA256().size for head in heads) else SHA1()
     return Schema(metadata=Modes(), hash=hash_, format=Git())
 
 

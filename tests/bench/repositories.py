@@ -12,6 +12,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,7 @@ from irminpy import Repo
 from irminpy.formats.git import GitCodec
 from irminpy.objects import Node
 from irminpy_git import Git, Type, repack
-from irminpy_git.kinds import id_of
-from irminpy_git.maker import HASHES
+from irminpy_git.kinds import HASHES, id_of
 from irminpy_git.repository import find
 from irminpy_git.store import ObjectStore
 from tests.git_repositories import git, make, odd
@@ -109,12 +109,13 @@ def main() -> int:
     good = True
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for what, at in (
-            ("this project", lambda: mirror(given.repository, folder / "own.git")),
-            ("made of real files", lambda: make(folder, "project", given.scale)),
-            ("odd objects", lambda: odd(folder)),
-        ):
-            found = examine(at())
+        kinds: dict[str, Callable[[], Path]] = {
+            "this project": lambda: mirror(given.repository, folder / "own.git"),
+            "made of real files": lambda: make(folder, "project", given.scale),
+            "odd objects": lambda: odd(folder),
+        }
+        for what, made in kinds.items():
+            found = examine(made())
             good &= found.ok
             rows = ", ".join(f"{found.equal[word]:,} of {n:,} {word}s" for word, n in found.objects.items())
             total = sum(found.objects.values())
