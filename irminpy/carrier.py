@@ -59,8 +59,8 @@ class Carrier(Protocol):
         """Have the commits `heads` sent, with all of them that is not `here`, where the commits `known` lead to;
         read it while the context is open.
 
-        `depth` and `deepen` are as of `irminpy.sync.fetch`; `total`: the most bytes of objects. Raises RemoteError,
-        and Corrupted for what is no pack.
+        What `known` leads to is found here by its hash. `depth` and `deepen` are as of `irminpy.sync.fetch`;
+        `total`: the most bytes of objects. Raises RemoteError, and Corrupted for what is no pack.
         """
         ...
 

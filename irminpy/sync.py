@@ -284,9 +284,15 @@ def _sending(
         return
     codec, here = mine.home.codec, mine.trail()
     lacking = [hash_ for hash_ in heads if deepen or here.find_keys(Kind.COMMIT, [hash_])[0] is None]
-    known = list(mine.backend.refs().values())
+    known = [hash_ for hash_ in mine.backend.refs().values() if _found_by_hash(mine, hash_)]
     with there.bring(lacking, here, codec, known, depth=depth, deepen=deepen, total=bounds.total) as reader:
         yield Brought(there.name, lambda: reader, codec)
+
+
+def _found_by_hash(mine: Opened[Any, Any], head: Hash) -> bool:
+    """Whether what `head` leads to is found here by its hash: else nobody may take it for known and leave it out."""
+    commit = mine.find(head)
+    return commit is not None and mine.backend.find_keys(Kind.NODE, [commit.tree_hash])[0] is not None
 
 
 def _carried(

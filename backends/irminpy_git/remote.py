@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from mmap import ACCESS_READ, mmap
 from typing import IO, Any, Final
 
-from irminpy.backend import ANY, Locating, Reader, RefUpdate
+from irminpy.backend import ANY, Reader, RefUpdate
 from irminpy.branch import check, is_valid
 from irminpy.carrier import Found
 from irminpy.errors import SchemaMismatch
@@ -111,7 +111,6 @@ class GitRemote:
                     shallow=ends,
                     depth=None if depth is None else depth + 1,
                     ever=deepen,
-                    thin=not isinstance(here, Locating),
                 )
             view = _view(file)
             try:

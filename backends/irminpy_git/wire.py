@@ -308,15 +308,14 @@ class Wire:
         shallow: Sequence[bytes] = (),
         depth: int | None = None,
         ever: bool = False,
-        thin: bool = True,
         prefixes: Sequence[bytes] = (b"refs/heads/",),
     ) -> Brought:
         """Have the remote send the objects of the commits that `choose` picks from what it has; the pack goes to
         `sink`.
 
-        `haves` are commits that are here with all behind them, but for the parents of those in `shallow`. `depth`:
-        so many commits deep, 1 is the commit alone; `ever`: also what is behind `shallow`. `thin`: objects may
-        come as differences of those behind `haves`. If nothing is chosen nothing comes.
+        `haves` are commits that are here with all behind them, but for the parents of those in `shallow`; objects
+        may come as differences of what they lead to. `depth`: so many commits deep, 1 is the commit alone; `ever`:
+        also what is behind `shallow`. If nothing is chosen nothing comes.
         """
         with self._talk("upload-pack", 2) as talk:
             found, version = self._look(talk, prefixes)
@@ -331,7 +330,7 @@ class Wire:
             if (deepen is not None or shallow) and not _can_be_shallow(found.capabilities, version):
                 raise self._error("it cannot send a part of a history, nor to where one ends")
             body = [
-                *_wants(found, version, wants, thin=thin),
+                *_wants(found, version, wants),
                 *(pkt_line(b"shallow " + id.hex().encode() + b"\n") for id in shallow),
                 *([] if deepen is None else [pkt_line(b"deepen %d\n" % deepen)]),
                 *([] if version == 2 else [_FLUSH]),
@@ -486,7 +485,7 @@ def _can_be_shallow(capabilities: dict[bytes, bytes], version: int) -> bool:
     return b"shallow" in capabilities
 
 
-def _wants(found: Advertised, version: int, wants: Sequence[bytes], *, thin: bool) -> Iterator[bytes]:
+def _wants(found: Advertised, version: int, wants: Sequence[bytes]) -> Iterator[bytes]:
     """What a request to fetch begins with."""
     if version == 2:
         yield pkt_line(b"command=fetch")
@@ -494,7 +493,7 @@ def _wants(found: Advertised, version: int, wants: Sequence[bytes], *, thin: boo
         if b"object-format" in found.capabilities:
             yield pkt_line(b"object-format=" + found.algorithm.encode())
         yield _DELIM
-        yield from map(pkt_line, ((b"thin-pack\n",) if thin else ()) + (b"ofs-delta\n", b"no-progress\n"))
+        yield from map(pkt_line, (b"thin-pack\n", b"ofs-delta\n", b"no-progress\n"))
         yield from (pkt_line(b"want " + id.hex().encode() + b"\n") for id in wants)
         return
     useful = (
@@ -505,7 +504,7 @@ def _wants(found: Advertised, version: int, wants: Sequence[bytes], *, thin: boo
         b"no-progress",
         b"shallow",
     )
-    words = [w for w in useful if w in found.capabilities and (thin or w != b"thin-pack")] + [_AGENT]
+    words = [word for word in useful if word in found.capabilities] + [_AGENT]
     if b"object-format" in found.capabilities:
         words.append(b"object-format=" + found.algorithm.encode())
     for n, id in enumerate(wants):

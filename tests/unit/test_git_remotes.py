@@ -19,6 +19,7 @@ from irminpy.hash import SHA1, SHA256
 from irminpy.metadata import Mode, Modes
 from irminpy_git import Git, PushRejected, Transport
 from irminpy_git.remote import GitRemote
+from irminpy_pack import Pack
 from tests.conftest import locate
 from tests.git_repositories import git
 from tests.git_servers import Serving, daemon, http, sshd
@@ -426,3 +427,23 @@ def test_nothing_of_the_environment_leads_git_elsewhere(
     assert not os.listdir(tmp_path / "other" / "refs" / "heads")
     monkeypatch.undo()
     git(servers.folder / name, "fsck", "--full", "--strict")
+
+
+@pytest.mark.parametrize("index", ["always", "minimal"])
+def test_a_pack_store_is_pulled_into_and_pushed_from(servers: Servers, tmp_path: Path, index: str) -> None:
+    """Also one that cannot find every object by its hash: then nothing comes as a difference of what is there."""
+    remote = servers.remote("file", servers.new())
+    with filled(4) as repo, Repo.open(Pack(str(tmp_path / "pack"), index=index), SCHEMA) as pack:
+        big = b"".join(b"line %d\n" % i for i in range(500))
+        repo.main().set("big", big)
+        sync.push(repo.main(), remote)
+        assert sync.pull(pack.main(), remote, "set") == repo.main().head()
+        repo.main().set("big", big + b"more\n")
+        sync.push(repo.main(), remote)
+        pack.main().set("own", b"1")
+        assert sync.pull(pack.main(), remote, message="merge") is not None
+        assert pack.main().get("big") == big + b"more\n"
+        assert pack.check().ok
+        sync.push(pack.main(), remote)
+        sync.pull(repo.main(), remote)
+        assert repo.main().get("own") == b"1"
