@@ -11,9 +11,10 @@ from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from .backend import Maker
+from .carrier import Carrier
 from .errors import StorageError
 
-__all__ = ["maker_of_uri", "schemes"]
+__all__ = ["carrier_of_url", "maker_of_uri", "schemes"]
 
 GROUP = "irminpy.backends"
 
@@ -48,6 +49,22 @@ def maker_of_uri(uri: str) -> Maker:
         return cast("Maker", maker.of_uri(path, options))
     except TypeError as e:
         raise StorageError(f"{uri!r}: {e}") from e
+
+
+def carrier_of_url(url: str) -> Carrier | None:
+    """What syncs with the repository of Git at `url`; None if `url` is not written as one of Git's.
+
+    The backend of Git knows which are (docs/git.md, "Remotes"). DecodeError for one that may not be used, StorageError
+    if the extra `git` is not installed.
+    """
+    if "://" not in url and "@" not in url:
+        return None
+    try:
+        return cast("Carrier | None", _load("git", url).remote(url))
+    except ModuleNotFoundError as e:
+        raise StorageError(
+            f"remotes of Git need {e.name or 'a package'} that is not installed: pip install 'irminpy[git]'"
+        ) from e
 
 
 def _known() -> str:

@@ -19,6 +19,7 @@ from irminpy.cli.failure import failure_of
 from irminpy.cli.importing import import_
 from irminpy.cli.output import Color, Options, Output, shown
 from irminpy.cli.proving import proof, prove, verify
+from irminpy.cli.syncing import clone, fetch, pull, push
 from irminpy.cli.tending import fsck, gc, index, snapshot, stats, traverse
 
 __all__ = ["main"]
@@ -152,5 +153,7 @@ def demo(options: Options, directory: str | None) -> None:
         output.line(f"done    {total:8.3f} s", "bold green")
 
 
-for command in (fsck, gc, import_, index, snapshot, stats, traverse, prove, verify, proof):
+for command in (
+    *(clone, fetch, fsck, gc, import_, index, proof, prove, pull, push, snapshot, stats, traverse, verify),
+):
     main.add_command(command)

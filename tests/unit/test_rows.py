@@ -44,7 +44,6 @@ ROWS += [f"TC-{n:03}" for n in CASES]
 
 # Whoever brings the part takes its rows away from here.
 LATER = {
-    **dict.fromkeys([f"SD-{n:02}" for n in range(1, 8)], "the Git key-value store"),
     "CG-02": "the server's queries",
     "CG-15": "stores in Git and the server; the command line turns every error into three lines already",
     **dict.fromkeys(("QK-14", "QK-15"), "the server's queries"),
