@@ -178,10 +178,11 @@ class Repo(Generic[C, M]):
         return Store(self._opened, self._watches, None)
 
     def at(self, revision: str) -> Store[C, M]:
-        """A detached store at `revision`: a branch, a hash or at least 7 digits of it; then any of `~n` and
-        `^n`.
+        """A detached store at `revision`: a branch, a tag, a hash or at least 7 digits of it; then any of `~n`
+        and `^n`.
 
-        `~n` is the n-th first parent, `^n` the n-th parent, `~` and `^` mean 1. A branch wins over a hash.
+        `~n` is the n-th first parent, `^n` the n-th parent, `~` and `^` mean 1. The tag NAME is the branch
+        tags/NAME. A branch wins over a tag, a tag over a hash.
         NotFound if there is no such commit, or if several begin with the digits. DecodeError for REV:PATH,
         which `get` and `get_tree` take.
         """

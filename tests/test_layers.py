@@ -37,6 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "history",
         "revision",
         "store",
+        "blame",
         "repo",
     ),  # 5: stores
     ("remote", "transfer", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
@@ -65,7 +66,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "read",
         ),
         *("fold", "stats", "concrete", "clear", "view", "walk"),
-        *("diff", "merge", "export", "tree"),
+        *("diff", "merge", "export", "tree", "glob"),
     ),
     "proof": (
         *("types", "limits", "shown", "shape", "draft", "compact", "values", "form"),
@@ -109,7 +110,11 @@ INNER: dict[str, tuple[str, ...]] = {
         ),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
-    "cli": ("failure", "output", "place", "care", "tending", "demo"),
+    "cli": (
+        *("failure", "output", "config", "place", "progress", "values", "commits", "completing", "rails"),
+        *("care", "tending", "making", "reading", "writing", "differing", "telling", "branching", "merging"),
+        *("watching", "helping", "demo", "showing"),
+    ),
 }
 
 # The same inside each backend.
