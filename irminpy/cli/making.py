@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from typing import Any
 
 import click
@@ -137,7 +137,7 @@ def options_(options: Options, scheme: str | None) -> None:
         maker: Any = type(maker_of_uri(f"{name}:x"))
         rows = [
             {"option": field.name, "type": str(field.type), "default": field.default}
-            for field in (fields(maker) if is_dataclass(maker) else ())
+            for field in fields(maker)
             if field.default is not MISSING and isinstance(field.default, str | int | float | bool | None)
         ]
         about = " ".join((maker.__doc__ or "").split())

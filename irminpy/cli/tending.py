@@ -140,9 +140,20 @@ def traverse(options: Options) -> None:
         _show(options, [row])
 
 
-@click.group()
-def snapshot() -> None:
-    """Copies of a store, or of one commit, in a file."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def snapshot(ctx: click.Context) -> None:
+    """Print the hash of the head, which revert takes; or copy a store, or one commit, to a file and back."""
+    if ctx.invoked_subcommand is None:
+        from irminpy.cli.place import opened_store, standing  # late, as in fsck
+
+        options = ctx.ensure_object(Options)
+        with opened_store(options) as repo:
+            output, head = Output(options), standing(repo, options).head()
+            if options.json:
+                output.record({"commit": head.hash.hex()})
+            else:
+                output.line(head.hash.hex())
 
 
 @snapshot.command("export")

@@ -129,7 +129,7 @@ def _is_json(value: Any) -> bool:
         below = _below(one)
         if below is not None:
             stack.extend(below)
-            if isinstance(one, dict) and not all(isinstance(key, str) for key in _keys(one)):
+            if not _text_keys(one):
                 return False
         elif isinstance(one, float):
             if not math.isfinite(one):
@@ -139,8 +139,10 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-def _keys(value: object) -> list[object]:
-    return list(cast("dict[object, object]", value))
+def _text_keys(value: object) -> bool:
+    return not isinstance(value, dict) or all(
+        isinstance(key, str) for key in cast("dict[object, object]", value)
+    )
 
 
 def _below(value: Any) -> list[Any] | None:
@@ -148,7 +150,7 @@ def _below(value: Any) -> list[Any] | None:
     if isinstance(value, dict):
         return list(cast("dict[object, object]", value).values())
     if isinstance(value, list):
-        return cast("list[Any]", value)
+        return list(cast("list[object]", value))
     return None
 
 

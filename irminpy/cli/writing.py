@@ -135,7 +135,7 @@ def _same_branch(names: set[str | None]) -> None:
 
 def _count(tree: AnyTree) -> int:
     """How many values there are in `tree`. Cost: its directories."""
-    return 1 if tree.kind() == "contents" else tree.stats().leafs
+    return 1 if tree.kind() == "contents" else tree.stats(force=True).leafs
 
 
 @click.command()
