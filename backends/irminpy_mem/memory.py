@@ -66,9 +66,7 @@ class Memory:
     def _there(self) -> _Store:
         store = None if self.name is None else _named.get(self.name)
         if store is None:
-            raise NotAStore(
-                f"mem:{self.name or ''}", "there is no memory store of that name in this process"
-            )
+            raise NotAStore(f"mem:{self.name or ''}", "there is no memory store of that name in this process")
         return store
 
     def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:

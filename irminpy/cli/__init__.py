@@ -90,6 +90,8 @@ class _Group(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
+        if "_IRMINPY_COMPLETE" in os.environ:
+            import_module("irminpy.cli.completing")  # what it tells click of shells
         run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
         if not standalone_mode:
             return run()

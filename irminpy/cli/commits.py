@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ __all__ = ["date_of", "how", "iso", "letter", "names", "record_of", "saying", "t
 F = TypeVar("F", bound=Callable[..., Any])
 
 TAGS = "tags/"
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_AGO = re.compile(r"([0-9]{1,9})(s|min|h|d|w)")
 STYLES: Mapping[str, str] = {"A": "green", "D": "red", "M": "yellow"}
 
 
@@ -60,18 +63,21 @@ def how(usual: str, message: str | None, author: str | None, date: str | None) -
 
 
 def date_of(text: str) -> int:
-    """Seconds since 1970 of `text`: a number, or a date in ISO 8601, without an offset in UTC."""
+    """Seconds since 1970 of `text`: a number, a date in ISO 8601 (UTC if it has no offset), or how long ago: "7d"."""
     try:
         return int(text)
     except ValueError:
         pass
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        return int(time.time()) - int(ago[1]) * _SECONDS[ago[2]]
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise Failure(
             f"{text!r:.60} is no date",
-            why="dates are seconds since 1970, or ISO 8601",
-            type="2026-11-22, 2026-11-22T12:00:00Z or 1795348800",
+            why="dates are seconds since 1970, ISO 8601, or how long ago",
+            type="2026-11-22, 2026-11-22T12:00:00Z, 1795348800 or 7d",
             status=USAGE,
         ) from None
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
@@ -90,9 +96,9 @@ def when(date: int, *, relative: bool, now: Callable[[], float] = time.time) -> 
     ago = int(now()) - date
     if not relative or ago < 0:
         return iso(date)
-    for seconds, unit in ((60, "s"), (3600, "min"), (86400, "h"), (30 * 86400, "d")):
-        if ago < seconds:
-            return f"{ago // {'s': 1, 'min': 60, 'h': 3600, 'd': 86400}[unit]} {unit} ago"
+    for most, unit in ((60, "s"), (3600, "min"), (86400, "h"), (30 * 86400, "d")):
+        if ago < most:
+            return f"{ago // _SECONDS[unit]} {unit} ago"
     return iso(date)[:10]
 
 

@@ -164,7 +164,12 @@ class _Zsh(ZshComplete):
     """Completion for zsh; a directory, or REV:, is not followed by a space."""
 
     source_template = ZshComplete.source_template.replace(
-        "compadd -U -V unsorted -a completions\n", 'compadd -S "" -U -V unsorted -a completions\n'
+        "compadd -U -V unsorted -a completions\n",
+        """local -a open closed
+        open=(${(M)completions:#*[/:]}) closed=(${completions:#*[/:]})
+        compadd -U -V unsorted -S "" -a open
+        compadd -U -V unsorted -a closed
+""",
     )
 
 

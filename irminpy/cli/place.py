@@ -127,6 +127,9 @@ def branch_of(options: Options) -> str:
 
 def commit_of(repo: AnyRepo, revision: str) -> AnyCommit:
     """The commit that `revision` names; Failure, with a guess what was meant, if there is none."""
+    if ":" in revision:
+        what = f"{revision} goes on with a path"
+        raise Failure(what, why="a commit is asked for", type=revision.partition(":")[0], status=USAGE)
     try:
         return repo.at(revision).head()
     except NotFound as e:

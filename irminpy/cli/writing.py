@@ -55,6 +55,9 @@ def set_(
         contents = repo.schema.contents
         if isinstance(contents, Raw):
             raise unwritable(contents)
+        if not repo.home.steps(steps):
+            what = "the root is a directory"
+            raise Failure(what, why="a value has a path", type="irminpy set PATH VALUE", status=USAGE)
         there = store.kind(steps)
         with _given(value) as file:
             if form in (None, "raw") and contents.id in ("bytes", "string/1"):

@@ -42,7 +42,9 @@ class Command:
     ) -> tuple[str, str]:
         """stdout and stderr."""
         arguments = ["--store", self.uri, *words]
-        done = CliRunner().invoke(main, arguments, input=input, env={**QUIET, **variables})
+        done = CliRunner().invoke(
+            main, arguments, input=input, env={**QUIET, **variables}, prog_name="irminpy"
+        )
         assert done.exit_code == status, (arguments, done.exit_code, done.output, done.exc_info)
         return done.stdout, done.stderr
 
