@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -121,6 +122,8 @@ class _Group(click.Group):
 
 def _tell(failure: Failure) -> int:
     """Print the three lines; the exit status."""
+    with suppress(ValueError):  # closed
+        sys.stdout.flush()
     for line in failure.lines():
         click.echo(shown(line), err=True)
     return failure.status
@@ -134,7 +137,12 @@ def _misused(error: click.UsageError) -> Failure:
         if ctx is None
         else f"usage: {path} {' '.join(ctx.command.collect_usage_pieces(ctx))}"
     )
-    return Failure(error.format_message(), why=why, type=f"{path} --help", status=USAGE)
+    type = f"{path} --help"
+    if isinstance(error, click.NoSuchOption) and ctx is not None and ctx.parent is not None:
+        root = ctx.find_root()
+        if any(error.option_name in parameter.opts for parameter in root.command.get_params(root)):
+            type = f"{root.command_path} {error.option_name} {ctx.info_name}, before the command"
+    return Failure(error.format_message(), why=why, type=type, status=USAGE)
 
 
 def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:

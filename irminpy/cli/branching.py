@@ -175,4 +175,4 @@ def checkout(options: Options, name: str, create: bool) -> None:
         if options.store is not None:
             values = {"store": options.store, **values}
     config.changed(file, values)
-    output.message(f"{file}: branch {name}")
+    output.message(f"{os.path.relpath(file)}: branch {name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -21,7 +21,12 @@ Answer = tuple[int, list[Told]]
 
 
 def checked(
-    uri: str | None, level: str, *, quarantine: str | None, repair: bool, progress: Advance | None = None
+    uri: str | None,
+    level: str,
+    *,
+    quarantine: str | None,
+    repair: bool,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Answer:
     """A check of the store `uri`; with `quarantine` what is damaged is copied to that directory, and with `repair` what
     is derived is put in order, in this order.

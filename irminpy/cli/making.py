@@ -72,7 +72,7 @@ def init(
     else:
         output.row(("ready", "bold green"), f"  {uri or options.store or configured().store}   {described_}")
         if file is not None:
-            output.message(f"{file} names it, so --store is not needed here")
+            output.message(f"{os.path.relpath(file)} names it, so --store is not needed here")
 
 
 def _schema(contents: str | None, hash_name: str | None, schema: str | None) -> Schema[Any, Any] | None:

@@ -179,7 +179,7 @@ def target(repo: AnyRepo, options: Options, text: str) -> tuple[AnyStore, str]:
         return writable(repo, options), path if colon else text
     if name not in repo.branches():
         raise _missing(
-            repo, f"branch not found: {name!r}", name, f"irminpy ... :{text} if the path has a colon"
+            repo, f"branch not found: {name!r}", name, f"{_again(f':{text}')} if the path has a colon"
         )
     return writable(repo, replace(options, branch=name)), path
 
@@ -198,7 +198,7 @@ def absent(repo: AnyRepo, store: AnyStore, path: str) -> Failure:
                 return Failure(
                     f"path not found: {path}",
                     why=f"did you mean {guess!r}?",
-                    type=f"irminpy ... {guess}",
+                    type=_again(guess),
                     status=ABSENT,
                 )
             break
@@ -206,7 +206,7 @@ def absent(repo: AnyRepo, store: AnyStore, path: str) -> Failure:
     with suppress(NotFound, ValueError):  # a step may be no branch
         repo.at(path)
         what, why = f"path not found: {path}", "it is a revision, not a path"
-        return Failure(what, why=why, type=f"irminpy ... {path}: for its root", status=ABSENT)
+        return Failure(what, why=why, type=_again(f"{path}:"), status=ABSENT)
     return failure_of(NotFound("path", path))
 
 
@@ -219,13 +219,21 @@ def found(repo: AnyRepo, options: Options, text: str) -> tuple[AnyStore, str, An
     return store, path, tree
 
 
+def _again(argument: str) -> str:
+    """The command that runs, with another argument."""
+    return f"{click.get_current_context().command_path} ... {argument}"
+
+
 def _missing(repo: AnyRepo, what: str, name: str, type: str | None = None) -> Failure:
     base = name.split("~")[0].split("^")[0]
     names = [branch.removeprefix("tags/") for branch in repo.branches()]
     near = difflib.get_close_matches(base, names, n=1)
     if near:
         return Failure(
-            what, why=f"did you mean {near[0]!r}?", type=type or f"irminpy ... {near[0]}", status=ABSENT
+            what,
+            why=f"did you mean {near[0]!r}?",
+            type=type or _again(near[0] + name[len(base) :]),
+            status=ABSENT,
         )
     why = "no branch, tag or commit is called that"
     return Failure(what, why=why, type=type or "irminpy branch, or irminpy log", status=ABSENT)

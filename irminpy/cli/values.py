@@ -221,9 +221,10 @@ def differences(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
 
     `where` is written as in ".title" and ".tags[2]". Maps are compared key by key, lists place by place.
     """
-    stack: list[tuple[str, Any, Any]] = [("", before, after)]
+    stack: list[tuple[str, object, object]] = [("", before, after)]
     while stack:
         where, a, b = stack.pop()
+        alike = type(a) is type(b)
         if isinstance(a, dict) and isinstance(b, dict):
             x = cast("dict[object, object]", a)
             y = cast("dict[object, object]", b)
@@ -238,7 +239,7 @@ def differences(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
                 for i in both
             ]
         else:
-            if type(a) is not type(b) or a != b:
+            if not alike or a != b:
                 yield where, a, b
             continue
         stack.extend(reversed(below))

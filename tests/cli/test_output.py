@@ -202,6 +202,7 @@ def test_misuse_is_told_in_three_lines() -> None:
     irminpy = Command()
     assert "  why: usage: irminpy get [OPTIONS] PATH" in irminpy.error("get", status=2)
     assert "No such option" in irminpy.error("get", "--absent", "x", status=2)
+    assert "irminpy --json get, before the command" in irminpy.error("get", "--json", "x", status=2)
     assert "Did you mean 'log'?" in irminpy.error("lgo", status=2)
 
 
