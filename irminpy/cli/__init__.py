@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import click
 
+from irminpy.cli.arguments import branches
 from irminpy.cli.failure import NO, USAGE, Failure, failure_of
 from irminpy.cli.output import Color, Options, shown, shown_block
 
@@ -157,12 +158,6 @@ def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> No
     ctx.exit()
 
 
-def _branches(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
-    from irminpy.cli.completing import branches  # late: only completion needs it
-
-    return branches(ctx, parameter, incomplete)
-
-
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--store", metavar="URI", envvar="IRMINPY_STORE", show_envvar=True, help="The store to work on."
@@ -172,13 +167,13 @@ def _branches(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
     "--branch",
     metavar="NAME",
     help="The branch to work on, instead of main.",
-    shell_complete=_branches,
+    shell_complete=branches,
 )
 @click.option(
     "--commit",
     metavar="REV",
     help="Read this commit, instead of a branch.",
-    shell_complete=_branches,
+    shell_complete=branches,
 )
 @click.option(
     "-C",

@@ -7,8 +7,8 @@ import os
 import click
 
 from irminpy.cli import config
+from irminpy.cli.arguments import Revision
 from irminpy.cli.commits import TAGS, record_of, title
-from irminpy.cli.completing import Revision
 from irminpy.cli.failure import ABSENT, CONFLICT, USAGE, Failure
 from irminpy.cli.output import Options, Output
 from irminpy.cli.place import AnyRepo, branch_of, commit_of, configured, opened_store, standing

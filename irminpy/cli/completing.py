@@ -1,7 +1,6 @@
 """Completion in bash, zsh and fish, with the branches and paths of the store as it is at that moment.
 
-The types of arguments are here: `Revision` and `Place` (PATH or REV:PATH). Whatever goes wrong while completing, there
-are no candidates, and nothing is printed.
+Whatever goes wrong while completing, there are no candidates, and nothing is printed.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.shell_completion import (
@@ -18,56 +17,30 @@ from click.shell_completion import (
     FishComplete,
     ZshComplete,
     add_completion_class,
+    split_arg_string,
 )
 
+from irminpy.cli.failure import Failure
 from irminpy.cli.output import Options
+from irminpy.cli.place import maker_of, opened, placed
 from irminpy.errors import IrminError
 
-__all__ = ["Place", "Revision", "branches", "completion"]
-
-if TYPE_CHECKING:
-    _Text = click.ParamType[str]
-else:
-    _Text = click.ParamType  # older releases of click have no type argument
+__all__ = ["completion", "paths", "refs"]
 
 _MOST = 500  # candidates
 
 
-class Revision(_Text):
-    """A branch, a tag, or what else names a commit."""
-
-    name = "REV"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """The branches and tags that begin so."""
-        return branches(ctx, param, incomplete)
-
-
-class Place(_Text):
-    """PATH or REV:PATH; `kind`: only what has that kind, "contents" or "node", is completed at the end."""
-
-    name = "PATH"
-
-    def __init__(self, kind: str | None = None) -> None:
-        self.kind = kind
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """The entries that begin so, and the branches as REV:."""
-        return list(islice(_safely(_paths(ctx, incomplete, self.kind)), _MOST))
-
-
-def branches(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def refs(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """The branches and tags that begin with `incomplete`."""
     return list(islice(_safely(_branches(ctx, incomplete)), _MOST))
 
 
-def _safely(found: Iterator[CompletionItem]) -> Iterator[CompletionItem]:
-    from irminpy.cli.failure import Failure  # late: only here
+def paths(ctx: click.Context, incomplete: str, kind: str | None) -> list[CompletionItem]:
+    """The entries that begin with `incomplete`, of the `kind` that `Place` is given, and the branches as REV:."""
+    return list(islice(_safely(_paths(ctx, incomplete, kind)), _MOST))
 
+
+def _safely(found: Iterator[CompletionItem]) -> Iterator[CompletionItem]:
     try:
         for item in found:
             if item.value.isprintable():  # a shell would take the others apart
@@ -87,8 +60,6 @@ def _options(ctx: click.Context) -> Options:
 
 
 def _branches(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    from irminpy.cli.place import maker_of, opened  # late: a shell asks for options more often
-
     with opened(maker_of(_options(ctx).store, "branch"), readonly=True) as repo:
         for name in repo.branches():
             name = name.removeprefix("tags/")
@@ -97,8 +68,6 @@ def _branches(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
 
 
 def _paths(ctx: click.Context, incomplete: str, kind: str | None) -> Iterator[CompletionItem]:
-    from irminpy.cli.place import maker_of, opened, placed  # late, as above
-
     options = _options(ctx)
     with opened(maker_of(options.store, "get"), readonly=True) as repo:
         colon = incomplete.find(":") + 1
@@ -179,8 +148,6 @@ class _Fish(FishComplete):
 
 def _words(line: str) -> tuple[list[str], str]:
     """The words of a command line up to the cursor without the first, and the one that the cursor is on."""
-    from click.shell_completion import split_arg_string  # late: only here
-
     words = split_arg_string(line)
     if not line or (line[-1].isspace() and not line.endswith("\\ ")):
         return words[1:], ""

@@ -11,7 +11,6 @@ reads it.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -108,6 +107,8 @@ def _read(file: str) -> Config:
 
 def _value(file: str, number: int, text: str) -> str:
     if text[:1] == '"':
+        import json  # late: few values are quoted
+
         try:
             value, end = json.JSONDecoder().raw_decode(text)
         except ValueError:
@@ -127,6 +128,8 @@ def _value(file: str, number: int, text: str) -> str:
 
 
 def _quoted(value: str) -> str:
+    import json  # late, as above
+
     return value if _PLAIN.fullmatch(value) else json.dumps(value)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from irminpy.cli.arguments import Revision
 from irminpy.cli.commits import STYLES, letter
-from irminpy.cli.completing import Revision
 from irminpy.cli.output import Options, Output, Span, amount
 from irminpy.cli.place import AnyTree, at, opened_store, standing
 from irminpy.cli.values import ABSENT, brief, differences, structured, text_lines, to_json

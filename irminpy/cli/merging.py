@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from irminpy.cli.arguments import Revision
 from irminpy.cli.commits import how, record_of, saying, tell_head, title
-from irminpy.cli.completing import Revision
 from irminpy.cli.differing import tell_changes
 from irminpy.cli.failure import CONFLICT, Failure
 from irminpy.cli.output import Options, Output, amount

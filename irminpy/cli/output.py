@@ -6,7 +6,6 @@ character reaches a terminal. Lines are written one by one and flushed at the en
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Generator, Mapping
@@ -92,6 +91,8 @@ class Output:
 
     def record(self, record: Mapping[str, object]) -> None:
         """One JSON object on a line of its own."""
+        import json  # late: a plain `get` needs none
+
         self.write(json.dumps(record, ensure_ascii=True) + "\n")
 
     @contextmanager

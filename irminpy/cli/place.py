@@ -6,7 +6,6 @@ may say its own revision: REV:PATH.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -186,6 +185,8 @@ def target(repo: AnyRepo, options: Options, text: str) -> tuple[AnyStore, str]:
 
 def absent(repo: AnyRepo, store: AnyStore, path: str) -> Failure:
     """That nothing is at `path` of `store`, with a guess what was meant."""
+    import difflib  # late: only errors guess
+
     tree, steps = store.tree(), repo.home.steps(path)
     for depth, step in enumerate(steps):
         below = tree.find_tree((step,))
@@ -225,6 +226,8 @@ def _again(argument: str) -> str:
 
 
 def _missing(repo: AnyRepo, what: str, name: str, type: str | None = None) -> Failure:
+    import difflib  # late, as above
+
     base = name.split("~")[0].split("^")[0]
     names = [branch.removeprefix("tags/") for branch in repo.branches()]
     near = difflib.get_close_matches(base, names, n=1)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 import click
 
-from irminpy.cli.completing import Place
+from irminpy.cli.arguments import Place
 from irminpy.cli.failure import ABSENT, Failure
 from irminpy.cli.output import Options, Output, Span, amount, is_terminal, size
 from irminpy.cli.place import AnyTree, found, opened_store, placed
@@ -19,6 +18,7 @@ from irminpy.path import join
 
 __all__ = ["find", "get", "ls", "tree"]
 
+_PART = 1 << 20  # bytes of a value that are in memory at once
 _FORMS = click.Choice(["raw", "text", "json", "msgpack", "hex"])
 
 
@@ -50,7 +50,8 @@ def get(options: Options, path: str, form: Form | None) -> None:
             and contents.id in ("bytes", "string/1")
         ):
             with store.open_stream(steps) as file:
-                shutil.copyfileobj(file, cast("Any", _Sink(output)), 1 << 20)
+                while part := file.read(_PART):
+                    output.data(part)
             return
         value = store.get(steps)
         if options.json:
@@ -59,13 +60,6 @@ def get(options: Options, path: str, form: Form | None) -> None:
             output.block(rendered(contents, value, form or "text").decode("utf-8", "surrogateescape"))
         else:
             output.data(rendered(contents, value, form or "raw"))
-
-
-class _Sink:
-    """`Output.data` as a file."""
-
-    def __init__(self, output: Output) -> None:
-        self.write = output.data
 
 
 @click.command()

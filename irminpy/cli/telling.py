@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from irminpy.cli.arguments import Place, Revision
 from irminpy.cli.commits import date_of, iso, names, record_of, title, when
-from irminpy.cli.completing import Place, Revision
 from irminpy.cli.differing import tell_changes
 from irminpy.cli.output import Options, Output, Span, is_terminal
 from irminpy.cli.place import AnyCommit, at, commit_of, maker_of, opened_store, placed, standing, unable

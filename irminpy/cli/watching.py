@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from irminpy.cli.arguments import Place
 from irminpy.cli.commits import STYLES, letter
-from irminpy.cli.completing import Place
 from irminpy.cli.output import Options, Output
 from irminpy.cli.place import AnyTree, opened_store, writable
 from irminpy.cli.values import to_json

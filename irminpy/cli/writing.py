@@ -10,8 +10,8 @@ from typing import IO, Any, cast
 import click
 
 from irminpy import diff
+from irminpy.cli.arguments import Place, Revision
 from irminpy.cli.commits import how, record_of, saying, tell_head, title
-from irminpy.cli.completing import Place, Revision
 from irminpy.cli.failure import CONFLICT, USAGE, Failure
 from irminpy.cli.output import Options, Output, amount
 from irminpy.cli.place import AnyTree, commit_of, opened_store, placed, target, writable

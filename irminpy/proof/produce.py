@@ -59,12 +59,12 @@ def produce_proof(
     home: Home[C, M],
     start: Tree[C, M],
     f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
-    limits: Limits = DEFAULT,
+    limits: Limits | None = None,
 ) -> tuple[Proof[C, M], R]:
     """The proof of what `f` does with `start`, a stored tree of the repository behind `home`, and its result.
 
     Nothing that is in memory of `start` is used: what `f` reads is read from the repository. BadProof if the proof is
-    beyond `limits`.
+    beyond `limits`, None meaning those of a verifier that is given none.
     """
     schema = home.schema
     form = form_of(schema)
@@ -81,7 +81,7 @@ def produce_proof(
         nodes[root.hash] = EMPTY  # known to everybody, and never read
     shown = Shown(root, nodes, contents)
     raw = form.encode(schema, shown, after)
-    _check(shown, len(raw), schema, limits)
+    _check(shown, len(raw), schema, DEFAULT if limits is None else limits)
     return Proof.of_shown(schema, shown, after, raw), result
 
 
@@ -112,7 +112,7 @@ def produce_stream(
     home: Home[C, M],
     start: Tree[C, M],
     f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
-    limits: Limits = DEFAULT,
+    limits: Limits | None = None,
 ) -> tuple[StreamProof[C, M], R]:
     """As `produce_proof`, a stream proof."""
     schema = home.schema
@@ -120,6 +120,7 @@ def produce_stream(
     seen, after, result = _record(home, start, f, in_order=True)
     elements = tuple([element(schema, kind, found) for (kind, _), found in seen.items()])
     proof = StreamProof(start.kinded_hash(), after, elements, schema)
+    limits = DEFAULT if limits is None else limits
     _within("elements", len(elements), limits.objects, "objects")
     _within("bytes in one element", max(map(len, elements), default=0), limits.contents + 1, "contents")
     _within("bytes", len(proof.to_bytes()), limits.total, "total")
