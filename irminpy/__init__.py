@@ -186,4 +186,5 @@ _WHERE = {
     "Tree": "tree",
 }
 
-__getattr__, __dir__ = late(__name__, _WHERE)
+if not TYPE_CHECKING:  # with it, checkers would take any name for an attribute
+    __getattr__, __dir__ = late(__name__, _WHERE)

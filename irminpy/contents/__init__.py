@@ -23,7 +23,8 @@ __all__ = ["Bytes", "Contents", "Counter", "Json", "JsonObject", "Msgpack", "One
 
 _WHERE = {"Json": "json", "JsonObject": "json", "Msgpack": "msgpack", "OneOf": "one_of"}
 
-__getattr__, __dir__ = late(__name__, _WHERE)
+if not TYPE_CHECKING:  # with it, checkers would take any name for an attribute
+    __getattr__, __dir__ = late(__name__, _WHERE)
 
 # The id of each built-in type, and the name of its class.
 _BUILT_IN = {

@@ -42,7 +42,8 @@ _WHERE = {
     "Tezos": "tezos",
 }
 
-__getattr__, __dir__ = late(__name__, _WHERE)
+if not TYPE_CHECKING:  # with it, checkers would take any name for an attribute
+    __getattr__, __dir__ = late(__name__, _WHERE)
 
 
 # Name and version of each built-in format to its class.

@@ -40,7 +40,8 @@ __all__ = [
 
 _DIGESTS = ("BLAKE2B", "BLAKE2S", "RIPEMD160", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
 
-__getattr__, __dir__ = late(__name__, dict.fromkeys(_DIGESTS, "digests"))
+if not TYPE_CHECKING:  # with it, checkers would take any name for an attribute
+    __getattr__, __dir__ = late(__name__, dict.fromkeys(_DIGESTS, "digests"))
 
 # The name of each built-in function, and of its class; the digest size in bytes, where the class takes it.
 _NAMED: dict[str, tuple[str, int | None]] = {name: (name.split("-")[0].upper(), None) for name in NAMES}
