@@ -44,9 +44,11 @@ if not TYPE_CHECKING:  # with it, checkers would take any name for an attribute
     __getattr__, __dir__ = late(__name__, dict.fromkeys(_DIGESTS, "digests"))
 
 # The name of each built-in function, and of its class; the digest size in bytes, where the class takes it.
-_NAMED: dict[str, tuple[str, int | None]] = {name: (name.split("-")[0].upper(), None) for name in NAMES}
-_NAMED |= {f"blake2b-{8 * size}": ("BLAKE2B", size) for size in range(1, 65)}
-_NAMED |= {f"blake2s-{8 * size}": ("BLAKE2S", size) for size in range(1, 33)}
+_NAMED: dict[str, tuple[str, int | None]] = {
+    **{name: (name.split("-")[0].upper(), None) for name in NAMES},
+    **{f"blake2b-{8 * size}": ("BLAKE2B", size) for size in range(1, 65)},
+    **{f"blake2s-{8 * size}": ("BLAKE2S", size) for size in range(1, 33)},
+}
 
 
 def by_name(name: str) -> HashFunction:
