@@ -13,7 +13,18 @@ HARD_LIMIT = 600  # lines a module
 
 # `.` is irminpy/__init__.py, the public face: what stands after it may use it, what stands before it may not.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("types", "errors", "hash", "repr", "path", "info", "branch", "cache", "lru"),  # 0: words and bytes
+    (
+        "late",
+        "types",
+        "errors",
+        "hash",
+        "repr",
+        "path",
+        "info",
+        "branch",
+        "cache",
+        "lru",
+    ),  # 0: words and bytes
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     (
         "objects",
@@ -25,7 +36,16 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "shape",
         "comparison",
     ),  # 2: objects as bytes
-    ("backend", "upkeep", "slice_stream", "carrier", "registry", "announce", "polled"),  # 3: the contract
+    (
+        "backend",
+        "upkeep",
+        "slice_stream",
+        "carrier",
+        "installed",
+        "registry",
+        "announce",
+        "polled",
+    ),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
     (
         "trail",
@@ -37,6 +57,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "history",
         "revision",
         "store",
+        "blame",
         "repo",
     ),  # 5: stores
     (
@@ -56,6 +77,7 @@ CONTRACT = 3  # backends import this floor and those below
 
 # The order inside a package; its __init__ comes last and need not be named.
 INNER: dict[str, tuple[str, ...]] = {
+    "hash": ("base", "digests"),
     "repr": ("base", "plain", "compound"),
     "contents": ("protocol", "nesting", "plain", "json", "msgpack", "one_of"),
     "formats": ("format", "native", "inodes", "irmin", "tezos", "described", "git_commit", "git"),
@@ -76,7 +98,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "read",
         ),
         *("fold", "stats", "concrete", "clear", "view", "walk"),
-        *("diff", "merge", "export", "tree"),
+        *("diff", "merge", "export", "tree", "glob"),
     ),
     "proof": (
         *("types", "limits", "shown", "shape", "draft", "compact", "values", "json", "native"),
@@ -135,8 +157,10 @@ INNER: dict[str, tuple[str, ...]] = {
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
     "cli": (
-        *("failure", "output", "place", "care", "tending", "carrying", "importing", "syncing", "proofs"),
-        *("proving", "demo"),
+        *("failure", "output", "config", "place", "progress", "values", "commits", "completing", "arguments"),
+        *("rails", "care", "tending", "making", "reading", "writing", "differing", "telling", "branching"),
+        *("merging", "watching", "helping", "carrying", "importing", "syncing", "proofs", "proving", "demo"),
+        *("showing",),
     ),
 }
 
