@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "shape",
         "comparison",
     ),  # 2: objects as bytes
-    ("backend", "upkeep", "slice_stream", "registry", "announce"),  # 3: the contract
+    ("backend", "upkeep", "slice_stream", "wire", "registry", "announce"),  # 3: the contract
     ("tree", "json_tree", "proof"),  # 4: trees
     (
         "trail",
@@ -109,7 +109,12 @@ INNER: dict[str, tuple[str, ...]] = {
         ),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
-    "cli": ("failure", "output", "place", "care", "tending", "demo"),
+    "server": (
+        *("limits", "problem", "target", "access", "hub", "call", "values", "branches", "trees", "batches"),
+        *("commits", "proofs", "objects", "slices", "watches", "upstream", "routes", "openapi"),
+        *("application", "running"),
+    ),
+    "cli": ("failure", "output", "place", "care", "tending", "serving", "demo"),
 }
 
 # The same inside each backend.

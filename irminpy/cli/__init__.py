@@ -1,6 +1,6 @@
 """The command `irminpy`: click's group `main` and the commands, each a thin layer over public functions.
 
-`tending.py` has those that take care of a store.
+`tending.py` has those that take care of a store, `serving.py` the one that serves it.
 
 Data goes to stdout, messages to stderr. An error is three lines: what, why, what to type; `-vv` adds the
 traceback. `failure.py` has the exit statuses.
@@ -17,6 +17,7 @@ import click
 
 from irminpy.cli.failure import failure_of
 from irminpy.cli.output import Color, Options, Output, shown
+from irminpy.cli.serving import serve
 from irminpy.cli.tending import fsck, gc, index, snapshot, stats, traverse
 
 __all__ = ["main"]
@@ -150,5 +151,5 @@ def demo(options: Options, directory: str | None) -> None:
         output.line(f"done    {total:8.3f} s", "bold green")
 
 
-for command in (fsck, gc, index, snapshot, stats, traverse):
+for command in (fsck, gc, index, serve, snapshot, stats, traverse):
     main.add_command(command)
