@@ -124,6 +124,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("kinds", "delta", "difference", "deltas", "packing", "idx", "unpacking"),
         *("config", "files", "repository", "refs", "loose", "store", "repack", "backend", "maker"),
     ),
+    "irminpy_http": ("connection", "cache", "following", "backend", "maker"),
     "irminpy_upstream": ("fs",),
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),

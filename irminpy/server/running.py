@@ -8,10 +8,11 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import h11
 import uvicorn
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import StorageError
@@ -87,10 +88,27 @@ def url_of(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
+class Servable(Protocol):
+    """An ASGI application that a server can end."""
+
+    @property
+    def limits(self) -> Limits:
+        """Within which it is served."""
+        ...
+
+    def end(self) -> None:
+        """End what would keep a connection open."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        ...
+
+
 class _Server(uvicorn.Server):
     """Tells when it is ready, and ends watches before it waits for connections to end."""
 
-    def __init__(self, config: uvicorn.Config, application: Application, ready: Callable[[], object]) -> None:
+    def __init__(self, config: uvicorn.Config, application: Servable, ready: Callable[[], object]) -> None:
         super().__init__(config)
         self._application = application
         self._ready = ready
@@ -146,7 +164,7 @@ def _protocol(limits: Limits) -> type[asyncio.Protocol]:
     return Bounded
 
 
-def _config(application: Application) -> uvicorn.Config:
+def _config(application: Servable) -> uvicorn.Config:
     limits = application.limits
     return uvicorn.Config(
         application,
@@ -186,7 +204,7 @@ def serve(
 
 @contextmanager
 def background(
-    repo: Repo[Any, Any] | Application,
+    repo: Repo[Any, Any] | Servable,
     *,
     access: Access | None = None,
     limits: Limits | None = None,
@@ -194,7 +212,8 @@ def background(
     port: int = 0,
 ) -> Generator[str]:
     """Serve `repo` on a thread of this process, for as long as the block runs; the URL. For tests and documents."""
-    if isinstance(repo, Application):
+    application: Servable
+    if not isinstance(repo, Repo):
         application = repo
     else:
         application = Application(repo, access=access_for(host) if access is None else access, limits=limits)
