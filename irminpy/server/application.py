@@ -113,6 +113,10 @@ class Application:
         if len(hosts) > 1 or len(lengths) > 1 or (lengths and "transfer-encoding" in headers):
             # Two readings of one request are how requests are smuggled past whoever stands before us.
             raise Refused(400, "framing", "a request has one host and one length", close=True)
+        if scope["http_version"] not in ("1.0", "1.1", "2"):
+            raise Refused(505, "framing", "HTTP/1.1 is spoken here", close=True)
+        if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > self.limits.head:
+            raise Refused(431, "framing", f"headers have at most {self.limits.head} bytes", close=True)
         host = hosts[0] if hosts else ""
         self.access.check_host(host)
         self.access.check_origin(method, headers, host)

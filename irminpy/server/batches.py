@@ -160,6 +160,7 @@ def _commit(call: Call, branch: str, apply: Apply, how: dict[str, Any], expected
             raise DecodeError(name, f"{cls.__name__} is expected")
     repo = call.repo
     opened, store = repo._opened, repo.branch(branch)
+    info = opened.info(how.get("message"), how.get("author"), how.get("date"))
     for _ in range(_RETRIES):
         before = head_of(call, branch)
         if expected is not ANY and (before is None if expected is PRESENT else before != expected):
@@ -168,7 +169,6 @@ def _commit(call: Call, branch: str, apply: Apply, how: dict[str, Any], expected
         new = apply(old)
         if before is not None and (new is old or new == old):
             return _made(branch, before.hex(), None)
-        info = opened.info(how.get("message"), how.get("author"), how.get("date"))
         commit = repo.commit_tree(new, info=info, parents=[] if before is None else [before])
         if opened.backend.write(Objects(), [RefUpdate(branch, commit.hash, before)]):
             return _made(branch, commit.hash.hex(), "new")
