@@ -39,7 +39,18 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "store",
         "repo",
     ),  # 5: stores
-    ("remote", "transfer", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
+    (
+        "remote",
+        "transfer",
+        "sync",
+        "dot",
+        "light",
+        ".",
+        "testing",
+        "containers",
+        "server",
+        "cli",
+    ),  # 6: the outside
 )
 CONTRACT = 3  # backends import this floor and those below
 

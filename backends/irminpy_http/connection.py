@@ -30,7 +30,7 @@ from irminpy.repr.base import is_dict
 
 __all__ = ["Answer", "Connection"]
 
-_PAUSES: Final = (0.05, 0.3, 1.0)  # seconds before each further attempt
+_PAUSES: Final = (0.05, 0.2, 0.5)  # seconds before each further attempt
 _NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BUSY: Final = 503
 _MOST: Final = 64 << 20  # bytes of an answer that is held in memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,14 +21,28 @@ def server() -> Iterator[Live]:
         yield found
 
 
+LONG = pytest.mark.skipif(PROFILE == "quick", reason="takes a minute; longer profiles run it")
+
+
 class TestHttp(BackendSuite):
-    """TC-138."""
+    many = 100 if PROFILE == "quick" else 1000
+    rounds = 3 if PROFILE == "quick" else 25
 
     @pytest.fixture
     def maker(self, server: Live) -> Maker:
         return Served.fresh(server)
 
 
+@pytest.mark.profiled
+@LONG
+class TestHttpOfAPack(BackendSuite):
+    @pytest.fixture
+    def maker(self, server: Live, tmp_path: Path) -> Maker:
+        return Served.fresh(server, f"pack:{tmp_path / 'store'}?durability=none")
+
+
+@pytest.mark.profiled
+@LONG
 class TestStoresOverHttp(StoreSuite):
     increments = {"quick": 1, "ci": 5}.get(PROFILE, 50)
 

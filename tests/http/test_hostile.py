@@ -520,9 +520,8 @@ def test_markup_is_never_shown_by_a_browser() -> None:
 def test_there_is_a_bound_for_watches() -> None:
     """H10."""
     with served(limits=Limits(subscribers=3)) as plain, contextlib.ExitStack() as stack:
-        for _ in range(3):
-            answer = stack.enter_context(plain.http.stream("GET", "/watch"))
-            assert next(answer.iter_lines()) == ": irminpy"
+        held = [stack.enter_context(plain.http.stream("GET", "/watch")).iter_lines() for _ in range(3)]
+        assert [next(lines) for lines in held] == [": irminpy"] * 3
         for path in ("/watch", "/irmin/watches"):
             assert plain.http.get(path).status_code == 503
         plain.repo.main().set("a", b"1")
