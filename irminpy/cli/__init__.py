@@ -35,6 +35,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("Copies", "importing", "import"),
     ("Copies", "syncing", "clone fetch pull push"),
     ("Proofs", "proving", "prove verify proof"),
+    ("Server", "serving", "serve"),
     ("Other", "watching", "watch"),
     ("Other", "completing", "completion"),
     ("Other", "helping", "help"),
