@@ -76,12 +76,14 @@ class Light(Generic[C, M]):
     def find_many(self, paths: Iterable[PathLike]) -> dict[Path, C | None]:
         """`find` for many paths, in one request."""
         job = Read(paths)
-        return self._proved(job, "read", job.paths)
+        found: dict[Path, C | None] = self._proved(job, "read", job.paths)
+        return found
 
     def absent(self, paths: Iterable[PathLike]) -> dict[Path, bool]:
         """For each path whether there is nothing at all, no directory either; in one request."""
         job = Absence(paths)
-        return self._proved(job, "absence", job.paths)
+        found: dict[Path, bool] = self._proved(job, "absence", job.paths)
+        return found
 
     def page(
         self, path: PathLike = (), offset: int = 0, length: int = 100

@@ -12,6 +12,7 @@ from irminpy.backend import Backend, Options
 from irminpy.errors import RemoteError, SchemaMismatch, StorageError
 from irminpy.hash import Hash
 from irminpy.recorded import recorded
+from irminpy.repr.base import is_dict
 from irminpy.schema import Schema
 
 from .backend import HttpBackend
@@ -91,7 +92,7 @@ class Http:
             size = schema.codec.hash_size
             trusted = None if self.verify is None else Hash.of_hex(self.verify, size)
             limits = root.get("limits")
-            body = limits.get("body") if isinstance(limits, dict) else None
+            body = limits.get("body") if is_dict(limits) else None
             cache = None if self.cache is None else Cache(self.cache, schema)
         except BaseException:
             connection.close()

@@ -470,7 +470,7 @@ def test_beyond_this_machine_nobody_writes_unless_there_is_a_token() -> None:
             access_for(host, write=True)
     for how in ({"private": True}, {"token": " "}):
         with pytest.raises(StorageError):
-            access_for("127.0.0.1", **how)  # type: ignore[arg-type]
+            access_for("127.0.0.1", **how)
     with served(access=access_for("0.0.0.0")) as plain:
         plain.repo.main().set("a", b"1")
         for method, path in WRITES:

@@ -204,8 +204,8 @@ def test_json_contents_are_values() -> None:
         ok(plain.http.patch("/trees/main", json={"changes": [{"path": "n", "value": 3}]}))
         assert ok(plain.http.get("/trees.json/main/n"))["value"] == 3
         for wrong in ("3", None, 1.5, [3]):
-            change = {"path": "n", "value": wrong}
-            refused(plain.http.patch("/trees/main", json={"changes": [change]}), 400, "decode")
+            bad: dict[str, Any] = {"path": "n", "value": wrong}
+            refused(plain.http.patch("/trees/main", json={"changes": [bad]}), 400, "decode")
 
 
 def test_commits_logs_and_differences_are_told(plain: Plain) -> None:

@@ -101,7 +101,8 @@ def test_directories_are_stored_and_read(plain: Plain, curl: Curl) -> None:
     assert curl.json(f"tree/{large}") == many
     status, body = curl("trees", data=[{"Node": {"name": "x", "node": ABSENT}}])
     assert (status, json.loads(body)["error"]) == (422, "dangling-hash")
-    for wrong in ({}, [{"Node": {"name": "x"}}], [{"Other": {}}], [3]):
+    bad: list[object] = [{}, [{"Node": {"name": "x"}}], [{"Other": {}}], [3]]
+    for wrong in bad:
         assert curl("trees", data=wrong)[0] == 400
 
 
