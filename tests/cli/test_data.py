@@ -77,9 +77,14 @@ def test_a_write_tells_the_new_head_and_a_repeated_one_makes_no_commit(irminpy: 
 
 
 def test_a_write_goes_to_the_branch_that_is_named(irminpy: Command) -> None:
+    assert "irminpy branch dev makes it" in irminpy.error("-b", "dev", "set", "x", "1", status=3)
+    irminpy("branch", "dev")
     irminpy("-b", "dev", "set", "x", "1")
     irminpy("set", "dev:y", "2")
-    assert irminpy("-b", "dev", "ls") == "x\ny\n"
+    assert irminpy("-b", "dev", "ls") == "accounts/\nx\ny\n"
+    other = Command()
+    other("-b", "first", "set", "x", "1")
+    assert other("branch") == "first\n"
     irminpy("set", ":a:b", "with a colon")
     assert irminpy.raw("get", ":a:b") == b"with a colon"
     assert ":a:b if the path has a colon" in irminpy.error("set", "a:a:b", "x", status=3)
