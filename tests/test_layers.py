@@ -125,7 +125,7 @@ INNER: dict[str, tuple[str, ...]] = {
     "cli": (
         *("failure", "output", "config", "place", "progress", "values", "commits", "completing", "arguments"),
         *("rails", "care", "tending", "making", "reading", "writing", "differing", "telling", "branching"),
-        *("merging", "watching", "helping", "demo", "showing"),
+        *("merging", "watching", "timing", "helping", "demo", "showing"),
     ),
 }
 

@@ -21,7 +21,7 @@ from irminpy.cli.failure import ABSENT, UNSAFE, USAGE, Failure, failure_of
 from irminpy.cli.output import Options
 from irminpy.commit import Commit
 from irminpy.contents import by_id
-from irminpy.errors import NotFound
+from irminpy.errors import NotFound, StorageError
 from irminpy.registry import maker_of_uri
 from irminpy.repo import Repo
 from irminpy.schema import Schema
@@ -65,7 +65,11 @@ def maker_of(uri: str | None, command: str) -> Maker:
             type=f"irminpy --store pack:DIR {command}, or set IRMINPY_STORE, or irminpy init pack:DIR",
             status=USAGE,
         )
-    return maker_of_uri(uri)
+    try:
+        return maker_of_uri(uri)
+    except StorageError as e:
+        type = "irminpy options tells the backends and their options"
+        raise Failure(str(e), why="a store is named by a URI", type=type, status=USAGE) from e
 
 
 def configured() -> config.Config:

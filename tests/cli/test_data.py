@@ -159,7 +159,13 @@ def test_mv_and_cp_move_whole_directories(irminpy: Command) -> None:
     assert irminpy.raw("get", "people/carol/balance") == b"20"
     irminpy.error("mv", "people", "people/inside", status=2)
     irminpy.error("mv", "absent", "x", status=3)
-    assert irminpy.json("log", "-n", "1")[0]["message"] == "copy accounts/bob to people/carol"
+    assert "the root is a directory" in irminpy.error("cp", "people/alice/balance", "/", status=2)
+    assert "something is at /" in irminpy.error("cp", "people", "/", status=4)
+    irminpy("cp", "-f", "people", "/")
+    assert irminpy("ls") == "alice/\ncarol/\n"
+    irminpy("cp", "-f", "main~1:", "/")
+    assert irminpy("ls") == "accounts/\npeople/\n"
+    assert irminpy.json("log", "main~2", "-n", "1")[0]["message"] == "copy accounts/bob to people/carol"
 
 
 def test_apply_makes_many_changes_in_one_commit(irminpy: Command) -> None:

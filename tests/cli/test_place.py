@@ -157,6 +157,23 @@ def test_the_options_of_backends_are_told() -> None:
     assert "no backend is called" in run("options", "tape", status=2)
 
 
+def test_a_uri_that_names_no_store_is_told_with_what_to_type(tmp_path: Path) -> None:
+    for uri in ("ledger", "tape:x", "pack:", f"pack:{tmp_path}?color=red", "mem:x?a=1"):
+        told = run("--store", uri, "ls", status=2)
+        assert "irminpy options" in told
+        assert len(told.splitlines()) == 3
+    assert "is not a store" in run("--store", f"pack:{tmp_path}", "ls", status=3)
+
+
+def test_bench_times_each_kind_of_work() -> None:
+    rows = [json.loads(line) for line in run("--json", "bench", "-n", "150").splitlines()]
+    assert [row["work"] for row in rows] == [
+        *("commits", "values, 1 commit", "reads", "entries listed", "changes in a diff"),
+    ]
+    assert all(row["count"] == 150 and row["seconds"] > 0 for row in rows)
+    assert len(run("bench", "-n", "1", "--options", "durability=none").splitlines()) == 5
+
+
 def test_help_tells_of_commands_and_topics() -> None:
     """CL-20."""
     assert "Print the value at PATH" in run("help", "get")
