@@ -166,8 +166,18 @@ INNER: dict[str, tuple[str, ...]] = {
     "cli": (
         *("failure", "output", "config", "place", "progress", "values", "commits", "completing", "arguments"),
         *("rails", "care", "tending", "making", "reading", "writing", "differing", "telling", "branching"),
-        *("merging", "watching", "helping", "carrying", "importing", "syncing", "proofs", "proving", "demo"),
-        *("showing", "serving"),
+        *(
+            "merging",
+            "watching",
+            "timing",
+            "helping",
+            "carrying",
+            "importing",
+            "syncing",
+            "proofs",
+            "proving",
+        ),
+        *("demo", "showing", "serving"),
     ),
 }
 

@@ -26,6 +26,7 @@ __all__ = ["main"]
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("Store", "making", "init options"),
     ("Store", "tending", "stats fsck gc index traverse snapshot"),
+    ("Store", "timing", "bench"),
     ("Data", "reading", "get ls tree find"),
     ("Data", "writing", "set rm mv cp apply revert"),
     ("History", "telling", "log show blame dot reflog"),
