@@ -34,7 +34,7 @@ This file is made from the commands by `python -m tests.cli.reference`; a test k
 Each line was run, in this order, in an empty directory. `exit` is the exit status where it is not 0.
 """
 
-# What is typed. A line may be fed by `echo -n ... |`.
+# What is typed. A line may be fed by `echo -n ... |`; IT is what the line before printed.
 SESSION = """\
 irminpy init pack:./ledger
 echo -n 120 | irminpy set accounts/alice/balance - -m "open alice"
@@ -65,6 +65,12 @@ irminpy checkout -c dev
 irminpy set a 2
 irminpy -v branch
 irminpy branch -d risky --yes
+irminpy prove dev accounts/alice/balance accounts/carol -o alice.proof
+irminpy snapshot
+irminpy verify alice.proof --commit IT
+irminpy -b main snapshot
+irminpy verify alice.proof --commit IT
+irminpy proof show alice.proof
 irminpy fsck
 irminpy gc --depth 0 --dry-run
 """
@@ -74,7 +80,9 @@ def session() -> Iterator[str]:
     """The lines of the transcript."""
     yield "```console"
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        for number, line in enumerate(SESSION.splitlines()):
+        it = ""
+        for number, typed in enumerate(SESSION.splitlines()):
+            line = typed.replace("IT", it)
             words = shlex.split(line)
             fed = None
             if words[0] == "echo":
@@ -91,6 +99,7 @@ def session() -> Iterator[str]:
             done = CliRunner().invoke(main, words[1:], input=fed, env=environment, prog_name="irminpy")
             yield f"$ {line}"
             yield from re.sub(r"\b\d+\.\d+ s\b", "0.1 s", done.output).splitlines()
+            it = done.output.strip()
             if done.exit_code:
                 yield f"exit {done.exit_code}"
     yield "```"
