@@ -1,4 +1,4 @@
-"""The command `irminpy serve`, in a process of its own."""
+"""The command `irminpy serve`, in a process of its own (CL-16)."""
 
 from __future__ import annotations
 

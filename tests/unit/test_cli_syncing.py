@@ -44,7 +44,7 @@ def filled(uri: str, n: int = 3, **how: Any) -> str:
 
 
 def test_a_store_is_cloned_fetched_pulled_and_pushed(run: Run) -> None:
-    """G3: pack to pack, by URIs; then nothing is left to do."""
+    """CL-07 to CL-10: pack to pack, by URIs; then nothing is left to do."""
     head = filled("pack:one")
     assert "cloned main into pack:two" in run("clone", "pack:one", "pack:two").stdout
     with irminpy.open("pack:two") as repo:
