@@ -18,9 +18,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from irminpy import BadProof, KindedHash, Proof, StreamProof, verify_proof, verify_stream
+from irminpy import KindedHash, StreamProof
 from irminpy.hash import Hash
-from irminpy.proof import Limits
 from irminpy.proof.question import Question
 from irminpy.testing.fuzz.parts import (
     Flat,
@@ -37,6 +36,7 @@ from irminpy.testing.fuzz.parts import (
 from irminpy.testing.fuzz.plain import changed_elements, changed_json
 from irminpy.testing.fuzz.structural import STRUCTURAL, Donor
 from irminpy.testing.fuzz.subjects import Forest, Subject, subjects
+from irminpy.testing.fuzz.vectors import verdict
 from irminpy.testing.fuzz.verdict import second
 
 HERE = Path(__file__).resolve().parent
@@ -45,33 +45,6 @@ EACH = 5  # mutants for each reason to refuse
 LARGEST = 1500  # bytes of a proof that is changed
 
 SECOND = second(HERE.parents[2] / "examples/verify_proof.py")
-
-
-def verdict(vector: dict[str, Any], schema: Any) -> dict[str, Any]:
-    """What irminpy says of `vector`."""
-    root = KindedHash.from_json(vector["root"])
-    limits = Limits(**vector.get("limits", {}))
-    question = Question(vector["question"])
-    try:
-        if vector["kind"] == "stream":
-            stream: Any = _read(StreamProof, vector["proof"], schema, limits)
-            tree, answer = verify_stream(stream, question, schema, root=root, limits=limits)
-        else:
-            proof: Any = _read(Proof, vector["proof"], schema, limits)
-            strict = vector.get("strict", True)
-            tree, answer = verify_proof(proof, question, schema, root=root, strict=strict, limits=limits)
-    except BadProof as e:
-        return {"refused": type(e).__name__, "because": f"{e}"[:160]}
-    return {"answer": answer, "after": tree.kinded_hash().to_json()}
-
-
-def _read(cls: Any, proof: Any, schema: Any, limits: Limits) -> Any:
-    """A proof in either encoding."""
-    return (
-        cls.from_bytes(bytes.fromhex(proof), schema, limits)
-        if isinstance(proof, str)
-        else cls.from_json(proof, schema)
-    )
 
 
 def agreed(vector: dict[str, Any], schema: list[Any], expected: dict[str, Any]) -> None:
