@@ -761,3 +761,15 @@ def test_an_extender_in_json_has_segments_and_one_part() -> None:
     for wrong in ({"proofs": []}, {"proofs": [part, part]}, {"proofs": [[1, part[1]]]}, {"segments": 0}):
         with pytest.raises(BadProof, match="an extender has segments and one part"):
             Proof.from_json({**obj, "state": [{"extender": {**fine, **wrong}}]}, WIDE)
+
+
+def test_what_is_no_commit_is_none_whatever_its_hash() -> None:
+    """V1, V3, P12: other bytes, and other objects with their own hash."""
+    commit = MAIN.head()
+    raw = commit.to_bytes()
+    assert irminpy.verify_commit(raw, WIDE, hash=commit.hash).tree_hash == ROOT.hash
+    with pytest.raises(ProofMismatch, match="commit mismatch"):
+        irminpy.verify_commit(raw[:-1] + bytes((raw[-1] ^ 1,)), WIDE, hash=commit.hash)
+    node = WIDE.codec.encode_node(["a"], b"\1", bytes(32), [])
+    with pytest.raises(ProofMismatch, match="no commit"):
+        irminpy.verify_commit(node, WIDE, hash=WIDE.codec.digest(node))

@@ -18,6 +18,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from msgpack import packb
+
 from irminpy import KindedHash, StreamProof
 from irminpy.hash import Hash
 from irminpy.proof.question import Question
@@ -112,7 +114,7 @@ class Maker:
             because = expected["because"]
             if re.search("base64|padding|ASCII", because):
                 return False  # Python's words, which differ between its versions
-            pattern = r"[0-9a-f]{8,}|\d+|'.*?'|\"[^\"]*\"|/\S*|bucket \S+|[\[{].*"
+            pattern = r"[0-9a-f]{8,}|\d+|'.*?'|\"[^\"]*\"|/\S*|bucket \S+|\{.*|\[\D.*"
             reason = kind + file + re.sub(pattern, "_", because)[: 70 if file == "json" else 160]
             if self.reasons[reason] >= most:
                 return False
@@ -275,6 +277,7 @@ class Maker:
             ("a tree proof", small.raw),
         ):
             self.add("honest" if name == "a stream" else "refused", forest, name, raw, ask, root, "stream")
+        self.malformed(small, start)
         # Four entries below one bucket of a bucket, of which two belong below the other bucket of the root.
         steps: dict[str, list[str]] = {}
         for i in range(40):
@@ -292,6 +295,47 @@ class Maker:
             raw = start + b"\0\0" + made.hash + elements
             claim = "honest" if name.startswith("e") else "refused"
             self.add(claim, forest, name, raw, {"page": ["", 0, 4]}, made, "stream")
+
+    def malformed(self, small: Subject, start: bytes) -> None:
+        """Streams whose first element is no object, for the root that it hashes to."""
+        codec = small.forest.schema.codec
+        node = codec.encode_node
+        many = [f"s{i}" for i in range(3)]
+        zeros = bytes(32)
+        for name, element in (
+            ("a node of one entry", node(["a"], b"\1", zeros, [])),
+            ("a node with too few kinds", node(["a", "b"], b"\1", 2 * zeros, [])),
+            ("a node with a hash too many", node(["a"], b"\1", 2 * zeros, [])),
+            ("an entry of an unknown kind", node(["a"], b"\3", zeros, [])),
+            ("steps that descend", node(["b", "a"], b"\1\1", 2 * zeros, [])),
+            ("an empty step", node([""], b"\1", zeros, [])),
+            ("a long step", node(["x" * 4097], b"\1", zeros, [])),
+            ("too many entries", node(many, b"\1" * 3, 3 * zeros, [])),
+            ("an entry that is the empty directory", node(["a"], b"\0", codec.empty, [])),
+            ("metadata that nobody has", node(["a"], b"\1", zeros, [b"x"])),
+            ("metadata that are missing", node(["a"], b"\2", zeros, [])),
+            ("a step that is bytes", b"N" + packb([[b"a"], b"\1", zeros])),
+            ("metadata that are text", b"N" + packb([["a"], b"\2", zeros, ["x"]])),
+            ("a longer array", b"N" + packb([["a"], b"\1", zeros, [], []])),
+            ("a longer form", b"N\x93\xdc\0\1\xa1a\xc4\1\1\xc4\x20" + zeros),
+            ("an inner node too deep", codec.encode_inode(256, b"\0\1", [2, 2], 2 * zeros)),
+            ("an inner node in the place of a directory", codec.encode_inode(1, b"\0\1", [2, 2], 2 * zeros)),
+            ("buckets that descend", codec.encode_inode(0, b"\1\0", [2, 2], 2 * zeros)),
+            ("a digit beyond the fan-out", codec.encode_inode(0, b"\0\2", [2, 2], 2 * zeros)),
+            ("an inner node with a count of 0", codec.encode_inode(0, b"\0\1", [4, 0], 2 * zeros)),
+            ("an inner node with too few entries", codec.encode_inode(0, b"\0\1", [1, 1], 2 * zeros)),
+            ("an inner node with too few counts", codec.encode_inode(0, b"\0\1", [4], 2 * zeros)),
+            (
+                "an inner node with an empty bucket",
+                codec.encode_inode(0, b"\0\1", [2, 2], zeros + codec.empty),
+            ),
+            ("an inner node of another shape", b"I" + packb([4, 2, 0, b"\0\1", [2, 2], 2 * zeros])),
+            ("contents", b"Bx"),
+        ):
+            root = KindedHash("node", Hash(codec.digest(element)))
+            raw = start + b"\0\0" + root.hash + number(len(element)) + element
+            claim = "honest" if name == "a node of one entry" else "refused"
+            self.add(claim, small.forest, name, raw, {"length": [""]}, root, "stream")
 
     def cases(self, found: list[Subject]) -> None:
         """What mutants of small proofs do not reach."""
