@@ -758,9 +758,15 @@ def test_an_extender_in_json_has_segments_and_one_part() -> None:
     fine = {"length": 8, "segments": [0, 1], "proofs": [part]}
     with pytest.raises(BadProof, match="no extenders"):
         verify_proof(Proof.from_json({**obj, "state": [{"extender": fine}]}, WIDE), nothing, WIDE, root=ROOT)
-    for wrong in ({"proofs": []}, {"proofs": [part, part]}, {"proofs": [[1, part[1]]]}, {"segments": 0}):
+    changes: list[dict[str, Any]] = [
+        {"proofs": []},
+        {"proofs": [part, part]},
+        {"proofs": [[1, part[1]]]},
+        {"segments": 0},
+    ]
+    for change in changes:
         with pytest.raises(BadProof, match="an extender has segments and one part"):
-            Proof.from_json({**obj, "state": [{"extender": {**fine, **wrong}}]}, WIDE)
+            Proof.from_json({**obj, "state": [{"extender": {**fine, **change}}]}, WIDE)
 
 
 def test_what_is_no_commit_is_none_whatever_its_hash() -> None:
