@@ -23,6 +23,7 @@ from msgpack import packb
 from irminpy import KindedHash, StreamProof
 from irminpy.hash import Hash
 from irminpy.proof.question import Question
+from irminpy.testing.fuzz.entries import Donor
 from irminpy.testing.fuzz.parts import (
     Flat,
     Inner,
@@ -36,7 +37,7 @@ from irminpy.testing.fuzz.parts import (
     written,
 )
 from irminpy.testing.fuzz.plain import changed_elements, changed_json
-from irminpy.testing.fuzz.structural import STRUCTURAL, Donor
+from irminpy.testing.fuzz.structural import STRUCTURAL
 from irminpy.testing.fuzz.subjects import Forest, Subject, subjects
 from irminpy.testing.fuzz.vectors import verdict
 from irminpy.testing.fuzz.verdict import second
