@@ -261,7 +261,7 @@ def _proved(repo: irminpy.Repo[bytes], commit: irminpy.Commit[bytes], path: Path
     _must(answer == [value.hex()], "the proof shows another file")
     return Step(
         "prove",
-        f"{size(len(file.proof))} show one file to whoever trusts the merge's hash, and nothing of the others",
+        f"{size(len(file.proof))} show one file to whoever trusts the hash of the merge",
         {"bytes": len(file.proof), "file": len(value), "root": str(root)},
     )
 
