@@ -21,6 +21,9 @@ from irminpy.schema import Schema
 
 __all__ = ["Claim", "Proved", "Verified", "claimed", "proved", "verified"]
 
+_MOST = 34 << 20
+"""Bytes that are read of a file: more than a question, a commit and a proof may have by default."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proved:
@@ -136,7 +139,7 @@ def _schema(text: str | None) -> Schema[Any, Any]:
 def _read(source: str) -> bytes:
     try:
         with sys.stdin.buffer if source == "-" else open(source, "rb") as file:
-            return file.read()
+            return file.read(_MOST)
     except FileNotFoundError:
         raise Failure(
             f"{source}: there is no such file",

@@ -73,8 +73,7 @@ def check_shape(codec: Codec, shown: Shown) -> None:
             else:
                 agreed = bits - (upper.sample ^ below.sample).bit_length()
                 upper = _Digits(upper.sample, min(upper.bits, below.bits, agreed), upper.step)
-        if upper is not None and upper.bits < depth * width:
-            raise _misplaced(upper.step, depth - 1, find_place(shown, hash_, size))
+        # That it agrees in `depth` digits is said by what refers to this node, which is shown, too.
         known[hash_] = upper
     _one_place(reversed(inodes), shown, width, size)
 

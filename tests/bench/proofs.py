@@ -2,7 +2,8 @@
 
 100,000 values of 100 bytes under `a%d/b%d/k%d` (10 x 100 x 100). One-key proofs over 200 random keys: bytes, CPU time
 to make one and to check it, from and to bytes; the same keys in a py-trie of 10,000, by turns, medians of `--runs`
-rounds. Then a proof of 1,000 and of 10,000 keys, for how it grows.
+rounds. Then a proof of 1,000 and of 10,000 keys, for how it grows. `--hostile` measures instead what
+proofs cost that are made to cost much: as many small parts as the limits let pass.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import irminpy
 from irminpy import Proof, Schema, Store, Tree, verify_proof
 from irminpy.formats import Native
 from irminpy.proof import Read
+from irminpy.proof.compact import TREE, head
 
 from .timing import timed
 from .trees import SHAPES, VALUES
@@ -48,11 +50,60 @@ def show(what: str, found: float, bound: float, *, least: bool = False) -> None:
     print(f"  {what:<58} {found:10.2f}   bound {bound:g}{'   MISSED' if missed else ''}")
 
 
+def hostile(runs: int) -> None:
+    """CPU time to read proofs of many small parts, per started MiB."""
+    plain, small = Schema(), Schema(format=Native(2, 2))
+
+    def numbered(i: int) -> bytes:
+        return i.to_bytes(32, "big")
+
+    def above(parts: list[bytes], schema: Schema[bytes], most: int = 32) -> bytes:
+        while len(parts) > 1:
+            rows = [parts[i : i + most] for i in range(0, len(parts), most)]
+            parts = [
+                bytes((2 * len(row),)) + b"\1" * len(row) + b"\4" * len(row) + bytes(range(48, 48 + len(row)))
+                + b"".join(row)
+                for row in rows
+            ]  # fmt: skip
+        return head(schema, TREE) + b"\0\1" + parts[0]
+
+    value = iter(range(1 << 16))
+    values = [
+        b"\x40" + b"\1" * 32 + b"\5" * 32 + bytes(range(64, 96))
+        + b"".join(b"\2" + next(value).to_bytes(2, "big") for _ in range(32))
+        for _ in range(1500)
+    ]  # fmt: skip
+    inner = [b"\1\2" * 200 + b"\1\5\1\3" + numbered(2 * i) + numbered(2 * i + 1) for i in range(60)]
+    shapes = {
+        "nodes of one blinded entry": (
+            plain,
+            above([b"\2\1\1a" + numbered(i) for i in range(15_500)], plain),
+        ),
+        "nodes of one revealed directory": (
+            plain,
+            above([b"\2\1\4a" * 100 + b"\2\1\1a" + numbered(i) for i in range(150)], plain),
+        ),
+        "inner nodes of one revealed bucket": (small, above(inner, small, 2)),
+        "values of two bytes": (plain, above(values, plain)),
+    }
+    for name, (schema, raw) in shapes.items():
+        spent = min(timed(Proof.from_bytes, raw, schema)[0] for _ in range(runs))
+        shown = Proof.from_bytes(raw, schema).shown()
+        what = f"{name}: {len(shown.nodes):,} nodes, {len(shown.contents):,} values, {len(raw):,} bytes"
+        print(f"  {what:<90} {1e6 * spent / (len(shown.nodes) + len(shown.contents)):.1f} µs each")
+        show("  CPU ms per started MiB", 1e3 * spent / -(-len(raw) >> 20), 100)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args(argv).runs
+    parser.add_argument("--hostile", action="store_true")
+    given = parser.parse_args(argv)
+    runs: int = given.runs
+    if given.hostile:
+        hostile(runs)
+        return 0
     rng = random.Random(1)
     keys = rng.sample(PATHS, 200)
     jobs = [Read([key]) for key in keys]

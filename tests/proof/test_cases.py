@@ -737,3 +737,45 @@ def test_shapes_of_a_directory_are_checked_one_by_one() -> None:
         verify_proof(
             Proof(ROOT, ROOT, proof.state, WIDE), everything, WIDE, root=ROOT, limits=Limits(objects=3)
         )
+
+
+def test_values_are_held_to_the_limit_of_depth() -> None:
+    """P53, V7: parts that come as values or as JSON are no deeper than those that come as bytes."""
+    state: Any = Node((("a", Contents("x", None)),))
+    for _ in range(3):
+        state = Node((("a", state),))
+    root = hash_of_proof_state(state, WIDE)
+    proof = Proof(root, root, state, WIDE)
+    verify_proof(proof, everything, WIDE, root=root, limits=Limits(depth=3))
+    with pytest.raises(ProofMismatch, match="too deep"):
+        verify_proof(Proof(root, root, state, WIDE), everything, WIDE, root=root, limits=Limits(depth=2))
+
+
+def test_an_extender_in_json_has_segments_and_one_part() -> None:
+    """V8: the format decides later whether it has extenders at all."""
+    obj = MAIN.produce_proof(nothing)[0].to_json()
+    part = [0, {"blinded_inode": "00" * 32, "length": 8}]
+    fine = {"length": 8, "segments": [0, 1], "proofs": [part]}
+    with pytest.raises(BadProof, match="no extenders"):
+        verify_proof(Proof.from_json({**obj, "state": [{"extender": fine}]}, WIDE), nothing, WIDE, root=ROOT)
+    changes: list[dict[str, Any]] = [
+        {"proofs": []},
+        {"proofs": [part, part]},
+        {"proofs": [[1, part[1]]]},
+        {"segments": 0},
+    ]
+    for change in changes:
+        with pytest.raises(BadProof, match="an extender has segments and one part"):
+            Proof.from_json({**obj, "state": [{"extender": {**fine, **change}}]}, WIDE)
+
+
+def test_what_is_no_commit_is_none_whatever_its_hash() -> None:
+    """V1, V3, P12: other bytes, and other objects with their own hash."""
+    commit = MAIN.head()
+    raw = commit.to_bytes()
+    assert irminpy.verify_commit(raw, WIDE, hash=commit.hash).tree_hash == ROOT.hash
+    with pytest.raises(ProofMismatch, match="commit mismatch"):
+        irminpy.verify_commit(raw[:-1] + bytes((raw[-1] ^ 1,)), WIDE, hash=commit.hash)
+    node = WIDE.codec.encode_node(["a"], b"\1", bytes(32), [])
+    with pytest.raises(ProofMismatch, match="no commit"):
+        irminpy.verify_commit(node, WIDE, hash=WIDE.codec.digest(node))

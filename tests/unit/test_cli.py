@@ -259,6 +259,7 @@ def test_the_steps_of_the_demo(directory: Path) -> None:
         "log",
         "tree",
         "diff",
+        "prove",
         "fsck",
         "again",
     ]

@@ -143,3 +143,18 @@ def test_a_file_is_bytes_that_are_checked_before_they_are_used(place: Place) -> 
         file.verify(schema)
     with pytest.raises(TypeError):
         file.verify(schema, root=root, commit=root)
+
+
+def test_a_proof_goes_through_a_pipe_and_programs_get_json(place: Place) -> None:
+    told = place.run("prove", "main", "none", "dir", "--absent", "-o", "-")
+    raw = told.stdout_bytes
+    assert place.root in told.stderr
+    shown = CliRunner().invoke(main, ["verify", "-", "--root", place.root], input=raw).output
+    assert shown.splitlines()[1:] == ["/none: nothing", "/dir: something"]
+    made = place.run("--json", "prove", "main", "dir", "--length", "-o", str(place.folder / "json"), "-y")
+    record = json.loads(made.output)
+    assert (record["root"], record["commit"]) == (place.root, place.commit)
+    assert record["bytes"] == Path(record["file"]).stat().st_size
+    shown = place.run("verify", record["file"], "--commit", place.commit).output
+    assert shown.splitlines()[1:] == ["/dir: 100 entries"]
+    assert place.run("prove", "main", "dir", "-o", str(place.folder / "no" / "where")).exit_code == 3

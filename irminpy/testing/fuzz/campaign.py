@@ -9,9 +9,10 @@ from random import Random
 from typing import Any
 
 from ...proof import StreamProof
+from .entries import Donor
 from .parts import Node, State, named, nodes_of, taken_apart, written
 from .plain import Sweep, changed_elements, changed_json, spliced
-from .structural import NEEDS_NAMES, STRUCTURAL, Donor
+from .structural import NEEDS_NAMES, STRUCTURAL
 from .subjects import Subject, subjects
 from .verdict import Finding, Oracle, Second
 

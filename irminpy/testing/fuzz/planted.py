@@ -14,26 +14,27 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pkgutil import walk_packages
 from types import CodeType, FunctionType
 from typing import Any, cast
 
-__all__ = ["MODULES", "Plant", "plants", "without"]
+__all__ = ["Plant", "plants", "without"]
 
-MODULES = {
-    "irminpy.proof.compact": ("Reading", "decode_tree", "_drafts", "_steps"),
-    "irminpy.proof.draft": ("assemble", "_check_digits", "check_values", "check_metadata"),
-    "irminpy.proof.shape": ("check_shape", "_one_place", "_directory"),
-    "irminpy.proof.source": ("ShownSource", "StreamSource"),
-    "irminpy.proof.verify": ("verify_proof", "verify_stream", "_check", "_run"),
-    "irminpy.proof.stream": ("StreamProof",),
-    "irminpy.proof.proof": ("Proof", "check_json_head", "roots_of_json"),
-    "irminpy.proof.values": ("_Loading", "_rows", "_ascending"),
-    "irminpy.proof.json": ("state_of_json", "_part", "_pairs", "_leaf", "_object"),
-    "irminpy.proof.form": ("_Native",),
-    "irminpy.proof.commits": ("verify_commit",),
-    "irminpy._core": ("check_node", "_check_metadata", "check_inode"),
-}
-"""Where proofs are checked."""
+_APART = frozenset({"produce", "jobs", "question", "file", "types", "shown", "irmin"})
+"""Modules of `irminpy.proof` that check no native proofs."""
+
+_CORE = frozenset({"check_node", "_check_metadata", "check_inode"})
+"""What the native format asks of one object."""
+
+
+def _modules() -> Iterator[str]:
+    """Where native proofs are checked."""
+    package = import_module("irminpy.proof")
+    for found in walk_packages(package.__path__, "irminpy.proof."):
+        if found.name.split(".")[2] not in _APART:
+            yield found.name
+    yield "irminpy._core"
+
 
 # By what a check says; the first that fits.
 _MEANING = (
@@ -48,6 +49,9 @@ _MEANING = (
     ),
     ("V8", r"raise"),
 )
+
+
+_OTHER = ("raise TypeError", "raise SchemaMismatch", "raise ValueError(f'{name} is {value};")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +100,15 @@ def _raises(function: ast.FunctionDef) -> Iterator[tuple[list[ast.stmt], int, as
 
 
 def plants() -> list[Plant]:
-    """All checks; not those of a caller's arguments, which raise TypeError."""
+    """All checks, but those of a caller's arguments."""
     found: list[Plant] = []
-    for module, names in MODULES.items():
+    for module in _modules():
         for function, node in _functions(_tree(module)):
-            if function.split(".")[0] not in names:
+            if module == "irminpy._core" and function not in _CORE:
                 continue
             for _, _, statement in _raises(node):
                 text = ast.unparse(statement)
-                if "raise TypeError" not in text and text != "raise":
+                if not text.startswith(_OTHER) and text != "raise":
                     found.append(Plant(module, function, statement.lineno, _with_reason(node, text)))
     return found
 

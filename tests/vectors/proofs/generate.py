@@ -18,10 +18,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from irminpy import BadProof, KindedHash, Proof, StreamProof, verify_proof, verify_stream
+from msgpack import packb
+
+from irminpy import KindedHash, StreamProof
 from irminpy.hash import Hash
-from irminpy.proof import Limits
 from irminpy.proof.question import Question
+from irminpy.testing.fuzz.entries import Donor
 from irminpy.testing.fuzz.parts import (
     Flat,
     Inner,
@@ -35,8 +37,9 @@ from irminpy.testing.fuzz.parts import (
     written,
 )
 from irminpy.testing.fuzz.plain import changed_elements, changed_json
-from irminpy.testing.fuzz.structural import STRUCTURAL, Donor
+from irminpy.testing.fuzz.structural import STRUCTURAL
 from irminpy.testing.fuzz.subjects import Forest, Subject, subjects
+from irminpy.testing.fuzz.vectors import verdict
 from irminpy.testing.fuzz.verdict import second
 
 HERE = Path(__file__).resolve().parent
@@ -45,33 +48,6 @@ EACH = 5  # mutants for each reason to refuse
 LARGEST = 1500  # bytes of a proof that is changed
 
 SECOND = second(HERE.parents[2] / "examples/verify_proof.py")
-
-
-def verdict(vector: dict[str, Any], schema: Any) -> dict[str, Any]:
-    """What irminpy says of `vector`."""
-    root = KindedHash.from_json(vector["root"])
-    limits = Limits(**vector.get("limits", {}))
-    question = Question(vector["question"])
-    try:
-        if vector["kind"] == "stream":
-            stream: Any = _read(StreamProof, vector["proof"], schema, limits)
-            tree, answer = verify_stream(stream, question, schema, root=root, limits=limits)
-        else:
-            proof: Any = _read(Proof, vector["proof"], schema, limits)
-            strict = vector.get("strict", True)
-            tree, answer = verify_proof(proof, question, schema, root=root, strict=strict, limits=limits)
-    except BadProof as e:
-        return {"refused": type(e).__name__, "because": f"{e}"[:160]}
-    return {"answer": answer, "after": tree.kinded_hash().to_json()}
-
-
-def _read(cls: Any, proof: Any, schema: Any, limits: Limits) -> Any:
-    """A proof in either encoding."""
-    return (
-        cls.from_bytes(bytes.fromhex(proof), schema, limits)
-        if isinstance(proof, str)
-        else cls.from_json(proof, schema)
-    )
 
 
 def agreed(vector: dict[str, Any], schema: list[Any], expected: dict[str, Any]) -> None:
@@ -139,7 +115,7 @@ class Maker:
             because = expected["because"]
             if re.search("base64|padding|ASCII", because):
                 return False  # Python's words, which differ between its versions
-            pattern = r"[0-9a-f]{8,}|\d+|'.*?'|\"[^\"]*\"|/\S*|bucket \S+|[\[{].*"
+            pattern = r"[0-9a-f]{8,}|\d+|'.*?'|\"[^\"]*\"|/\S*|bucket \S+|\{.*|\[\D.*"
             reason = kind + file + re.sub(pattern, "_", because)[: 70 if file == "json" else 160]
             if self.reasons[reason] >= most:
                 return False
@@ -302,6 +278,7 @@ class Maker:
             ("a tree proof", small.raw),
         ):
             self.add("honest" if name == "a stream" else "refused", forest, name, raw, ask, root, "stream")
+        self.malformed(small, start)
         # Four entries below one bucket of a bucket, of which two belong below the other bucket of the root.
         steps: dict[str, list[str]] = {}
         for i in range(40):
@@ -319,6 +296,47 @@ class Maker:
             raw = start + b"\0\0" + made.hash + elements
             claim = "honest" if name.startswith("e") else "refused"
             self.add(claim, forest, name, raw, {"page": ["", 0, 4]}, made, "stream")
+
+    def malformed(self, small: Subject, start: bytes) -> None:
+        """Streams whose first element is no object, for the root that it hashes to."""
+        codec = small.forest.schema.codec
+        node = codec.encode_node
+        many = [f"s{i}" for i in range(3)]
+        zeros = bytes(32)
+        for name, element in (
+            ("a node of one entry", node(["a"], b"\1", zeros, [])),
+            ("a node with too few kinds", node(["a", "b"], b"\1", 2 * zeros, [])),
+            ("a node with a hash too many", node(["a"], b"\1", 2 * zeros, [])),
+            ("an entry of an unknown kind", node(["a"], b"\3", zeros, [])),
+            ("steps that descend", node(["b", "a"], b"\1\1", 2 * zeros, [])),
+            ("an empty step", node([""], b"\1", zeros, [])),
+            ("a long step", node(["x" * 4097], b"\1", zeros, [])),
+            ("too many entries", node(many, b"\1" * 3, 3 * zeros, [])),
+            ("an entry that is the empty directory", node(["a"], b"\0", codec.empty, [])),
+            ("metadata that nobody has", node(["a"], b"\1", zeros, [b"x"])),
+            ("metadata that are missing", node(["a"], b"\2", zeros, [])),
+            ("a step that is bytes", b"N" + packb([[b"a"], b"\1", zeros])),
+            ("metadata that are text", b"N" + packb([["a"], b"\2", zeros, ["x"]])),
+            ("a longer array", b"N" + packb([["a"], b"\1", zeros, [], []])),
+            ("a longer form", b"N\x93\xdc\0\1\xa1a\xc4\1\1\xc4\x20" + zeros),
+            ("an inner node too deep", codec.encode_inode(256, b"\0\1", [2, 2], 2 * zeros)),
+            ("an inner node in the place of a directory", codec.encode_inode(1, b"\0\1", [2, 2], 2 * zeros)),
+            ("buckets that descend", codec.encode_inode(0, b"\1\0", [2, 2], 2 * zeros)),
+            ("a digit beyond the fan-out", codec.encode_inode(0, b"\0\2", [2, 2], 2 * zeros)),
+            ("an inner node with a count of 0", codec.encode_inode(0, b"\0\1", [4, 0], 2 * zeros)),
+            ("an inner node with too few entries", codec.encode_inode(0, b"\0\1", [1, 1], 2 * zeros)),
+            ("an inner node with too few counts", codec.encode_inode(0, b"\0\1", [4], 2 * zeros)),
+            (
+                "an inner node with an empty bucket",
+                codec.encode_inode(0, b"\0\1", [2, 2], zeros + codec.empty),
+            ),
+            ("an inner node of another shape", b"I" + packb([4, 2, 0, b"\0\1", [2, 2], 2 * zeros])),
+            ("contents", b"Bx"),
+        ):
+            root = KindedHash("node", Hash(codec.digest(element)))
+            raw = start + b"\0\0" + root.hash + number(len(element)) + element
+            claim = "honest" if name == "a node of one entry" else "refused"
+            self.add(claim, small.forest, name, raw, {"length": [""]}, root, "stream")
 
     def cases(self, found: list[Subject]) -> None:
         """What mutants of small proofs do not reach."""
