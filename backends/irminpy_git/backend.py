@@ -14,7 +14,7 @@ from irminpy.objects import Kind, Objects
 from irminpy.polled import polled
 from irminpy.schema import Schema
 
-from .files import read_small, typed
+from .files import LockFile, read_small, typed
 from .kinds import Type
 from .refs import Refs
 from .repository import Repository
@@ -40,6 +40,7 @@ class GitBackend:
         pack_from: int,
         poll: float,
         reflog: bool,
+        timeout: float,
     ) -> None:
         self.repository = repository
         self.store = store
@@ -50,6 +51,7 @@ class GitBackend:
         self._pack_from = pack_from
         self._poll = poll
         self._reflog = reflog
+        self._timeout = timeout
         self._shared = polled(repository.common)
         self._closed = False
         self._stops: list[Callable[[], None]] = []
@@ -108,14 +110,18 @@ class GitBackend:
         mark = (at.st_mtime_ns, at.st_ino)
         if mark != self._ends[0]:
             found = set[Hash]()
-            for digits in (read_small(path) or b"").split():
-                data = self.read(
-                    Kind.COMMIT, Hash.of_hex(digits.decode("ascii", "replace"), self.repository.size)
-                )
+            for commit in self._cut():
+                data = self.read(Kind.COMMIT, commit)
                 if data is not None:
                     found.update(self._codec.decode_commit(data).parents)
             self._ends = (mark, frozenset(found))
         return self._ends[1]
+
+    def _cut(self) -> list[Hash]:
+        """The commits at which history ends, as the file `shallow` says."""
+        data = read_small(os.path.join(self.repository.common, "shallow"), 1 << 30) or b""
+        size = self.repository.size
+        return [Hash.of_hex(digits.decode("ascii", "replace"), size) for digits in data.split()]
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -129,6 +135,8 @@ class GitBackend:
             if updates and not self._possible(updates):
                 return False
             self._put(objects)
+            if objects.commits:
+                self._cut_at(objects)
             if updates:
                 with shared.lock:
                     changes = self._refs.update(updates, _who(objects) if self._reflog else None)
@@ -161,6 +169,34 @@ class GitBackend:
             store.write_many(new[::-1])
         elif new:
             store.write_loose([(id, data) for id, _, data in new])
+
+    def _cut_at(self, objects: Objects) -> None:
+        """Keep the file `shallow`, without which Git takes a history that was cut off for a broken one.
+
+        It names the commits of which a parent is not here; none of them once all of theirs have come.
+        """
+        path = os.path.join(self.repository.common, "shallow")
+        if not objects.shallow and not os.path.exists(path):
+            return
+        store, decode = self.store, self._codec.decode_commit
+        with self._shared.lock:
+            lock = LockFile(path, self._timeout)
+            try:
+                before = self._cut()
+                ends: dict[Hash, None] = {}
+                for commit in dict.fromkeys((*before, *map(Hash, objects.commits))):
+                    data = self.read(Kind.COMMIT, commit)
+                    if data is not None and not all(map(store.has, decode(data).parents)):
+                        ends[commit] = None
+                if list(ends) != before:
+                    lines = b"".join([commit.hex().encode() + b"\n" for commit in ends])
+                    lock.write(lines, sync=self.store.syncs)
+                    if lines:
+                        lock.commit()
+                    else:
+                        os.unlink(path)
+            finally:
+                lock.release()
 
     # -- refs ------------------------------------------------------------------------------------------------
 

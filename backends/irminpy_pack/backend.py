@@ -30,7 +30,6 @@ from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
 from .files import sync_directory, typed
-from .gc.collect import Collection
 from .gc.relocate import Relocation
 from .keys import PackKey
 from .large import Large, open_large, put
@@ -390,6 +389,8 @@ class PackBackend:
                 raise ReadOnly("the pack store")
             if self._forked:
                 raise Forked("the pack store")
+        from .gc.collect import Collection  # late: opening and reading need none of it
+
         run = Collection(state, self._writer, self._codec, self._function, self.refresh, keep, progress)
         try:
             return run.dry_run() if dry_run else run.run(self._flipped)

@@ -19,12 +19,14 @@ from ...registry import maker_of_uri
 from ...repo import Repo
 from ...schema import Schema
 from .merges import merges
-from .objects import commits, inodes, roots, trees
+from .objects import commits, inodes, trees
+from .proofs import proofs
 from .report import Outcome, Report, failed
 from .stores import fs_store, pack_store
 from .traces import traces
 from .types import check_type
 from .values import STORES
+from .workloads import bench_roots
 
 __all__ = ["main", "run"]
 
@@ -61,14 +63,6 @@ def _rates(file: File) -> Named:
     yield from ()
 
 
-def _unbuilt(what: str) -> Callable[[File], Named]:
-    def run(file: File) -> Named:
-        for i, case in enumerate(file.get("cases", [file])):
-            yield str(case.get("message", i)), failed(f"{what} not built yet")
-
-    return run
-
-
 KINDS: tuple[tuple[str, Callable[[File], Named]], ...] = (
     ("types.json", _types),
     ("trees-", _over(trees)),
@@ -76,9 +70,9 @@ KINDS: tuple[tuple[str, Callable[[File], Named]], ...] = (
     ("inodes-", _over(inodes)),
     ("diff-merge", _over(merges)),
     ("traces-", _traces),
-    ("proofs-", _over(roots)),
+    ("proofs-", _over(proofs)),
     ("bench-irmin", _rates),
-    ("bench-roots", _unbuilt("the workloads of the benchmarks are")),
+    ("bench-roots", lambda file: bench_roots(_memory, file)),
 )
 """How the name of a file begins, and what checks it."""
 
