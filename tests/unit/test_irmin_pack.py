@@ -341,7 +341,7 @@ def test_flipped_bytes_of_real_stores(name: str, tmp_path: Path) -> None:
         if file.is_dir() or file.name == "store.branches":
             continue
         data = file.read_bytes()
-        for at in range(0, len(data), 1 + len(data) // PLACES):
+        for at in range(0, len(data), 1 + 4 * len(data) // PLACES):
             file.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
             try:
                 with Repo.open(maker, KV) as store:
