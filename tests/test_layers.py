@@ -40,12 +40,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "backend",
         "upkeep",
         "slice_stream",
+        "wire",
         "carrier",
         "installed",
         "registry",
         "announce",
         "polled",
-    ),  # 3: the contract
+    ),  # 3: contract
     ("tree", "json_tree", "proof"),  # 4: trees
     (
         "trail",
@@ -66,6 +67,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "sync",
         "importing",
         "dot",
+        "light",
         ".",
         "testing",
         "containers",
@@ -156,11 +158,26 @@ INNER: dict[str, tuple[str, ...]] = {
         *("__main__",),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
+    "server": (
+        *("limits", "problem", "target", "access", "hub", "call", "values", "branches", "trees", "batches"),
+        *("commits", "proofs", "objects", "slices", "watches", "upstream", "routes", "openapi"),
+        *("application", "running"),
+    ),
     "cli": (
         *("failure", "output", "config", "place", "progress", "values", "commits", "completing", "arguments"),
         *("rails", "care", "tending", "making", "reading", "writing", "differing", "telling", "branching"),
-        *("merging", "watching", "helping", "carrying", "importing", "syncing", "proofs", "proving", "demo"),
-        *("showing",),
+        *(
+            "merging",
+            "watching",
+            "timing",
+            "helping",
+            "carrying",
+            "importing",
+            "syncing",
+            "proofs",
+            "proving",
+        ),
+        *("demo", "showing", "serving"),
     ),
 }
 
@@ -178,6 +195,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("entry", "objects", "pack", "finding", "maker"),
         *("placing", "fs_refs", "fs"),
     ),
+    "irminpy_http": ("connection", "cache", "following", "backend", "maker"),
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
 from irminpy.backend import (
@@ -30,7 +30,6 @@ from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
 from .files import sync_directory, typed
-from .gc.relocate import Relocation
 from .keys import PackKey
 from .large import Large, open_large, put
 from .lock import Lock
@@ -38,6 +37,9 @@ from .state import State
 from .view import View
 from .word import kind_of
 from .writer import Settings, Writer
+
+if TYPE_CHECKING:
+    from .gc.relocate import Relocation
 
 __all__ = ["PackBackend", "PackReader"]
 

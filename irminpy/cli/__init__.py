@@ -26,6 +26,7 @@ __all__ = ["main"]
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("Store", "making", "init options"),
     ("Store", "tending", "stats fsck gc index traverse snapshot"),
+    ("Store", "timing", "bench"),
     ("Data", "reading", "get ls tree find"),
     ("Data", "writing", "set rm mv cp apply revert"),
     ("History", "telling", "log show blame dot reflog"),
@@ -35,6 +36,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("Copies", "importing", "import"),
     ("Copies", "syncing", "clone fetch pull push"),
     ("Proofs", "proving", "prove verify proof"),
+    ("Server", "serving", "serve"),
     ("Other", "watching", "watch"),
     ("Other", "completing", "completion"),
     ("Other", "helping", "help"),

@@ -21,7 +21,7 @@ from irminpy.cli.failure import ABSENT, UNSAFE, USAGE, Failure, failure_of
 from irminpy.cli.output import Options
 from irminpy.commit import Commit
 from irminpy.contents import by_id
-from irminpy.errors import NotFound
+from irminpy.errors import NotFound, StorageError
 from irminpy.registry import maker_of_uri
 from irminpy.repo import Repo
 from irminpy.schema import Schema
@@ -65,7 +65,11 @@ def maker_of(uri: str | None, command: str) -> Maker:
             type=f"irminpy --store pack:DIR {command}, or set IRMINPY_STORE, or irminpy init pack:DIR",
             status=USAGE,
         )
-    return maker_of_uri(uri)
+    try:
+        return maker_of_uri(uri)
+    except StorageError as e:
+        type = "irminpy options tells the backends and their options"
+        raise Failure(str(e), why="a store is named by a URI", type=type, status=USAGE) from e
 
 
 def configured() -> config.Config:
@@ -152,7 +156,9 @@ def standing(repo: AnyRepo, options: Options) -> AnyStore:
 
 
 def writable(repo: AnyRepo, options: Options) -> AnyStore:
-    """The branch that is written to; Failure with --commit, which no write can move."""
+    """The branch that is written to; Failure with --commit, which no write can move, and for a branch of -b that is not
+    there, unless it is the first: a misspelt one must not become a new branch.
+    """
     if options.commit is not None:
         raise Failure(
             "--commit names a commit, which never changes",
@@ -160,7 +166,10 @@ def writable(repo: AnyRepo, options: Options) -> AnyStore:
             type="irminpy -b BRANCH, without --commit",
             status=USAGE,
         )
-    return repo.branch(branch_of(options))
+    name = branch_of(options)
+    if options.branch is not None and name not in (known := repo.branches()) and known:
+        raise _missing(repo, f"branch not found: {name!r}", name, f"irminpy branch {name} makes it")
+    return repo.branch(name)
 
 
 def placed(repo: AnyRepo, options: Options, text: str) -> tuple[AnyStore, str]:
@@ -230,6 +239,10 @@ def _missing(repo: AnyRepo, what: str, name: str, type: str | None = None) -> Fa
 
     base = name.split("~")[0].split("^")[0]
     names = [branch.removeprefix("tags/") for branch in repo.branches()]
+    if base in names:
+        return Failure(
+            what, why=f"{base} is there, but not so many commits before it", type=_again(base), status=ABSENT
+        )
     near = difflib.get_close_matches(base, names, n=1)
     if near:
         return Failure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -88,11 +88,11 @@ def _tell_log(output: Output, commits: Iterable[AnyCommit], refs: Any, *, graph:
             output.line(line, "red")
 
 
-def _told(commit: AnyCommit, refs: Iterable[str]) -> list[Span]:
+def _told(commit: AnyCommit, refs: Sequence[str]) -> list[Span]:
     relative = is_terminal(sys.stdout)
     spans: list[Span] = [(commit.short(), "yellow"), "  "]
-    for name in refs:
-        spans += [(name, "bold green"), " "]
+    if refs:
+        spans += ["[", (", ".join(refs), "bold green"), "]  "]
     spans += [title(commit), "   ", (commit.info.author, "dim"), "  "]
     return [*spans, (when(commit.info.date, relative=relative), "dim")]
 

@@ -174,9 +174,13 @@ def _inside(outer: Sequence[str], inner: Sequence[str]) -> bool:
 
 
 def _put(tree: AnyTree, path: str, what: AnyTree, *, force: bool) -> AnyTree:
-    if not force and path.strip("/") and tree.mem_tree(path):
+    root = not path.strip("/")
+    if root and what.kind() == "contents":
+        what_ = "the root is a directory"
+        raise Failure(what_, why="a value has a path", type="choose another place", status=USAGE)
+    if not force and (not tree.is_empty() if root else tree.mem_tree(path)):
         raise Failure(
-            f"something is at {path}",
+            f"something is at {path or 'the root'}",
             why="it would be replaced",
             type="the same with --force",
             status=CONFLICT,

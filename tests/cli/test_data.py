@@ -77,9 +77,14 @@ def test_a_write_tells_the_new_head_and_a_repeated_one_makes_no_commit(irminpy: 
 
 
 def test_a_write_goes_to_the_branch_that_is_named(irminpy: Command) -> None:
+    assert "irminpy branch dev makes it" in irminpy.error("-b", "dev", "set", "x", "1", status=3)
+    irminpy("branch", "dev")
     irminpy("-b", "dev", "set", "x", "1")
     irminpy("set", "dev:y", "2")
-    assert irminpy("-b", "dev", "ls") == "x\ny\n"
+    assert irminpy("-b", "dev", "ls") == "accounts/\nx\ny\n"
+    other = Command()
+    other("-b", "first", "set", "x", "1")
+    assert other("branch") == "first\n"
     irminpy("set", ":a:b", "with a colon")
     assert irminpy.raw("get", ":a:b") == b"with a colon"
     assert ":a:b if the path has a colon" in irminpy.error("set", "a:a:b", "x", status=3)
@@ -154,7 +159,13 @@ def test_mv_and_cp_move_whole_directories(irminpy: Command) -> None:
     assert irminpy.raw("get", "people/carol/balance") == b"20"
     irminpy.error("mv", "people", "people/inside", status=2)
     irminpy.error("mv", "absent", "x", status=3)
-    assert irminpy.json("log", "-n", "1")[0]["message"] == "copy accounts/bob to people/carol"
+    assert "the root is a directory" in irminpy.error("cp", "people/alice/balance", "/", status=2)
+    assert "something is at /" in irminpy.error("cp", "people", "/", status=4)
+    irminpy("cp", "-f", "people", "/")
+    assert irminpy("ls") == "alice/\ncarol/\n"
+    irminpy("cp", "-f", "main~1:", "/")
+    assert irminpy("ls") == "accounts/\npeople/\n"
+    assert irminpy.json("log", "main~2", "-n", "1")[0]["message"] == "copy accounts/bob to people/carol"
 
 
 def test_apply_makes_many_changes_in_one_commit(irminpy: Command) -> None:

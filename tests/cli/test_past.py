@@ -37,9 +37,9 @@ def test_the_log_goes_from_the_head_to_the_first_commit(irminpy: Command) -> Non
     assert messages == ["bob is paid", "pay bob 20", "open alice"]
     a, b, c = hashes(irminpy)
     assert irminpy("log", "--plain").splitlines() == [
-        f"{a}  main bob is paid   ann  1970-01-01T00:05:00Z",
+        f"{a}  [main]  bob is paid   ann  1970-01-01T00:05:00Z",
         f"{b}  pay bob 20   ann  1970-01-01T00:03:20Z",
-        f"{c}  tag:genesis open alice   ann  1970-01-01T00:01:40Z",
+        f"{c}  [tag:genesis]  open alice   ann  1970-01-01T00:01:40Z",
     ]
     assert hashes(irminpy, "-n", "1", "--skip", "1") == [b]
     assert hashes(irminpy, "--reverse", "--max-count", "2") == [b, a]
@@ -56,13 +56,13 @@ def test_the_log_is_drawn(irminpy: Command) -> None:
     irminpy("merge", "audit", "--date", "400")
     shown = [(line[:3], line.split("   ")[0][15:].strip()) for line in irminpy("log", "--graph").splitlines()]
     assert shown == [
-        ("*  ", "main merge audit"),
+        ("*  ", "[main]  merge audit"),
         ("|\\", ""),
         ("* |", "bob is paid"),
-        ("| *", "audit a note"),
+        ("| *", "[audit]  a note"),
         ("* |", "pay bob 20"),
         ("|/", ""),
-        ("*  ", "tag:genesis open alice"),
+        ("*  ", "[tag:genesis]  open alice"),
     ]
 
 
