@@ -45,6 +45,11 @@ class Wanted:
     stable: int | None = None
     order: str | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left to find but whether it is so."""
+        return None not in (self.format, self.hash, self.entries, self.stable, self.order)
+
     def schemas(self) -> Iterator[Schema[bytes, None]]:
         """The schemas to try, the usual ones first."""
         orders = (self.order,) if self.order is not None else ("seeded", "hash-bits")
@@ -66,7 +71,7 @@ def found_schema(
 ) -> Schema[bytes, None]:
     """The schema of the store in `root`, with contents that are strings; StorageError that says what to give.
 
-    Where the store is damaged, the first schema that gives its commits their hashes. Cost: a few reads for each schema
+    Where all of `wanted` was given, directories need not fit: then they are damaged. Cost: a few reads for each schema
     that is tried, and some hundreds for the right one.
     """
     reason: IrminError | None = None
@@ -92,10 +97,17 @@ def found_schema(
             continue
         return schema
     if best is not None:
-        return best
-    if reason is not None and not known:
+        if wanted.is_whole:
+            return best
+        why = f"its commits are of {best.describe()}, its directories are not (or they are damaged)"
+    elif reason is not None and not known:
         raise reason
-    why = "none of the usual schemas gives its commits their hashes" if known else "no commit was found in it"
+    else:
+        why = (
+            "none of the usual schemas gives its commits their hashes"
+            if known
+            else "no commit was found in it"
+        )
     raise StorageError(
         f"{root}: which schema it has is not written in it, and {why}. Say it, as in "
         "Repo.open(IrminPack(path), Schema(hash=…, format=Irmin(Inodes(entries, stable, order)))), or in the URI with "

@@ -43,7 +43,10 @@ class _Table:
         self.begin = _HEADER + fan
         self.fan = fan // 8
         if self.begin + length > file.size or fan % 8 or length % self.entry:
-            reason = f"{length} bytes of entries of {self.entry} bytes and {fan} bytes before them are not what it has"
+            reason = (
+                f"{length} bytes of entries of {self.entry} bytes and {fan} bytes before them are not "
+                "what it has; or the store has another schema, whose hashes have another size"
+            )
             raise Corrupted(file.path, 0, None, reason)
         self.entries = length // self.entry
 

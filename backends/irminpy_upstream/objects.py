@@ -121,9 +121,19 @@ class Objects:
     def _at(self, offset: int, kind: Kind, hash: bytes) -> Entry | None:
         """The entry at `offset`, if it says it is that; one that is whole rather than one that dangles."""
         for found in self._heads(offset):
-            if found.hash == hash and KINDS[found.kind] is kind and found.kind != DANGLING:
+            if found.hash == hash and self._kind(found) is kind and found.kind != DANGLING:
                 return found
         return None
+
+    def _kind(self, found: Entry) -> Kind:
+        """What kind of object an entry holds; Corrupted if none has what it says."""
+        kind = KINDS.get(found.kind)
+        if kind is None:
+            what = found.kind.hex() or "nothing"
+            raise found.damaged(f"{what} where the kind of an object is expected")
+        if found.kind == DANGLING and not self._may_dangle(found):
+            raise found.damaged("a commit that was kept is marked as the parent of one that was")
+        return kind
 
     def peek(self, offset: int) -> bytes | None:
         """The hash that the entry at `offset` says it has; None if nothing lies there."""
@@ -134,19 +144,11 @@ class Objects:
         return next(self._heads(offset), None)
 
     def _heads(self, offset: int) -> Iterator[Entry]:
-        """The entry at `offset`, in each part of the store that has it. Corrupted if it is none."""
+        """The entry at `offset`, in each part of the store that has it; nothing is said of its kind."""
         for part in self._space.parts:
             data = part.read(offset, self._size + 1)
-            if not data:
-                continue
-            hash_, kind = data[: self._size], data[self._size :]
-            if kind not in KINDS:
-                found = kind.hex() or "nothing"
-                raise Corrupted(part.path, offset, None, f"{found} where the kind of an object is expected")
-            one = Entry(part, offset, hash_, kind)
-            if kind == DANGLING and not self._may_dangle(one):
-                raise one.damaged("a commit that was kept is marked as the parent of one that was")
-            yield one
+            if data:
+                yield Entry(part, offset, data[: self._size], data[self._size :])
 
     def _may_dangle(self, found: Entry) -> bool:
         """Only parents of the commit that was kept may, and that one lies right before the suffix."""
@@ -207,7 +209,8 @@ class Objects:
         node, word = self._child(found, raw.node)
         parents = sorted(self._child(found, parent) for parent in raw.parents)
         for hash_, at in parents:
-            if at and all(head.kind == DANGLING for head in self._heads(at - 1)):
+            heads = list(self._heads(at - 1)) if at else []
+            if heads and all(self._kind(head) is Kind.COMMIT and head.kind == DANGLING for head in heads):
                 self.cut_off.add(Hash(hash_))
         try:
             info = Info(raw.date, raw.author.decode(), raw.message.decode())

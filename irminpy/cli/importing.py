@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
 import click
 
-from irminpy.cli.output import Options, Output, amount, size
+from irminpy.cli.carrying import imported
+from irminpy.cli.output import Options, Output
+from irminpy.cli.progress import progress
 
 __all__ = ["import_"]
 
@@ -16,7 +15,7 @@ __all__ = ["import_"]
 @click.argument("source", metavar="URI")
 @click.option("--only", metavar="BRANCH", multiple=True, help="Import this branch only; may be repeated.")
 @click.option(
-    "--prefix", default="", metavar="TEXT", help="What the branches are called here before their name."
+    "--prefix", default="", metavar="TEXT", help="What stands before the names of the branches here."
 )
 @click.option(
     "--schema",
@@ -40,32 +39,20 @@ def import_(
     URI is that of any store: irmin-pack:DIR, irmin-fs:DIR, git:DIR, pack:DIR. A store that is not there is made,
     with the schema of the source. Interrupted, it has moved no branch, and goes on from there when it is repeated.
     """
-    from irminpy.cli.carrying import imported  # late: other commands need no store
-
     output = Output(options)
-    last = 0
-
-    def advance(sent: Any) -> None:
-        nonlocal last
-        if sent.objects >= last + _STEP:
-            last = sent.objects
-            output.message(f"{amount(sent.objects, 'object')}, {size(sent.bytes)}")
-
-    told = imported(
-        options.store,
-        source,
-        branches=only or None,
-        prefix=prefix,
-        schema=schema,
-        force=force,
-        dry_run=dry_run,
-        advance=advance if sys.stderr.isatty() or options.verbose else None,
-    )
+    with progress(options, "import") as bar:
+        told = imported(
+            options.store,
+            source,
+            branches=only or None,
+            prefix=prefix,
+            schema=schema,
+            force=force,
+            dry_run=dry_run,
+            advance=lambda sent: bar("objects", sent.objects, 0),
+        )
     if options.json:
         output.record(told.to_json())
     else:
         for line in str(told).splitlines():
             output.line(line)
-
-
-_STEP = 10_000  # objects between two messages

@@ -14,7 +14,7 @@ import irminpy
 from irminpy import Repo
 from irminpy.cli import main
 from irminpy.errors import Corrupted, DanglingHash, NotFound, Rejected, SchemaMismatch
-from irminpy.formats import Irmin
+from irminpy.formats import Inodes, Irmin
 from irminpy.hash import BLAKE2B
 from irminpy.importing import import_branches
 from irminpy.schema import Schema
@@ -127,14 +127,15 @@ def test_a_damaged_source_moves_no_branch(tmp_path: Path) -> None:
     data = bytearray(file.read_bytes())
     data[200] ^= 1
     file.write_bytes(data)
-    schema: Schema[bytes, None]
-    with Repo.open(IrminPack(str(tmp_path / "store"))) as source:
-        schema = source.schema
-        with Repo.open(Pack(str(tmp_path / "copy"), durability="none"), schema) as repo:
-            with pytest.raises((Corrupted, DanglingHash)):
-                import_branches(repo, source, bounds=Bounds(write=10))
-            assert repo.branches() == []
-            assert repo.check().ok
+    schema: Schema[bytes, None] = Schema(hash=BLAKE2B(64), format=Irmin(Inodes(32, 256, "seeded")))
+    with (
+        Repo.open(IrminPack(str(tmp_path / "store")), schema) as source,
+        Repo.open(Pack(str(tmp_path / "copy"), durability="none"), schema) as repo,
+    ):
+        with pytest.raises((Corrupted, DanglingHash)):
+            import_branches(repo, source, bounds=Bounds(write=10))
+        assert repo.branches() == []
+        assert repo.check().ok
 
 
 def test_a_commit_that_is_missing_but_was_not_collected_is_no_end_of_history(tmp_path: Path) -> None:
