@@ -349,6 +349,16 @@ def test_a_step_in_another_bucket_is_refused() -> None:
     refused(Extender(3, (0, 0, 1), short), "misplaced entry")
 
 
+def test_one_inode_is_not_in_two_places_of_a_directory() -> None:
+    """V4: even if nothing of it is shown."""
+    hidden = BlindedInode(Hash(b"\1" * 20))
+    low = InodeTree(3, ((0, hidden), (1, hidden)))
+    refused(Inode(6, ((0, low), (1, low))), "one bucket in places of different indices")
+    assert hash_of_proof_state(
+        Node((("a", Inode(4, ((0, low), (1, hidden)))), ("b", Inode(5, ((0, low), (1, hidden)))))), TRIE
+    )
+
+
 def test_inodes_and_flat_directories_each_in_their_place() -> None:
     """P05, P06, P26 to P28, PS-01, PS-03, PS-06."""
     hidden = BlindedInode(Hash(b"\1" * 20))
