@@ -68,11 +68,15 @@ def parts(state: Any) -> list[Any]:
 
 
 def pairs(part: Any) -> tuple[tuple[Any, Any], ...]:
+    """The labels and the parts of `part`; a chain has one, without a label."""
+    rows: tuple[tuple[Any, Any], ...] = ()
     if type(part) in FLAT_PARTS:
-        return part.entries
-    if type(part) in INNER_PARTS:
-        return part.proofs
-    return ((0, part.proof),) if type(part) in CHAINS else ()
+        rows = part.entries
+    elif type(part) in INNER_PARTS:
+        rows = part.proofs
+    elif type(part) in CHAINS:
+        rows = ((0, part.proof),)
+    return rows
 
 
 def rebuilt(part: Any, rows: tuple[tuple[Any, Any], ...]) -> Any:

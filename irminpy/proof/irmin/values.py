@@ -324,8 +324,6 @@ class _Loading:
         below: Any = part.proof
         if type(below) in _CHAIN or (type(below) is InodeTree and _single(below)):
             raise ProofMismatch("not canonical: an extender that goes on below itself")
-        if draft.level + len(indices) > self.levels:
-            raise self._too_deep()
         # Each of them is an inode with the next one as its only bucket.
         for index in indices[:-1]:
             self._inner(draft, part.length, [(index, None)])
@@ -479,8 +477,9 @@ def _rows(rows: object) -> list[tuple[Any, Any]]:
     if not isinstance(rows, tuple):
         raise ProofMismatch("a tuple of pairs is expected")
     found: list[tuple[Any, Any]] = []
-    for row in cast("tuple[Any, ...]", rows):
-        if type(row) is not tuple or len(row) != 2:  # pyright: ignore[reportUnknownArgumentType]
+    given: tuple[Any, ...] = rows
+    for row in given:
+        if not isinstance(row, tuple) or len(cast("tuple[object, ...]", row)) != 2:
             raise ProofMismatch("a tuple of pairs is expected")
         found.append(cast("tuple[Any, Any]", row))
     return found
