@@ -567,7 +567,7 @@ def test_every_field_of_a_value_is_looked_at() -> None:
     """V8, P34, P50: whatever a program puts there."""
     hash_ = Hash(b"\1" * 20)
     hidden: Any = BlindedInode(hash_)
-    for reason, state in {
+    states: dict[str, Any] = {
         "a tuple of pairs": Node([("a", X)]),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         "tuple of pairs": Node((("a", X, 1),)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         "segments of an extender are a tuple": Extender(3, [0, 1], hidden),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -590,7 +590,8 @@ def test_every_field_of_a_value_is_looked_at() -> None:
         "contents that are none": Node((("a", Contents("text", None)),)),
         "metadata that is none": Node((("a", BlindedContents(hash_, 7)),)),
         "contents are blinded at one place": Node((("a", Contents(b"x", None)), ("b", X))),
-    }.items():
+    }
+    for reason, state in states.items():
         with pytest.raises(ProofMismatch, match=reason):
             hash_of_proof_state(state, TRIE)
     for data in (b"\xff", b"\xc0\x80"):

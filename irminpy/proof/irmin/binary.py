@@ -182,8 +182,6 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
             else:
                 n = source.count(1)
                 level += max(0, n - 1)
-                if level > levels:
-                    raise source.refuse(f"too deep: an inner node below level {levels - 1}", start)
                 segments = tuple([source.number() for _ in range(n)])
                 frame = _Frame(cls, (length, segments), 1, level)
                 nodes += max(0, n - 1)
