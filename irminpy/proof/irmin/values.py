@@ -477,8 +477,7 @@ def _rows(rows: object) -> list[tuple[Any, Any]]:
     if not isinstance(rows, tuple):
         raise ProofMismatch("a tuple of pairs is expected")
     found: list[tuple[Any, Any]] = []
-    given: tuple[Any, ...] = rows
-    for row in given:
+    for row in cast("tuple[object, ...]", rows):
         if not isinstance(row, tuple) or len(cast("tuple[object, ...]", row)) != 2:
             raise ProofMismatch("a tuple of pairs is expected")
         found.append(cast("tuple[Any, Any]", row))
