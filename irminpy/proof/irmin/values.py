@@ -34,6 +34,8 @@ from ..types import (
 from .shape import check_shape, levels_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ...schema import Schema
     from ...shape import Record
     from ..limits import Limits
@@ -474,14 +476,11 @@ def _wrong(part: object, what: str, place: str) -> ProofMismatch:
 
 
 def _rows(rows: object) -> list[tuple[Any, Any]]:
-    if not isinstance(rows, tuple):
-        raise ProofMismatch("a tuple of pairs is expected")
-    found: list[tuple[Any, Any]] = []
-    for row in cast("tuple[object, ...]", rows):
-        if not isinstance(row, tuple) or len(cast("tuple[object, ...]", row)) != 2:
-            raise ProofMismatch("a tuple of pairs is expected")
-        found.append(cast("tuple[Any, Any]", row))
-    return found
+    if isinstance(rows, tuple):
+        found: list[Any] = list(cast("Iterable[Any]", rows))
+        if all(type(row) is tuple and len(row) == 2 for row in found):
+            return found
+    raise ProofMismatch("a tuple of pairs is expected")
 
 
 def _ascending(keys: list[Any], labels: list[Any], what: str) -> None:

@@ -17,7 +17,7 @@ from ...shape import bucket
 from ...tree import Tree
 from ...tree.lazy import Stored
 from .report import Decided, Outcome, failed, same
-from .values import Bound, of_bindings, of_concrete, path_of, shown
+from .values import Bound, digest_of, of_bindings, of_concrete, path_of, shown
 
 __all__ = ["commits", "inodes", "trees"]
 
@@ -300,3 +300,5 @@ def check_dump(tree: Bound, case: dict[str, Any]) -> Iterator[tuple[str, Any, An
         yield "the contents", rows, theirs
     if "contents_count" in case:
         yield "the number of contents", len(rows), case["contents_count"]
+    if "contents_sha256" in case:
+        yield "the digest of the contents", digest_of(rows), case["contents_sha256"]
