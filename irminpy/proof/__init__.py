@@ -2,7 +2,7 @@
 
 `store.produce_proof(f)` runs a function and gives the parts of the tree that it read; `verify_proof` runs it again on
 nothing but these. A tree proof shows a part of the tree, in no order; a stream proof the objects in the order of the
-reads. The bytes are in docs/formats/proof.md.
+reads. The bytes are in docs/formats/proof.md, those of Irmin's formats in docs/formats/irmin-proof.md.
 """
 
 from .commits import VerifiedCommit, verify_commit

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import ProofMismatch
 from ..objects import Kind, Node
 from ..path import join
 from ..shape import Record
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..key import KindedHash
 
-__all__ = ["Opened", "Reads", "Shown", "find_place", "opened", "place_of", "step_of"]
+__all__ = ["Opened", "Reads", "Shown", "check_together", "find_place", "opened", "place_of", "step_of"]
 
 
 Reads = dict[tuple[Kind, bytes], Record | bytes]
@@ -34,6 +35,16 @@ class Shown(NamedTuple):
     """The bytes of the contents type."""
     apart: str = ""
     """Where a bucket is blinded that is revealed in another directory, in forms that allow it; else empty."""
+
+
+def check_together(shown: Shown) -> None:
+    """Raise ProofMismatch if a bucket is blinded that is revealed in another directory: strict verification."""
+    if shown.apart:
+        raise ProofMismatch(
+            "inconsistent sharing: a bucket is blinded here and shown in another directory; Irmin writes it so, and "
+            "strict=False takes it",
+            shown.apart,
+        )
 
 
 class Opened(NamedTuple):

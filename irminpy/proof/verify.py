@@ -19,6 +19,7 @@ from ..types import C, M, R
 from .limits import DEFAULT, Limits
 from .produce import outcome
 from .proof import Proof
+from .shown import check_together
 from .source import ProofSource, ShownSource, StreamSource, rooted
 from .stream import StreamProof
 
@@ -59,12 +60,8 @@ def verify_proof(
         raise ProofMismatch(
             f"root mismatch: what it shows hashes to {_show(shown.root)}, not to {_show(trusted)}", "/"
         )
-    if strict and shown.apart:
-        raise ProofMismatch(
-            "inconsistent sharing: a bucket is blinded here and shown in another directory; Irmin writes it so, and "
-            "strict=False takes it",
-            shown.apart,
-        )
+    if strict:
+        check_together(shown)
     home = _home(schema)
     source = ShownSource(home, shown, running=True, strict=strict)
     return _run(home, source, trusted, f, proof.after)

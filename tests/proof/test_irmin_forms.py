@@ -26,6 +26,7 @@ from irminpy import (
     verify_proof,
     verify_stream,
 )
+from irminpy.contents import String
 from irminpy.errors import BadProof, Corrupted, DanglingHash, StreamTooLong, StreamTooShort
 from irminpy.formats import Custom, Inodes, Irmin, Irmin2, Tezos
 from irminpy.hash import BLAKE2B, SHA1
@@ -235,18 +236,28 @@ def test_a_proof_that_would_grow_without_bound_is_not_made() -> None:
     assert verify_stream(stream, reading(path), FLAT, root=tree.kinded_hash())[1] == [b"v"]
 
 
+def mode(data: bytes) -> int:
+    if len(data) != 1:
+        raise irminpy.DecodeError("mode", "one byte is expected")
+    return data[0]
+
+
+class Mode(Own[int]):
+    """One byte."""
+
+    def read(self, data: bytes, at: int, /) -> tuple[int, int]:
+        return mode(data[at : at + 1]), at + 1
+
+
+MODES = Schema(
+    metadata=Mode("mode/1", 0, lambda value: bytes([value]), mode, lambda old, ours, theirs: ours),
+    hash=SHA1(),
+    format=Irmin(Inodes(2, 2, "seeded")),
+)
+
+
 def test_metadata_and_contents_at_the_root() -> None:
-    def mode(data: bytes) -> int:
-        if len(data) != 1:
-            raise irminpy.DecodeError("mode", "one byte is expected")
-        return data[0]
-
-    class Mode(Own[int]):
-        def read(self, data: bytes, at: int, /) -> tuple[int, int]:
-            return mode(data[at : at + 1]), at + 1
-
-    kind = Mode("mode/1", 0, lambda value: bytes([value]), mode, lambda old, ours, theirs: ours)
-    schema = Schema(metadata=kind, hash=SHA1(), format=Irmin(Inodes(2, 2, "seeded")))
+    schema = MODES
     tree = Tree.empty(schema).add("a", b"1", metadata=7).add("b", b"2").add("c", b"3", metadata=9)
     repo = irminpy.open("mem:", schema)
     repo.save_tree(tree)
@@ -347,6 +358,16 @@ def test_a_step_in_another_bucket_is_refused() -> None:
     refused(Extender(3, (0, 1, 0), bottom()), "misplaced entry")
     short = InodeTree(3, ((0, low), (1, InodeValues((("001", Z),)))))
     refused(Extender(3, (0, 0, 1), short), "misplaced entry")
+
+
+def test_one_inode_is_not_in_two_places_of_a_directory() -> None:
+    """V4: even if nothing of it is shown."""
+    hidden = BlindedInode(Hash(b"\1" * 20))
+    low = InodeTree(3, ((0, hidden), (1, hidden)))
+    refused(Inode(6, ((0, low), (1, low))), "one bucket in places of different indices")
+    assert hash_of_proof_state(
+        Node((("a", Inode(4, ((0, low), (1, hidden)))), ("b", Inode(5, ((0, low), (1, hidden)))))), TRIE
+    )
 
 
 def test_inodes_and_flat_directories_each_in_their_place() -> None:
@@ -542,6 +563,108 @@ def test_json_has_one_form() -> None:
             )
 
 
+def test_every_field_of_a_value_is_looked_at() -> None:
+    """V8, P34, P50: whatever a program puts there."""
+    hash_ = Hash(b"\1" * 20)
+    hidden: Any = BlindedInode(hash_)
+    states: dict[str, Any] = {
+        "a tuple of pairs": Node([("a", X)]),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "tuple of pairs": Node((("a", X, 1),)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "segments of an extender are a tuple": Extender(3, [0, 1], hidden),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "bad step": Node(((5, X),)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "surrogate": Node((("\ud800", X),)),
+        "in the place of an entry": Node((("a", InodeValues((("b", X),))),)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "in the place of a bucket": Inode(3, ((0, Node((("b", X),))), (1, hidden))),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "does not say its length": Inode(3, ((0, BlindedInode(hash_, 2)), (1, hidden))),
+        "bad hash size": Node((("a", BlindedNode(Hash(b"\1" * 19))),)),
+        "bad hash size: 20": Inode(
+            3,
+            (
+                (
+                    0,
+                    BlindedInode(Hash(b"")),
+                ),
+                (1, hidden),
+            ),
+        ),
+        "contents that are none": Node((("a", Contents("text", None)),)),
+        "metadata that is none": Node((("a", BlindedContents(hash_, 7)),)),
+        "contents are blinded at one place": Node((("a", Contents(b"x", None)), ("b", X))),
+    }
+    for reason, state in states.items():
+        with pytest.raises(ProofMismatch, match=reason):
+            hash_of_proof_state(state, TRIE)
+    for data in (b"\xff", b"\xc0\x80"):
+        raw = b"\1" + b"\0" * 32 + b"\1" + b"\0" * 32 + b"\2\1\1a\0" + varint(len(data)) + data
+        with pytest.raises(BadProof, match="contents that are none"):
+            Proof.from_bytes(raw, TEXT)
+    proof = Proof(THREE.root, THREE.root, THREE.proof(everything).state, TRIE)
+    for limits, reason in (
+        (Limits(contents=0), "/ bucket .*: a value of 1 bytes|/00100: a value of 1 bytes"),
+        (Limits(objects=3), "node limit: more than 3 objects"),
+    ):
+        with pytest.raises(ProofMismatch, match=reason):
+            verify_proof(proof, nothing, TRIE, root=THREE.root, limits=limits)
+        proof = Proof(THREE.root, THREE.root, proof.state, TRIE)
+    deep = Node((("a", Node((("a", Node((("a", X),))),))),))
+    root = hash_of_proof_state(deep, TRIE)
+    with pytest.raises(ProofMismatch, match="too deep: the limit is 1 directories"):
+        verify_proof(Proof(root, root, deep, TRIE), nothing, TRIE, root=root, limits=Limits(depth=1))
+
+
+TEXT = Schema(String(), hash=BLAKE2B(32), format=Irmin(None))
+
+
+def test_bytes_are_refused_where_they_are_wrong() -> None:
+    """P38, P54, V7, V8: each with the byte."""
+    roots = b"\1" + b"\0" * 32 + b"\1" + b"\0" * 32
+    negative = varint((1 << 63) - 1)
+    for schema, tail, limits, reason in (
+        (FLAT, b"\3" + b"\0" * 31, Limits(), r"byte \d+: truncated: 32 bytes are claimed, 31"),
+        (FLAT, b"\2\1\5a", Limits(), r"byte \d+: truncated"),
+        (FLAT, b"\0\5hello", Limits(contents=4), r"byte \d+: a value of 5 bytes"),
+        (FLAT, b"\0" + negative, Limits(), r"byte \d+: bad length: -1"),
+        (FLAT, b"\2\1" + negative, Limits(), r"byte \d+: bad length: -1"),
+        (FLAT, b"\2" + negative, Limits(), r"byte \d+: truncated: -1 elements"),
+        (SMALL, b"\5\x7f\x33" + b"\0" * 51 + b"\0" * 33, Limits(), r"byte \d+: too deep"),
+        (SMALL, b"\4\x7f\1\0" + b"\2\x7f\1\0" * 60 + b"\0" * 33, Limits(), r"byte \d+: too deep"),
+        (FLAT, b"\2\1\1a\2\1\1a\2\1\1a\3" + b"\0" * 32, Limits(depth=1), r"byte \d+: too deep"),
+        (FLAT, b"\2\2\1a\0\0\1b\0\0", Limits(objects=2), r"byte \d+: node limit"),
+        (FLAT, b"\2\2\1a\0\0\1b\0\0", Limits(density=4), r"byte \d+: node limit"),
+        (FLAT, b"\6", Limits(), r"byte \d+: unknown tag 6 of a part"),
+        (SMALL, b"\4\x7f\1\0\4", Limits(), r"byte \d+: unknown tag 4 of a bucket"),
+        (FLAT, b"\0\1a\0", Limits(), r"byte \d+: trailing data: 1"),
+    ):
+        with pytest.raises(BadProof, match=reason):
+            Proof.from_bytes(roots + tail, schema, limits)
+    with pytest.raises(BadProof, match=r"byte \d+: unknown tag 2 of a root"):
+        Proof.from_bytes(b"\2" + roots, FLAT)
+    with pytest.raises(BadProof, match=r"byte \d+: metadata that are none"):
+        Proof.from_bytes((b"\1" + b"\0" * 20) * 2 + b"\0\1a", MODES)
+    with pytest.raises(BadProof, match=r"byte \d+: node limit"):
+        StreamProof.from_bytes(roots + b"\2" + b"\0\0" * 2, FLAT, Limits(objects=1))
+    with pytest.raises(BadProof, match="the limit is 10"):
+        StreamProof.from_bytes(roots, FLAT, Limits(total=10))
+
+
+@pytest.mark.parametrize("value", ["0A", "a", "zz", 7, None, ["07"], "0707"])
+def test_metadata_in_json_have_one_form(value: Any) -> None:
+    root = {"Node": "00" * 20}
+    shown = {"before": root, "after": root, "state": {"Blinded_contents": ["11" * 20, value]}}
+    with pytest.raises(BadProof, match=r"metadata in hexadecimal digits|metadata that are none"):
+        Proof.from_json(shown, MODES)
+
+
+@pytest.mark.parametrize(
+    "value", [5, None, {"base64": "!"}, {"base64": "YQ"}, {"base64": 5}, {"hex": "00"}, ["a"]]
+)
+def test_strings_in_json_have_one_form(value: Any) -> None:
+    root = {"Node": "00" * 20}
+    for state in ({"Contents": [value, {}]}, {"Node": [[value, {"Blinded_node": "11" * 20}]]}):
+        with pytest.raises(BadProof, match=r"a string is expected|not canonical"):
+            Proof.from_json({"before": root, "after": root, "state": state}, TRIE)
+
+
 # -- streams -------------------------------------------------------------------------------------------------------
 
 
@@ -687,6 +810,75 @@ def test_a_misplaced_entry_in_a_stream_is_refused() -> None:
 
     with pytest.raises(ProofMismatch, match="misplaced"):
         verify_stream(StreamProof(root, root, [*elements, bucket], TRIE), looking, TRIE, root=root)
+
+
+def test_every_element_of_a_stream_is_looked_at() -> None:
+    """S03, S05, P21, P31, P52, V1, V8."""
+    f = reading("00100")
+    elements = elements_of(THREE, f)
+    for at, element, reason in (
+        (3, b"\0\1y", "mismatch: another object"),
+        (3, b"\0\1x\0", "not canonical: trailing data"),
+        (3, b"\0\2x", "not canonical: truncated"),
+        (3, b"\x09", "not canonical: unknown tag"),
+        (3, elements[2], "kind mismatch: Node where contents"),
+        (2, elements[3], "kind mismatch: Contents where a directory"),
+        (2, elements[1], "mismatch: another object"),
+        (1, written(2, 0, 1, 0, b"\1" * 20), "bad length: 0"),
+        (1, written(2, 3, 1, 2, b"\1" * 20), "index out of range"),
+        (0, written(3, 3, 3, 0, 0, 2, b"\1" * 20), "index out of range"),
+        (0, written(3, (1 << 63) - 1, 2, 0, 0, b"\1" * 20), "bad length: -1"),
+        (0, written(3, 3, 60, *[0] * 60, b"\1" * 20), "mismatch: another object"),
+    ):
+        with pytest.raises(ProofMismatch, match=reason) as caught:
+            follow([*elements[:at], element, *elements[at + 1 :]], f)
+        assert caught.value.place == f"element {at + 1}"
+    with pytest.raises(ProofMismatch, match="an element is bytes"):
+        follow([*elements[:3], "x"], f)  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+def own(schema: Schema[Any, Any], data: bytes) -> KindedHash:
+    return KindedHash("node", Hash(schema.codec.digest(data)))
+
+
+def test_a_root_of_the_provers_own_does_not_help_in_a_stream() -> None:
+    """P11, P52, V3, V8: directories that no store has."""
+    codec = FLAT.codec
+    empty = codec.encode_node(["a"], b"\0", codec.empty, [])
+    element = written(1, 1, b"\1a", b"\1", codec.empty)
+    root = own(FLAT, empty)
+    with pytest.raises(ProofMismatch, match="empty directory"):
+        verify_stream(StreamProof(root, root, [element], FLAT), reading("a"), FLAT, root=root)
+    text = TEXT.codec.encode_contents([b"\xff"])[0]
+    data = TEXT.codec.encode_node(["a"], b"\1", TEXT.codec.digest(text), [])
+    root = own(TEXT, data)
+    row = written(1, 1, b"\1a", b"\0", TEXT.codec.digest(text))
+    with pytest.raises(ProofMismatch, match="contents that are none"):
+        verify_stream(StreamProof(root, root, [row, b"\0\1\xff"], TEXT), reading("a"), TEXT, root=root)
+    # An inode of depth 1 in the place of a directory.
+    codec = TRIE.codec
+    inner = codec.encode_inode(1, b"\0\1", [3], b"\1" * 20 + b"\2" * 20)
+    data = codec.encode_node(["0"], b"\0", codec.digest(inner), [])
+    root = own(TRIE, data)
+    rows = [
+        written(1, 1, b"\x010", b"\1", codec.digest(inner)),
+        written(2, 3, 2, 0, b"\1" * 20, 1, b"\2" * 20),
+    ]
+
+    def looking(tree: Tree[Any, Any]) -> tuple[Tree[Any, Any], Any]:
+        with contextlib.suppress(Corrupted):
+            return tree, tree.length("0")
+        return tree, None
+
+    with pytest.raises(ProofMismatch, match="kind mismatch"):
+        verify_stream(StreamProof(root, root, rows, TRIE), looking, TRIE, root=root)
+    # Steps that no order of inodes has an answer for.
+    odd = Schema(hash=SHA1(), format=Irmin2(Inodes(2, 3, Custom("ascii/1", _digit))))
+    steps, column = ["0", "1", "x"], b"".join([bytes([i]) * 20 for i in range(3)])
+    root = own(odd, odd.codec.encode_node(steps, b"\1\1\1", column, []))
+    row = written(1, 3, *[b"\1" + step.encode() + b"\0" + bytes([i]) * 20 for i, step in enumerate(steps)])
+    with pytest.raises(ProofMismatch, match="no inodes can hold"):
+        verify_stream(StreamProof(root, root, [row], odd), looking, odd, root=root)
 
 
 def test_a_bucket_that_two_directories_share_may_be_blinded_in_one() -> None:

@@ -175,21 +175,18 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
             frame = _Frame(cls, (), source.count(2), 0)
             nodes += 1
         else:
-            level = 1 + (top.level if in_bucket and top is not None else 0)
             length = source.number()
-            if cls in INNER:
-                frame = _Frame(cls, (length,), source.count(2), level)
-            else:
-                n = source.count(1)
-                level += max(0, n - 1)
-                if level > levels:
-                    raise source.refuse(f"too deep: an inner node below level {levels - 1}", start)
-                segments = tuple([source.number() for _ in range(n)])
-                frame = _Frame(cls, (length, segments), 1, level)
-                nodes += max(0, n - 1)
-            nodes += 1
+            n = source.count(2 if cls in INNER else 1)
+            inodes = 1 if cls in INNER else max(1, n)
+            level = inodes + (top.level if in_bucket and top is not None else 0)
             if level > levels:
                 raise source.refuse(f"too deep: an inner node below level {levels - 1}", start)
+            nodes += inodes
+            if cls in INNER:
+                frame = _Frame(cls, (length,), n, level)
+            else:
+                segments = tuple([source.number() for _ in range(n)])
+                frame = _Frame(cls, (length, segments), 1, level)
         if above > limits.depth + 1:
             raise source.refuse(f"too deep: the limit is {limits.depth} directories", start)
         if 4 * nodes + values > room or nodes + values > limits.objects:

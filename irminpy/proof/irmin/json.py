@@ -103,12 +103,11 @@ def state_of_json(fields: Fields, obj: object) -> Part:
         if parent < 0:
             return part
         items[parent].children[at] = part
-    for item in reversed(items):
+    # What comes first is the root; what is below a part comes after it.
+    for item in reversed(items[1:]):
         part = made(item.cls, item.head, item.labels, item.children)
-        if item.parent < 0:
-            return part
         items[item.parent].children[item.at] = part
-    raise BadProof("it shows nothing", "state")
+    return made(items[0].cls, items[0].head, items[0].labels, items[0].children)
 
 
 def _leaf(fields: Fields, cls: type[Part], body: object) -> Part:

@@ -9,6 +9,8 @@ from ...objects import BUCKET, ROOT, Inode, Node
 from ..shown import Shown, find_place
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ...formats.format import Codec
     from ...shape import Record
 
@@ -84,6 +86,25 @@ def check_shape(codec: Codec, shown: Shown) -> None:
                 find_place(shown, hash_, size),
             )
         known[hash_] = upper
+    _one_place(reversed(inodes), shown, size)
+
+
+def _one_place(inodes: Iterable[tuple[int, bytes, Inode]], shown: Shown, size: int) -> None:
+    """Raise ProofMismatch if an inode stands below two different sequences of indices; the highest come first.
+
+    It has entries, and they belong to one place, whether or not any of them is shown.
+    """
+    places: dict[bytes, bytes] = {}
+    for _, hash_, inode in inodes:
+        above = places.get(hash_, b"")
+        for i, child in enumerate(inode.children()):
+            if type(shown.nodes.get(child)) is Inode:
+                here = above + inode.buckets[i : i + 1]
+                if places.setdefault(child, here) != here:
+                    raise ProofMismatch(
+                        "misplaced entry: one bucket in places of different indices",
+                        find_place(shown, child, size),
+                    )
 
 
 def _directory(record: Record | None, shown: Shown, hash_: bytes, size: int) -> None:

@@ -326,8 +326,6 @@ class _Loading:
         below: Any = part.proof
         if type(below) in _CHAIN or (type(below) is InodeTree and _single(below)):
             raise ProofMismatch("not canonical: an extender that goes on below itself")
-        if draft.level + len(indices) > self.levels:
-            raise self._too_deep()
         # Each of them is an inode with the next one as its only bucket.
         for index in indices[:-1]:
             self._inner(draft, part.length, [(index, None)])
