@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 from .backend import Maker
-from .carrier import Carrier
 from .errors import StorageError
+
+if TYPE_CHECKING:
+    from .carrier import Carrier  # most commands sync with nothing
 
 __all__ = ["carrier_of_url", "maker_of_uri", "schemes"]
 
