@@ -22,7 +22,7 @@ from irminpy.formats import Git as GitFormat
 from irminpy.hash import SHA1, Hash
 from irminpy.metadata import Mode, Modes
 from irminpy.objects import Objects
-from irminpy_git import PushRejected, Transport, wire
+from irminpy_git import PushRejected, Transport, talk
 from irminpy_git.address import Address
 from irminpy_git.bundle import packed
 from irminpy_git.kinds import Type, id_of
@@ -81,7 +81,7 @@ class Server:
         self.said: list[bytes] = []
         self.channels: list[Scripted] = []
         self._counts: Any = None
-        monkeypatch.setattr(wire, "connect", self._connect)
+        monkeypatch.setattr(talk, "connect", self._connect)
 
     def _connect(
         self, address: Address, service: str, transport: Transport, meter: Any, **how: int
