@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qsl
 
 from .backend import Maker
 from .errors import StorageError
+from .installed import entry_points
 
 if TYPE_CHECKING:
     from .carrier import Carrier  # most commands sync with nothing
@@ -41,7 +40,7 @@ def maker_of_uri(uri: str) -> Maker:
         path, options = uri, dict[str, str]()
     else:
         path, _, query = rest.partition("?")
-        given = parse_qsl(query, keep_blank_values=True)
+        given = _options(query)
         options = dict(given)
         if len(options) != len(given):
             twice = next(name for at, (name, _) in enumerate(given) if name in dict(given[:at]))
@@ -69,12 +68,20 @@ def carrier_of_url(url: str) -> Carrier | None:
         ) from e
 
 
+def _options(query: str) -> list[tuple[str, str]]:
+    if not query:
+        return []
+    from urllib.parse import parse_qsl  # late: most URIs have no options
+
+    return parse_qsl(query, keep_blank_values=True)
+
+
 def _known() -> str:
     return ", ".join(f"{scheme}:" for scheme in schemes()) or "(no backend is installed)"
 
 
 def _load(scheme: str, uri: str) -> Any:
-    entries: list[EntryPoint] = list(entry_points(group=GROUP, name=scheme))
+    entries = entry_points(group=GROUP, name=scheme)
     if not entries:
         raise StorageError(f"{uri!r}: no backend is called {scheme!r}; there are {_known()}")
     try:

@@ -13,7 +13,18 @@ HARD_LIMIT = 600  # lines a module
 
 # `.` is irminpy/__init__.py, the public face: what stands after it may use it, what stands before it may not.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("types", "errors", "hash", "repr", "path", "info", "branch", "cache", "lru"),  # 0: words and bytes
+    (
+        "late",
+        "types",
+        "errors",
+        "hash",
+        "repr",
+        "path",
+        "info",
+        "branch",
+        "cache",
+        "lru",
+    ),  # 0: words and bytes
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     (
         "objects",
@@ -25,7 +36,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "shape",
         "comparison",
     ),  # 2: objects as bytes
-    ("backend", "upkeep", "slice_stream", "carrier", "registry", "announce"),  # 3: the contract
+    (
+        "backend",
+        "upkeep",
+        "slice_stream",
+        "wire",
+        "carrier",
+        "installed",
+        "registry",
+        "announce",
+        "polled",
+    ),  # 3: contract
     ("tree", "json_tree", "proof"),  # 4: trees
     (
         "trail",
@@ -37,14 +58,28 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "history",
         "revision",
         "store",
+        "blame",
         "repo",
     ),  # 5: stores
-    ("remote", "transfer", "sync", "dot", ".", "testing", "containers", "server", "cli"),  # 6: the outside
+    (
+        "remote",
+        "transfer",
+        "sync",
+        "importing",
+        "dot",
+        "light",
+        ".",
+        "testing",
+        "containers",
+        "server",
+        "cli",
+    ),  # 6: the outside
 )
 CONTRACT = 3  # backends import this floor and those below
 
 # The order inside a package; its __init__ comes last and need not be named.
 INNER: dict[str, tuple[str, ...]] = {
+    "hash": ("base", "digests"),
     "repr": ("base", "plain", "compound"),
     "contents": ("protocol", "nesting", "plain", "json", "msgpack", "one_of"),
     "formats": ("format", "native", "inodes", "irmin", "tezos", "described", "git_commit", "git"),
@@ -65,11 +100,21 @@ INNER: dict[str, tuple[str, ...]] = {
             "read",
         ),
         *("fold", "stats", "concrete", "clear", "view", "walk"),
-        *("diff", "merge", "export", "tree"),
+        *("diff", "merge", "export", "tree", "glob"),
     ),
     "proof": (
-        *("types", "limits", "shown", "shape", "draft", "compact", "values", "form"),
-        *("json", "proof", "stream", "source", "produce", "verify", "commits", "jobs"),
+        *("types", "limits", "shown", "shape", "draft", "compact", "values", "json", "native"),
+        *(
+            "irmin.parts",
+            "irmin.fields",
+            "irmin.binary",
+            "irmin.json",
+            "irmin.shape",
+            "irmin.values",
+            "irmin.elements",
+        ),
+        *("irmin.form", "irmin", "form"),
+        *("proof", "stream", "source", "produce", "verify", "commits", "jobs", "question", "file"),
     ),
     "store": ("follow", "read", "history", "stream", "writing", "store"),
     "testing": (
@@ -77,6 +122,8 @@ INNER: dict[str, tuple[str, ...]] = {
         *(
             "vectors.merges",
             "vectors.traces",
+            "vectors.proofs",
+            "vectors.workloads",
             "vectors.stores",
             "vectors.command",
             "vectors",
@@ -105,11 +152,33 @@ INNER: dict[str, tuple[str, ...]] = {
             "torture.command",
             "torture",
             "torture.__main__",
-            "__main__",
         ),
+        *("fuzz.parts", "fuzz.structural", "fuzz.plain", "fuzz.subjects", "fuzz.verdict", "fuzz.campaign"),
+        *("fuzz.planted", "fuzz.command", "fuzz", "fuzz.__main__"),
+        *("__main__",),
     ),
     "containers": ("stamp", "place", "counter", "lww", "blob_log", "linked_log"),
-    "cli": ("failure", "output", "place", "care", "tending", "syncing", "demo"),
+    "server": (
+        *("limits", "problem", "target", "access", "hub", "call", "values", "branches", "trees", "batches"),
+        *("commits", "proofs", "objects", "slices", "watches", "upstream", "routes", "openapi"),
+        *("application", "running"),
+    ),
+    "cli": (
+        *("failure", "output", "config", "place", "progress", "values", "commits", "completing", "arguments"),
+        *("rails", "care", "tending", "making", "reading", "writing", "differing", "telling", "branching"),
+        *(
+            "merging",
+            "watching",
+            "timing",
+            "helping",
+            "carrying",
+            "importing",
+            "syncing",
+            "proofs",
+            "proving",
+        ),
+        *("demo", "showing", "serving"),
+    ),
 }
 
 # The same inside each backend.
@@ -132,7 +201,12 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         ),
         *("kv.errors", "kv.reading", "kv.writing", "kv.changes", "kv.octets", "kv.store", "kv"),
     ),
-    "irminpy_upstream": ("fs",),
+    "irminpy_upstream": (
+        *("files", "cursor", "control", "space", "names", "heads", "index"),
+        *("entry", "objects", "pack", "finding", "maker"),
+        *("placing", "fs_refs", "fs"),
+    ),
+    "irminpy_http": ("connection", "cache", "following", "backend", "maker"),
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
-from irminpy.announce import Announcer
-from irminpy.backend import RefChange, RefListener, RefUpdate
+from irminpy.backend import RefListener, RefUpdate
 from irminpy.errors import Closed, Corrupted, ReadOnly
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
 from irminpy.objects import Kind, Objects
+from irminpy.polled import polled
 from irminpy.schema import Schema
 
 from .files import LockFile, read_small, typed
@@ -22,99 +20,10 @@ from .refs import Refs
 from .repository import Repository
 from .store import ObjectStore
 
-__all__ = ["GitBackend", "Shared", "share"]
+__all__ = ["GitBackend"]
 
 _TYPES: Final = {Kind.CONTENTS: Type.BLOB, Kind.NODE: Type.TREE, Kind.COMMIT: Type.COMMIT}
 _MOST_MATCHES: Final = 20
-
-
-class Shared:
-    """What all handles of this process on one repository share: who hears of changes, and who writes now."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.announcer = Announcer()
-        self.known: dict[str, Hash] = {}
-        """The branches as listeners were told of them; kept while there are listeners."""
-        self._wake = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    def told(self, changes: Sequence[RefChange]) -> None:
-        """Queue `changes` that have happened, with what somebody else did before; the caller holds the lock."""
-        if not len(self.announcer):
-            return
-        for change in changes:
-            before = self.known.get(change.name)
-            if before != change.before:
-                self.announcer.queue([RefChange(change.name, before, change.before)])
-            if change.after is None:
-                self.known.pop(change.name, None)
-            else:
-                self.known[change.name] = change.after
-            self.announcer.queue([change])
-
-    def look(self, refs: Refs) -> None:
-        """Tell what others did since the last look."""
-        with self.lock:
-            now, known = refs.all(), self.known
-            changes = [
-                RefChange(name, known.get(name), now.get(name))
-                for name in sorted(known.keys() | now.keys())
-                if known.get(name) != now.get(name)
-            ]
-            self.known = now
-            self.announcer.queue(changes)
-        self.announcer.speak()
-
-    def listen(self, listener: RefListener, refs: Refs, poll: float) -> Callable[[], None]:
-        """Call `listener` from now on; a thread looks every `poll` seconds what other processes did."""
-        with self.lock:
-            if not len(self.announcer):
-                self.known = refs.all()
-            stop = self.announcer.listen(listener)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._poll, args=(refs, poll), name="irminpy-git", daemon=True
-                )
-                self._thread.start()
-
-        def end() -> None:
-            stop()
-            with self._wake:
-                self._wake.notify_all()
-
-        return end
-
-    def _poll(self, refs: Refs, poll: float) -> None:
-        mark: object = None
-        while True:
-            with self._wake:
-                self._wake.wait(poll)
-            with self.lock:
-                if not len(self.announcer):
-                    self._thread = None
-                    return
-            try:
-                now = refs.mark()
-                if now != mark:
-                    self.look(refs)
-                    mark = now
-            except (OSError, Corrupted):
-                continue  # half of a change by somebody else, or damage that whoever reads the ref hears of
-
-
-_shared: WeakValueDictionary[str, Shared] = WeakValueDictionary()
-_sharing = threading.Lock()
-
-
-def share(repository: Repository) -> Shared:
-    """What handles on the repository share, in this process."""
-    key = f"{os.getpid()} {repository.common}"
-    with _sharing:
-        found = _shared.get(key)
-        if found is None:
-            found = _shared[key] = Shared()
-        return found
 
 
 class GitBackend:
@@ -143,7 +52,7 @@ class GitBackend:
         self._poll = poll
         self._reflog = reflog
         self._timeout = timeout
-        self._shared = share(repository)
+        self._shared = polled(repository.common)
         self._closed = False
         self._stops: list[Callable[[], None]] = []
 
