@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .backend import Maker
-from .carrier import Carrier
 from .errors import StorageError
 from .installed import entry_points
+
+if TYPE_CHECKING:
+    from .carrier import Carrier  # most commands sync with nothing
 
 __all__ = ["carrier_of_url", "maker_of_uri", "schemes"]
 

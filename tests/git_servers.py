@@ -8,6 +8,7 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -135,18 +136,23 @@ def sshd(folder: Path, program: str, *, protocol: bool = True) -> Iterator[Servi
             )
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up are a part of what is tested."""
+
+
 @contextmanager
 def http(
     folder: Path,
     *,
     password: str | None = None,
     redirect: Callable[[str], str | None] = lambda path: None,
-    cut: Callable[[], int | None] = lambda: None,
+    context: ssl.SSLContext | None = None,
 ) -> Iterator[Serving]:
     """`git http-backend` behind a server of the standard library.
 
-    `password`: of the user "me", who must be named then. `redirect`: where a path is sent on to. `cut`: after how many
-    bytes of the answer to a POST the connection ends.
+    `password`: of the user "me", who must be named then. `redirect`: where a path is sent on to. With a `context`
+    it is HTTPS.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -189,25 +195,26 @@ def http(
             head, _, answer = done.stdout.partition(b"\r\n\r\n")
             headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
             status = int(headers.pop("Status", "200 OK").split()[0])
-            self._answer(status, headers, answer, cut() if self.command == "POST" else None)
+            self._answer(status, headers, answer)
 
-        def _answer(
-            self, status: int, headers: dict[str, str], body: bytes, limit: int | None = None
-        ) -> None:
+        def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Connection", "close")
             self.end_headers()
-            self.wfile.write(body[:limit])
+            self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         port = server.server_address[1]
-        yield Serving(lambda name: f"http://127.0.0.1:{port}/{name}")
+        scheme = "http" if context is None else "https"
+        yield Serving(lambda name: f"{scheme}://127.0.0.1:{port}/{name}")
     finally:
         server.shutdown()
         server.server_close()

@@ -195,7 +195,18 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_git": (
         *("kinds", "delta", "difference", "deltas", "packing", "idx", "unpacking"),
         *("config", "files", "repository", "refs", "loose", "store", "repack", "backend"),
-        *("address", "rejected", "bundle", "channel", "requests", "wire", "remote", "maker"),
+        *(
+            "address",
+            "rejected",
+            "bundle",
+            "channel",
+            "requests",
+            "packets",
+            "talk",
+            "wire",
+            "remote",
+            "maker",
+        ),
         *("kv.errors", "kv.reading", "kv.writing", "kv.changes", "kv.octets", "kv.store", "kv"),
     ),
     "irminpy_upstream": (

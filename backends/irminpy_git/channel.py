@@ -26,6 +26,7 @@ from .address import PORTS, SCHEMES, Address
 __all__ = ["Channel", "Meter", "Piped", "Socket", "Transport", "connect", "environment"]
 
 _PIECE: Final = 1 << 16
+_LAST: Final = 10.0  # seconds in which a program that is not talked to any more may end
 _TOLD: Final = 2000  # bytes of what a program complains of
 
 
@@ -206,7 +207,7 @@ class Piped:
                     view = view[os.write(self._stdin.fileno(), view) :]
 
     def close(self) -> None:
-        """As `Channel.close`: the program has its end of input, and a second to end."""
+        """As `Channel.close`: the program has its end of input, and some time to end what it does."""
         if self._closed:
             return
         self._closed = True
@@ -214,7 +215,8 @@ class Piped:
             with suppress(OSError):
                 file.close()
         try:
-            self._process.wait(1.0)
+            # It may be tidying up, or a hook of it may run: that is not ours to cut short.
+            self._process.wait(_LAST)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

