@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "schema",
         "recorded",
         "shape",
+        "reshape",
         "comparison",
     ),  # 2: objects as bytes
     ("backend", "upkeep", "slice_stream", "registry", "announce"),  # 3: the contract
