@@ -115,18 +115,19 @@ class Writer:
         objects: Objects,
         updates: Sequence[RefUpdate] = (),
         reader: Callable[[], object] | None = None,
-        larges: Sequence[Large] = (),
+        larges: Sequence[Large] | None = None,
     ) -> bool:
         """Append, sync and publish; whether the conditions of `updates` held. See `Backend.write`.
 
         Raises Moved if the words of `objects` are not of the reader that `reader()` gives while nothing can move.
-        `larges` are large contents whose chunks have been written, at the words in `objects`.
+        `larges` are large contents whose chunks have been written, at the words in `objects`; where they are given,
+        the contents in `objects` are chunks themselves or short, and go in as they are.
         """
         while True:
             self.check()
             generation = self._state.manifest.generation
             mine = self._dedup(objects)
-            large = [*larges, *self._split(mine)]
+            large = self._split(mine) if larges is None else larges
             if not len(mine) and not large and not updates:
                 return True
             self._let_others()
@@ -159,7 +160,7 @@ class Writer:
         """Write chunks as contents that nothing leads to yet; the word of each."""
         objects = Objects(contents=dict(chunks))
         with typed(self._state.root.path):
-            self.write(objects)
+            self.write(objects, larges=())
         return [objects.words[Kind.CONTENTS][hash_] for hash_, _ in chunks]
 
     def put_large(self, large: Large, reader: Callable[[], object], before: Any) -> int:

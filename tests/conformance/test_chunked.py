@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -81,3 +82,13 @@ def test_values_do_lie_in_chunks_and_share_them(tmp_path: Path) -> None:
     assert after.kinds["X"].frames == 3
     assert after.kinds["B"].frames < after.chunks - 20  # those before the edit are shared
     assert fsck(maker.path, repo.schema, "graph").ok
+
+
+def test_the_chunks_of_a_stream_are_not_cut_again(tmp_path: Path) -> None:
+    """TC-121. Chunks of chunks could not be read: a chunk is looked for as an object of its own."""
+    maker = Pack(str(tmp_path / "store"))
+    with Repo.open(maker) as repo:
+        text = b"".join(b"%d " % (n * n) for n in range(2000))
+        repo.main().write_stream("a", io.BytesIO(text), message="a")
+        assert repo.main().get("a") == text
+    assert maker.stats().kinds["X"].frames == 1

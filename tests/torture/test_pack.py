@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from irminpy.errors import StorageError
-from irminpy.testing.torture.carry import carry, slices
+from irminpy.testing.torture.carry import carry, slices, snapshots
 from irminpy.testing.torture.checker import Promise, check
 from irminpy.testing.torture.collecting import littered
 from irminpy.testing.torture.command import main
@@ -69,10 +69,11 @@ def test_a_failing_call_in_a_collection_of_garbage_loses_nothing() -> None:
 
 def test_a_store_is_carried_to_another_one_or_not() -> None:
     """C25."""
-    found = carry(pack("minimal"), seed=5, limit=1, stride=53)
-    assert not found.violations
-    assert found.images > 5
-    assert found.faults > 3
+    for way, every, stride in ((slices(), 1, 53), (snapshots(), 12, 331)):
+        found = carry(pack("minimal"), seed=5, ways=[way], limit=1, every=every, stride=stride)
+        assert not found.violations
+        assert found.images > 1
+        assert found.faults
 
 
 def test_what_is_carried_and_not_whole_is_noticed() -> None:

@@ -7,6 +7,7 @@ one step further, or has all; and doing it again ends well.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from irminpy_pack.files import Files, write_file
 from ...errors import IrminError
 from ...schema import Schema
 from ...slice import Slice
+from ...upkeep import Snapshots
 from .checker import Promise, check
 from .faults import Counting, Failing, Fault
 from .forks import Died, Raised, call, spread
@@ -26,7 +28,7 @@ from .recording import Recording, load, tree_of
 from .replay import ALARM, STORE, box, run
 from .subject import Subject
 
-__all__ = ["Carried", "Carry", "carry", "slices"]
+__all__ = ["Carried", "Carry", "carry", "slices", "snapshots"]
 
 SOURCE = "source"
 FILE = "carried"
@@ -63,6 +65,28 @@ def _load_slice(subject: Subject, store: str, file: str, files: Files) -> None:
 def slices() -> Carry:
     """By `Repo.export` and `Repo.import_`, into a store that has branches of its own."""
     return Carry("slices", _save_slice, _load_slice, into=True)
+
+
+def _snapshots_of(subject: Subject, store: str, files: Files) -> Snapshots:
+    maker = subject.maker(store, files)
+    assert isinstance(maker, Snapshots)
+    return maker
+
+
+def _save_snapshot(subject: Subject, store: str, file: str, files: Files) -> None:
+    out = io.BytesIO()
+    _snapshots_of(subject, store, files).export_snapshot(out)
+    write_file(files, file, out.getvalue())
+
+
+def _load_snapshot(subject: Subject, store: str, file: str, files: Files) -> None:
+    with open(file, "rb") as data:
+        _snapshots_of(subject, store, files).import_snapshot(data)
+
+
+def snapshots() -> Carry:
+    """By `export_snapshot` and `import_snapshot`, which makes the store."""
+    return Carry("snapshots", _save_snapshot, _load_snapshot, into=False)
 
 
 @dataclass(slots=True)
@@ -151,22 +175,23 @@ def carry(
     subject: Subject,
     *,
     seed: int,
-    ways: Sequence[Carry] = (),
+    ways: Sequence[Carry],
     limit: int = 6,
+    every: int = 1,
     stride: int = 1,
     stop: int = 10,
 ) -> Carried:
-    """Interrupt the export and the import of each of `ways` (none: slices) at every moment, `limit` images each.
+    """Interrupt the export and the import of each of `ways` at every moment, `limit` images each.
 
-    Each `stride`-th call fails in a run of its own.
+    Of the images each `every`-th is checked; each `stride`-th call fails in a run of its own.
     """
     program = random_program(seed, 6, reopen=False, largest=900)
     other = random_program(seed + 1, 3, reopen=False, largest=900)
     outcome = Carried()
-    for way in ways or (slices(),):
+    for way in ways:
         plan = _made(subject, program, other, way)
         for phase in ("save", "load"):
-            _crashes(plan, phase, seed, limit, outcome, stop)
+            _crashes(plan, phase, seed, limit, every, outcome, stop)
             _failures(plan, phase, stride, seed, outcome, stop)
     return outcome
 
@@ -186,14 +211,14 @@ def _act(plan: _Plan, root: Path, phase: str, files: Files) -> None:
         plan.way.load(plan.subject, store, file, files)
 
 
-def _crashes(plan: _Plan, phase: str, seed: int, limit: int, outcome: Carried, stop: int) -> None:
+def _crashes(plan: _Plan, phase: str, seed: int, limit: int, every: int, outcome: Carried, stop: int) -> None:
     with box() as root:
         _prepared(plan, root, phase)
         recording = Recording(root)
         recording.phase = phase
         _act(plan, root, phase, recording)
-    every = images(recording.start, recording.events, seed, limit=limit)
-    todo = list({fingerprint(image.tree): image for image in every}.values())
+    found = images(recording.start, recording.events, seed, limit=limit)
+    todo = list({fingerprint(image.tree): image for image in found}.values())[::every]
 
     def judge(number: int) -> list[str]:
         with box() as root:
@@ -201,10 +226,10 @@ def _crashes(plan: _Plan, phase: str, seed: int, limit: int, outcome: Carried, s
             return plan.judge(root)
 
     for number, answer in spread(judge, range(len(todo)), timeout=ALARM):
-        found = [str(answer)] if isinstance(answer, Died | Raised) else answer
+        wrong = [str(answer)] if isinstance(answer, Died | Raised) else answer
         outcome.images += 1
         where = f"{plan.way.name}, {phase}, seed {seed}, {todo[number]}"
-        outcome.violations += [f"{where}: {one}" for one in found]
+        outcome.violations += [f"{where}: {one}" for one in wrong]
         if len(outcome.violations) >= stop:
             return
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from .carry import carry
+from .carry import carry, slices, snapshots
 from .collecting import collecting
 from .endless import endless
 from .flip import Flips, flip
@@ -178,9 +178,14 @@ def _carry(profile: Profile, seed: int) -> Result:
     images = faults = 0
     wrong: list[str] = []
     for own, subject in _rotate(seed):
-        one = carry(subject, seed=own, limit=max(2, profile.limit // 6), stride=max(1, 100 // profile.deaths))
-        images, faults = images + one.images, faults + one.faults
-        wrong += [f"{subject.name}: {text}" for text in one.violations]
+        limit, stride = max(2, profile.limit // 6), max(1, 100 // profile.deaths)
+        # A snapshot is checked to its depths when it is imported, so that a run costs ten times one of a slice.
+        for one in (
+            carry(subject, seed=own, ways=[slices()], limit=limit, stride=stride),
+            carry(subject, seed=own, ways=[snapshots()], limit=1, every=3, stride=20 * stride),
+        ):
+            images, faults = images + one.images, faults + one.faults
+            wrong += [f"{subject.name}: {text}" for text in one.violations]
     return f"{images} images, {faults} failing calls in exports and imports", wrong
 
 

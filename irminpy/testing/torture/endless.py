@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from .carry import carry
+from .carry import carry, slices, snapshots
 from .collecting import collecting
 from .flip import flip
 from .fsyncgate import fsyncgate
@@ -68,7 +68,8 @@ def _lapse(subject: Subject, seed: int, program: Program) -> tuple[Figures, list
 
 
 def _carry(subject: Subject, seed: int, program: Program) -> tuple[Figures, list[str]]:
-    one = carry(subject, seed=seed, limit=3, stride=11)
+    way, limit, stride = (slices(), 3, 11) if seed % 2 else (snapshots(), 1, 61)
+    one = carry(subject, seed=seed, ways=[way], limit=limit, stride=stride)
     return {"images": one.images, "failed calls": one.faults}, one.violations
 
 

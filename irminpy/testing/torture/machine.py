@@ -30,7 +30,7 @@ from .subject import Subject
 
 __all__ = ["TortureMachine"]
 
-_ALARM = 30.0
+_ALARM = 120.0
 _DERIVED = ("HEAD", "MANIFEST", "index")
 
 

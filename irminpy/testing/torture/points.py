@@ -19,7 +19,7 @@ from irminpy_pack.files import Files
 from irminpy_pack.index import Index
 
 from ...errors import IrminError, UnsupportedVersion
-from .carry import carry
+from .carry import carry, slices, snapshots
 from .checker import Promise, check
 from .flip import store_of
 from .forks import Died, Raised, call
@@ -190,8 +190,13 @@ def _lost_race(seed: int) -> tuple[int, list[str]]:
 
 def _interrupted_carrying(seed: int) -> tuple[int, list[str]]:
     """C25: by every way in which a store is carried to another one."""
-    found = carry(pack(), seed=seed, limit=4, stride=3)
-    return found.images + found.faults, [f"C25: {one}" for one in found.violations]
+    found = [
+        carry(pack(), seed=seed, ways=[slices()], limit=4, stride=3),
+        carry(pack(), seed=seed, ways=[snapshots()], limit=1, every=3, stride=97),
+    ]
+    return sum(one.images + one.faults for one in found), [
+        f"C25: {w}" for one in found for w in one.violations
+    ]
 
 
 POINTS: dict[str, Point] = {

@@ -227,6 +227,8 @@ class Recording(Counting):
         """Open, and remember which file the descriptor is."""
         with self._records:
             fd = super().open(path, flags, mode)
+            if self._relative(path).startswith(os.pardir):
+                return fd  # a file for the time being, which no crash leaves
             number = self._lookup(path)
             if number is None and not flags & os.O_CREAT:
                 number = self._number()  # a file of LMDB's, of which the record knows nothing
@@ -250,18 +252,19 @@ class Recording(Counting):
         """Write, and record what was written."""
         with self._records:
             done = super().pwrite(fd, data, offset)
-            number, path = self._open[fd]
-            self._record(
-                Event("write", number, offset=offset, data=bytes(memoryview(data)[:done]), path=path)
-            )
+            if fd in self._open:
+                number, path = self._open[fd]
+                written = bytes(memoryview(data)[:done])
+                self._record(Event("write", number, offset=offset, data=written, path=path))
             return done
 
     def ftruncate(self, fd: int, length: int) -> None:
         """Truncate or extend."""
         with self._records:
             super().ftruncate(fd, length)
-            number, path = self._open[fd]
-            self._record(Event("truncate", number, offset=length, path=path))
+            if fd in self._open:
+                number, path = self._open[fd]
+                self._record(Event("truncate", number, offset=length, path=path))
 
     def _sync(self, fd: int, sync: Callable[[int], None]) -> None:
         with self._records:
