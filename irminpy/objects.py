@@ -170,9 +170,10 @@ class Inode(NamedTuple):
 
 
 # What a call of the class does, without the function that a named tuple has for its defaults: twice as fast.
-make_node = cast("Callable[[tuple[Any, ...]], Node]", partial(cast("Any", tuple).__new__, Node))
+_new = cast("Callable[..., Any]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
+make_node: Callable[[tuple[Any, ...]], Node] = partial(_new, Node)
 """A `Node` of all its fields."""
-make_inode = cast("Callable[[tuple[Any, ...]], Inode]", partial(cast("Any", tuple).__new__, Inode))
+make_inode: Callable[[tuple[Any, ...]], Inode] = partial(_new, Inode)
 """An `Inode` of all its fields."""
 
 

@@ -1,4 +1,4 @@
-"""The shape of directories: when one is flat, when it is a tree of inner nodes, and how an edit keeps it so.
+"""The shape of directories: when one is flat, when it is a tree of inner nodes. `reshape` keeps it so.
 
 The shape is a function of the entries alone (docs/formats/native.md, "The shape of a directory"): at most
 `codec.leaf` entries make one flat object, more make an inner node with a bucket per digit that occurs, and
@@ -15,11 +15,9 @@ from itertools import accumulate, chain, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ._core import patch_column
 from .errors import Corrupted
-from .formats.format import Linking
 from .hash import Hash
-from .objects import CONTENTS_META, ROOT, Inode, Node, make_inode, make_node
+from .objects import ROOT, Inode, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +29,6 @@ __all__ = [
     "Load",
     "Place",
     "Record",
-    "apply",
     "bucket",
     "build",
     "entries",
@@ -41,12 +38,11 @@ __all__ = [
     "listing",
     "page",
     "place_of",
+    "put",
 ]
 
 Record = Node | Inode
 EMPTY = Node({}, b"", b"", {})
-_UNKNOWN = bytes(8)
-_FEW = 8  # changes that are put into buckets one by one: to split many costs as much as this
 
 
 Place = tuple[Node, int]
@@ -75,10 +71,12 @@ def bucket(load: Load, parent: Inode, i: int) -> Record:
     size = len(hashes) // len(buckets)
     hash_ = hashes[i * size : (i + 1) * size]
     child = load(hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little")) if words else load(hash_)
-    if type(child) is Node and len(counts) == len(buckets):
+    if len(counts) != len(buckets):
+        fits = _fits(parent, i, child)
+    elif type(child) is Node:
         fits = len(child.kinds) == counts[i] and child.place != ROOT
     else:
-        fits = _fits(parent, i, child)
+        fits = child.depth == parent.depth + 1 and sum(child.counts) == counts[i]
     if not fits:
         raise _unfit(hash_)
     return child
@@ -133,7 +131,7 @@ def place_of(
         elif type(child) is Node:
             fits = len(child.kinds) == counts[i] and child.place != ROOT
         else:
-            fits = type(child) is Inode and child.depth == depth + 1 and child.count == counts[i]
+            fits = child.depth == depth + 1 and sum(child.counts) == counts[i]
         if not fits:
             raise _unfit(hash_)
         record = child
@@ -336,230 +334,11 @@ class _Columns:
             found = [inodes[digit] if digit in inodes else next(rest) for digit in buckets]
         else:
             found = self.flat(flat, counts, codec.encode_buckets)
-        return _put(codec, self.nodes, codec.encode_inode(depth, bytes(buckets), counts, b"".join(found)))
+        return put(codec, self.nodes, codec.encode_inode(depth, bytes(buckets), counts, b"".join(found)))
 
 
-def _put(codec: Codec, nodes: dict[bytes, bytes], data: bytes) -> bytes:
+def put(codec: Codec, nodes: dict[bytes, bytes], data: bytes) -> bytes:
+    """The hash of the object `data`, which is added to `nodes`."""
     hash_ = codec.digest(data)
     nodes[hash_] = data
     return hash_
-
-
-def _build_entries(codec: Codec, nodes: dict[bytes, bytes], items: Mapping[str, bytes], depth: int) -> bytes:
-    """`build` from entries as bytes."""
-    end = 1 + codec.hash_size
-    metadata = {step: entry[end:] for step, entry in items.items() if entry[0] == CONTENTS_META}
-    values = items.values()
-    kinds = bytes([entry[0] for entry in values])
-    return build(codec, nodes, list(items), kinds, [entry[1:end] for entry in values], metadata, depth)
-
-
-def apply(
-    codec: Codec,
-    load: Load,
-    nodes: dict[bytes, bytes],
-    record: Record,
-    changes: Mapping[str, bytes | None],
-    depth: int = 0,
-    made: dict[bytes, Record] | None = None,
-    noted: list[Record] | None = None,
-) -> tuple[bytes, int]:
-    """(hash, count) of `record` with `changes` applied: an entry binds its step, None unbinds it.
-
-    Only nodes on the way to a change are read and written, and those of a subtree that shrinks to a flat
-    object.
-    New objects are added to `nodes`, children first; the empty directory only if it is the result. Those that
-    differ from the old ones in nothing but hashes are added to `made`, decoded; where the old ones have words, the
-    new ones have them but for what changed, which has 0. What was read and has words is added to `noted`. Raises
-    DepthExceeded as `build`.
-    """
-    if noted is not None and record.words:
-        noted.append(record)
-    if type(record) is Node:
-        return _apply_flat(codec, nodes, record, changes, depth, made)
-    patches: list[tuple[int, bytes]] = []
-    others: dict[int, tuple[bytes, int]] = {}
-    before = len(nodes)
-    at, buckets, counts, hashes, words, head = record
-    groups: dict[int, Any] = {}
-    if len(changes) == 1:
-        (step,) = changes
-        groups[codec.digit(step, at)] = changes
-    elif len(changes) <= _FEW:
-        for step, entry in changes.items():
-            groups.setdefault(codec.digit(step, at), {})[step] = entry
-    else:
-        steps = list(changes)
-        for digit, rows in enumerate(codec.split(steps, codec.keys(steps), range(len(steps)), at)):
-            if rows:
-                groups[digit] = {steps[i]: changes[steps[i]] for i in rows}
-    total = sum(counts)
-    counted = len(counts) == len(buckets)
-    for digit, group in groups.items():
-        i = buckets.find(digit)
-        child = bucket(load, record, i) if i >= 0 else EMPTY
-        old = counts[i] if counted and i >= 0 else child.count
-        hash_, count = apply(codec, load, nodes, child, group, at + 1, made, noted)
-        total += count - old
-        if i >= 0 and count == old:
-            patches.append((i, hash_))
-        else:
-            others[digit] = hash_, count
-    if others or not head:
-        if noted is not None:
-            load = _noting(load, noted)
-        return _apply_counts(codec, load, nodes, record, changes, depth, patches, others, total, before)
-    # The usual edit: as many entries as before in each bucket.
-    column = patch_column(hashes, codec.hash_size, patches)
-    data = head + column
-    hash_ = codec.digest(data)
-    nodes[hash_] = data
-    if made is not None:
-        if words:
-            words = patch_column(words, 8, [(i, _UNKNOWN) for i, _ in patches])
-        made[hash_] = make_inode((at, buckets, counts, column, words, head))
-    return hash_, total
-
-
-def _noting(load: Load, noted: list[Record]) -> Load:
-    """`load`, and what it gives is added to `noted`."""
-
-    def node(hash: bytes, word: int = 0, /) -> Record:
-        record = load(hash, word)
-        if record.words:
-            noted.append(record)
-        return record
-
-    return node
-
-
-def _apply_counts(
-    codec: Codec,
-    load: Load,
-    nodes: dict[bytes, bytes],
-    record: Inode,
-    changes: Mapping[str, bytes | None],
-    depth: int,
-    patches: list[tuple[int, bytes]],
-    others: dict[int, tuple[bytes, int]],
-    total: int,
-    before: int,
-) -> tuple[bytes, int]:
-    """The inode `record` with other hashes for some buckets, by position, and for `others`, by digit, (hash, count).
-
-    `total` entries are left. `nodes` had `before` items before any of that was written.
-    """
-    if total <= (codec.leaf if depth else codec.flat):
-        # What the buckets wrote is not part of the result. A dict pops its newest keys first.
-        while len(nodes) > before:
-            nodes.popitem()
-        return _collapse(codec, load, nodes, record, changes, depth), total
-    counted = len(record.counts) == len(record.buckets)
-    hashes = dict(zip(record.buckets, record.children(), strict=True))
-    counts = dict(zip(record.buckets, record.counts, strict=True)) if counted else {}
-    for i, hash_ in patches:
-        hashes[record.buckets[i]] = hash_
-    for digit, (hash_, count) in others.items():
-        if count:
-            hashes[digit], counts[digit] = hash_, count
-        else:
-            hashes.pop(digit, None)
-    buckets = bytes(sorted(hashes))
-    sizes = [counts[digit] for digit in buckets] if counted else [total]
-    column = b"".join([hashes[digit] for digit in buckets])
-    return _put(codec, nodes, codec.encode_inode(record.depth, buckets, sizes, column)), total
-
-
-def _apply_flat(
-    codec: Codec,
-    nodes: dict[bytes, bytes],
-    record: Node,
-    changes: Mapping[str, bytes | None],
-    depth: int,
-    made: dict[bytes, Record] | None,
-) -> tuple[bytes, int]:
-    index, kinds, hashes, metadata, words, head, links, place = record
-    size = codec.hash_size
-    if len(changes) == 1 and head and not metadata:
-        # The most usual edit of all: one binding, which exists, gets another hash of the same kind.
-        ((step, entry),) = changes.items()
-        at = index.get(step, -1)
-        if at >= 0 and entry is not None and entry[0] == kinds[at] != CONTENTS_META:
-            column = hashes[: at * size] + entry[1:] + hashes[(at + 1) * size :]
-            data = head + column
-            hash_ = codec.digest(data)
-            nodes[hash_] = data
-            if made is not None:
-                if words:
-                    words = words[: 8 * at] + _UNKNOWN + words[8 * at + 8 :]
-                made[hash_] = make_node((index, kinds, column, metadata, words, head, links, place))
-            return hash_, len(kinds)
-    if not metadata:
-        # The usual edit: bindings that exist get other hashes of the same kind. Then one column is patched.
-        patches: list[tuple[int, bytes]] = []
-        for step, entry in changes.items():
-            i = index.get(step)
-            if i is None or entry is None or entry[0] != kinds[i] or entry[0] == CONTENTS_META:
-                break
-            patches.append((i, entry[1:]))
-        else:
-            column = patch_column(record.hashes, size, patches)
-            if record.links:
-                return _linked(codec, nodes, record.links, dict(record._replace(hashes=column).entries()))
-            if not record.head:
-                encode = codec.encode_bucket if depth else codec.encode_node
-                return _put(codec, nodes, encode(list(index), kinds, column, [])), len(index)
-            hash_ = _put(codec, nodes, record.head + column)
-            if made is not None:
-                words = _patched_words(record, patches)
-                made[hash_] = make_node((index, kinds, column, metadata, words, head, links, place))
-            return hash_, len(index)
-    items = dict(record.entries())
-    for step, entry in changes.items():
-        if entry is None:
-            items.pop(step, None)
-        else:
-            items[step] = entry
-    if record.links:
-        return _linked(codec, nodes, record.links, items)
-    if depth and not items:
-        return codec.empty, 0
-    return _build_entries(codec, nodes, items, depth), len(items)
-
-
-def _linked(
-    codec: Codec, nodes: dict[bytes, bytes], links: bytes, items: Mapping[str, bytes]
-) -> tuple[bytes, int]:
-    """The directory of `items`, which is flat in formats that have links, with `links`."""
-    assert isinstance(codec, Linking), "nobody else gives a record links"
-    end = 1 + codec.hash_size
-    steps = sorted(items, key=codec.order)
-    entries = [items[step] for step in steps]
-    kinds = bytes([entry[0] for entry in entries])
-    hashes = b"".join([entry[1:end] for entry in entries])
-    metadata = [entry[end:] for entry in entries if entry[0] == CONTENTS_META]
-    return _put(codec, nodes, codec.encode_linked(steps, kinds, hashes, metadata, links)), len(items)
-
-
-def _patched_words(record: Record, changed: list[tuple[int, bytes]]) -> bytes:
-    """The words of the children of `record`, those unknown whose hash `changed`."""
-    words = record.words
-    return patch_column(words, 8, [(i, _UNKNOWN) for i, _ in changed]) if words else words
-
-
-def _collapse(
-    codec: Codec,
-    load: Load,
-    nodes: dict[bytes, bytes],
-    record: Inode,
-    changes: Mapping[str, bytes | None],
-    depth: int,
-) -> bytes:
-    """The hash of a subtree that shrank to a flat object: what is left of all its buckets, in one node."""
-    items = dict(entries(load, record))
-    for step, entry in changes.items():
-        if entry is None:
-            items.pop(step, None)
-        else:
-            items[step] = entry
-    return _build_entries(codec, nodes, items, depth)

@@ -34,6 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "schema",
         "recorded",
         "shape",
+        "reshape",
         "comparison",
     ),  # 2: objects as bytes
     (

@@ -157,13 +157,13 @@ class Builder:
             kinds = decoded.kinds if type(decoded) is Node else bytes(len(decoded.buckets))
         if known and len(known) >> 3 == len(kinds):
             hints = bytearray(known)
-            nodes, contents = words[_NODE], words[_CONTENTS]
+            by_kind = words[_NODE], words[_CONTENTS]
             # The first byte of a word has its kind: only in 0 is it 0.
             at = known.find(_ZERO)
             while at >= 0:
                 i = (at + 7) >> 3
                 hash_ = column[i * size : (i + 1) * size]
-                word = (contents if kinds[i] else nodes).get(hash_) or self._word(words, kinds[i], hash_)
+                word = by_kind[kinds[i] != DIRECTORY].get(hash_) or self._word(words, kinds[i], hash_)
                 _put_word(hints, i << 3, word)
                 at = known.find(_ZERO, (i << 3) + 8)
             return bytes(hints)

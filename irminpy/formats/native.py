@@ -185,11 +185,11 @@ class NativeCodec:
 
     def digit(self, step: str, depth: int, /) -> int:
         """Digit `depth` of the hash of `step`."""
+        key = self._hashed.get(step) or self._key(step)
+        if self._width == 4 and depth < 64:  # as `_core.digit`, without the call
+            return key[depth >> 1] & 15 if depth & 1 else key[depth >> 1] >> 4
         if depth >= self.levels:
             raise self._too_deep(step)
-        key = self._hashed.get(step) or self._key(step)
-        if self._width == 4:  # as `_core.digit`, without the calls
-            return key[depth >> 1] & 15 if depth & 1 else key[depth >> 1] >> 4
         return _core.digit(key, depth, self._width)
 
     def keys(self, steps: list[str], /) -> list[bytes]:

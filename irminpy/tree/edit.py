@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from ..objects import Node
 from .lazy import ABSENT, Child, Leaf, Source, Stored
 from .settle import settle
 from .stage import Base, Frozen, Held, Line, Staged, View, detached
@@ -146,10 +147,22 @@ def _wrap(line: Line, levels: list[_Level], child: Child, version: int) -> Held:
         if base is None:
             held = {step: held} if type(held) is bytes else Staged(line, None, {step: held}, 1)
         else:
-            node = Staged(line, base, {step: held}, base.length() + (-1 if held is ABSENT else growth))
+            size = _length(base) + (-1 if held is ABSENT else growth)
+            node = Staged(line, base, {step: held}, size)
             node.first = {step: version}
             held = node
     return held
+
+
+def _length(base: Stored | Frozen) -> int:
+    """`base.length()`, with fewer calls where its root node is at hand."""
+    if type(base) is Stored:
+        record = base.decoded
+        if type(record) is Node:
+            return len(record.kinds)
+        if record is not None:
+            return sum(record.counts)
+    return base.length()
 
 
 def _unbind(

@@ -61,15 +61,21 @@ class ReadableTree(Generic[C, M]):
         steps = home.steps(path)
         way = iter(steps)
         try:
-            for step in way:
-                below = node.get(step) if type(node) is _FEW else node.now.get(step)
-                if below is None:
-                    if line is None:  # nothing was edited
+            if line is None:  # nothing was edited
+                for step in way:
+                    below = node.now.get(step)
+                    if below is None:
                         node = seek(node, step, way, cache=cache)
                         if node is None:
                             return None
-                    break
-                node = below
+                        break
+                    node = below
+            else:
+                for step in way:
+                    below = node.get(step) if type(node) is _FEW else node.now.get(step)
+                    if below is None:
+                        break
+                    node = below
         except AttributeError:
             node = None
         if type(node) is not bytes or (line is not None and line.version != self._version):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import Corrupted, DecodeError
 from ..formats.format import BUCKET, Seeking
 from ..hash import Hash
-from ..objects import CONTENTS, DIRECTORY, Inode, Node
+from ..objects import CONTENTS, DIRECTORY, ROOT, Inode, Node
 from ..shape import place_of
 from .lazy import Leaf, RepoSource, Stored
 
@@ -33,19 +33,30 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
         if type(source) is RepoSource and source.seeking is not None and directory.decoded is None:
             return _bare(source, source.seeking, directory, step, rest)
     source = directory.source
-    recent = source.nodes.recent
-    size = source.codec.hash_size
+    recent, codec = source.nodes.recent, source.codec
+    size = codec.hash_size
     while True:
         record = directory.decoded or directory.record(cache=cache)
         if type(record) is Inode:
-            place = place_of(source.codec, source.node, recent, record, step)
-            if place is None:
-                return None
-            record, i = place
-        else:
-            i = record.index.get(step, -1)
-            if i < 0:
-                return None
+            depth, buckets, counts, hashes, words, _ = record
+            digit = buckets.find(codec.digit(step, depth))
+            bucket = recent(hashes[digit * size : (digit + 1) * size]) if words and digit >= 0 else None
+            if (
+                type(bucket) is Node
+                and len(counts) == len(buckets)
+                and len(bucket.kinds) == counts[digit]
+                and bucket.place != ROOT
+            ):
+                # As `place_of`, without the call: mostly there is one level, and what it leads to is at hand.
+                record = bucket
+            else:
+                place = place_of(codec, source.node, recent, record, step)
+                if place is None:
+                    return None
+                record, _ = place
+        i = record.index.get(step, -1)
+        if i < 0:
+            return None
         _, kinds, hashes, _, words, _, _, _ = record
         hash_ = hashes[i * size : (i + 1) * size]
         following = next(rest, None)

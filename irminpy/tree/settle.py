@@ -13,7 +13,8 @@ from typing import cast
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
-from ..shape import EMPTY, Record, apply, build
+from ..reshape import apply
+from ..shape import EMPTY, Record, build
 from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored, Whole
 from .stage import MOST_FEW, Few, Frozen, Held, Line, Staged, detached
 from .words import Words
@@ -55,7 +56,7 @@ class _Job:
         self.values: list[str] = []
         """The steps that lead to values."""
         self.directories: list[tuple[str, _Job]] = []
-        """The steps that lead to other jobs, which are done before this one."""
+        """The steps that lead to other jobs, which are done before this one, so that they have a hash."""
         self.few_at = few_at
         """Where the directories of `few` begin among all such."""
         self.few: list[str] = []
@@ -66,7 +67,7 @@ class _Job:
 
     def below(self) -> list[tuple[str, Stored]]:
         """The directories of other jobs below this one, which are done."""
-        return [(step, cast("Stored", job.stored)) for step, job in self.directories]
+        return [(step, job.stored) for step, job in self.directories if job.stored is not None]
 
 
 def settle(view: Frozen, *, keep: bool = True) -> Stored:
@@ -287,7 +288,7 @@ class _Settling:
                 entries[step] = _DIRECTORY + child.hash
         if base is None:
             return apply(codec, _nothing, nodes, EMPTY, entries)[0]
-        record = base.record()
+        record = base.decoded or base.record()
         if not base.source.locates:
             return apply(codec, base.source.node, nodes, record, entries, 0, self.made)[0]
         # New nodes go on pointing at most of what the old ones point at.

@@ -1,8 +1,11 @@
-"""`python -m tests.bench.packs`: the pack beside the real Irmin, LMDB, SQLite and bare barriers.
+"""`python -m tests.bench.packs`: the pack beside the real Irmin, LMDB, SQLite, ZODB, dulwich, py-trie, bare barriers.
 
-W1 to W4 over 100,000 keys (tests/vectors/irmin/README.md), index "minimal" and durability "none" unless a row says
-otherwise. All sides run by turns in one process, CPU seconds but for the durable row, medians of `--runs`. Irmin ran on
-another machine; its figures are scaled by the calibration loops of `timing.py`.
+W1 to W4 and W7 over 100,000 keys (tests/vectors/irmin/README.md), index "minimal" and durability "none" unless a row
+says otherwise. All sides run by turns in one process, CPU seconds but for the durable row, medians of `--runs`. Irmin
+ran on another machine; its figures are scaled by the calibration loops of `timing.py`. ZODB, dulwich and py-trie are
+skipped where they are not installed; dulwich and py-trie, and we beside them, get 10,000 keys.
+
+`--rows` runs only the parts whose rows are named, as "3,16,17".
 """
 
 from __future__ import annotations
@@ -13,24 +16,29 @@ import statistics
 import sys
 import tempfile
 from time import perf_counter
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from irminpy import Repo, Schema, Tree
 from irminpy_pack.maker import Pack
 
 from .commits import work
 from .peers import Lmdb, barriers, sqlite_commits
+from .rivals import RIVALS, absent
+from .rivals import run as rival
 from .timing import IRMIN, Calibration, timed
 from .trees import SHAPES, VALUES, edits, hashing, immutable_adds
 from .workloads import N, key, rng, updates, value
 
 
 class Row(NamedTuple):
-    """A goal: what must be reached and what would be good, as ratios; `least` says that more is better."""
+    """A goal: what must be reached and what would be good, as ratios; `least` says that more is better.
+
+    Without a goal the figure is there to be known.
+    """
 
     what: str
-    must: float
-    ambitious: float
+    must: float | None
+    ambitious: float | None
     least: bool
 
 
@@ -41,8 +49,16 @@ ROWS = {
     "4": Row("W4, commits of one entry, ours / Irmin pack", 1.5, 4, True),
     "5": Row("W3, finds after reopening, ours / Irmin pack", 1.2, 2, True),
     "6": Row("W3, finds on the same tree, ours / Irmin pack", 0.4, 0.7, True),
+    "9": Row("W7, fold over all sorted, ours / Irmin pack", 1.5, 4, True),
+    "9 again": Row("W7, fold in any order after it, ours / Irmin pack", None, None, True),
+    "10": Row("first insert of 10,000, py-trie / ours", 40, 80, True),
+    "11": Row("W2 on them, rate, ours / py-trie", 7, 15, True),
+    "14": Row("first insert of 10,000, dulwich / ours", 8, 14, True),
+    "15 dulwich": Row("W2 on them, rate, ours / dulwich", None, None, True),
     "16 10x100x100": Row("W2, rate, ours / SQLite history table", 0.4, 0.8, True),
     "16 256x256": Row("W2, rate, ours / SQLite history table", 0.4, 0.8, True),
+    "17": Row("W2, rate, ours / ZODB, 10x100x100", 2, 3.5, True),
+    "17 disk": Row("bytes after it, ours / ZODB", 0.7, 0.5, False),
     "18 10x100x100": Row("warm find in an old version / LMDB get", 4, 2, False),
     "18 256x256": Row("warm find in an old version / LMDB get", 4, 2, False),
     "19 10x100x100": Row("find with nothing decoded / LMDB get", 24, 12, False),
@@ -91,6 +107,7 @@ class Run:
 
     def __init__(self, folder: str, commits: int) -> None:
         self.folder = folder
+        self.count = commits
         self.found: dict[str, float] = {}
         self.generations = {shape: list(updates(2, commits, paths=SHAPES[shape])) for shape in BOTH}
         following = rng(3)
@@ -180,6 +197,47 @@ class Run:
             spent, _ = timed(work, repo, [[change] for change in changes])
         self.found["4"] = len(changes) / spent / IRMIN["pack"]["W4_one_entry_commits_per_s"]
 
+    def folds(self) -> None:
+        """W7 on the store of W1."""
+        pack = IRMIN["pack"]
+
+        def leaves(tree: Tree[bytes], order: Literal["sorted", "undefined"]) -> None:
+            found = tree.fold(0, contents=lambda path, value, acc: acc + 1, order=order)
+            assert found == N
+
+        with opened(self.path("w1")) as repo:
+            if repo.main().find_head() is None:
+                commit_all(repo, edits(SHAPES["256x256"]))
+            repo.home.clear()
+            tree = repo.main().tree()
+            first = timed(leaves, tree, "sorted")[0]
+            again = timed(leaves, tree, "undefined")[0]
+        self.found["9"] = N / first / pack["W7_leaves_per_cpu_s_sorted"]
+        self.found["9 again"] = N / again / pack["W7_leaves_per_cpu_s_second_any_order"]
+
+    def rivals(self) -> None:
+        """First insert and W2 beside stores that are not Irmin: ZODB with all keys, the slow ones with a tenth."""
+        shape = "10x100x100"
+        for name in RIVALS:
+            if absent(name):
+                continue
+            n = N if name == "ZODB" else N // 10
+            paths = SHAPES[shape][:n]
+            first = [(path, value(i, 0)) for i, path in enumerate(paths)]
+            generations = list(updates(2, self.count if n == N else 50, n, paths))
+            at = self.path("beside " + name)
+            with opened(at) as repo:
+                spent, _ = timed(work, repo, [first])
+                following, _ = timed(work, repo, generations, 1)
+            other = rival(name, self.folder, first, generations)
+            if name == "ZODB":
+                self.found["17"] = other.following / following
+                self.found["17 disk"] = size(at) / other.size
+            else:
+                rows = ("10", "11") if name == "py-trie" else ("14", "15 dulwich")
+                self.found[rows[0]] = other.first / spent
+                self.found[rows[1]] = other.following / following
+
     def durable(self) -> None:
         """W2 with every commit synced, wall time."""
         some = self.generations["256x256"][:50]
@@ -191,17 +249,37 @@ class Run:
             self.found["22"] = (perf_counter() - start) / len(some) / two
 
 
+PARTS = {
+    "first": ("2", "21"),
+    "commits": ("3", "16", "24"),
+    "reads": ("5", "6", "18", "19"),
+    "flat": ("4",),
+    "folds": ("9",),
+    "rivals": ("10", "11", "14", "15", "17"),
+    "durable": ("22",),
+}
+"""What a run consists of, with the rows that each part finds."""
+
+
 def show(runs: list[Run], scale: float) -> None:
     """The table."""
     print(f"this machine takes {scale:.2f} times as long as Irmin's; load {os.getloadavg()[0]:.1f}")
     print(f"  {'row':<15}{'what':<52}{'must':>7}{'good':>7}{'ours':>9}   from, to")
+    for name in RIVALS:
+        if absent(name):
+            print(f"  {name} is not installed: its rows are skipped")
     for name, row in ROWS.items():
+        if name not in runs[0].found:
+            continue
         figures = [run.found[name] * (scale if "Irmin" in row.what else 1) for run in runs]
         reached = statistics.median(figures)
-        missed = reached < row.must if row.least else reached > row.must
-        sign = ">=" if row.least else "<="
+        must = good = ""
+        missed = False
+        if row.must is not None and row.ambitious is not None:
+            missed = reached < row.must if row.least else reached > row.must
+            must, good = f"{'>=' if row.least else '<='}{row.must:g}", f"{row.ambitious:g}"
         print(
-            f"  {name:<15}{row.what:<52}{sign + format(row.must, 'g'):>7}{row.ambitious:>7g}{reached:>9.2f}"
+            f"  {name:<15}{row.what:<52}{must:>7}{good:>7}{reached:>9.2f}"
             f"   {min(figures):.2f}, {max(figures):.2f}{'   MISSED' if missed else ''}"
         )
 
@@ -213,18 +291,20 @@ def main() -> int:
     parser.add_argument(
         "--commits", type=int, default=100, help="of W2; Irmin's rate is that of the first 100"
     )
+    parser.add_argument("--rows", default="", help='only the parts with these rows, as "3,16"; default: all')
     given = parser.parse_args()
+    wanted = set(filter(None, given.rows.split(",")))
+    if wanted & set(PARTS["reads"]):
+        wanted |= set(PARTS["commits"])  # which leave the stores that are read
     calibration = Calibration()
     runs: list[Run] = []
     for _ in range(given.runs):
         calibration.run()
         with tempfile.TemporaryDirectory() as folder:
             run = Run(folder, given.commits)
-            run.first()
-            run.commits()
-            run.reads()
-            run.flat()
-            run.durable()
+            for part, rows in PARTS.items():
+                if not wanted or wanted.intersection(rows):
+                    getattr(run, part)()
         runs.append(run)
     show(runs, calibration.scale())
     return 0

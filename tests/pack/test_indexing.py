@@ -19,7 +19,7 @@ from irminpy_pack.identity import Identity, Root
 from irminpy_pack.index import Index
 from irminpy_pack.lookup import Lookup
 
-from .stores import SCHEMA, commits, messages, opened
+from .stores import SCHEMA, commits, last_segment, messages, opened
 
 
 @pytest.fixture
@@ -45,6 +45,24 @@ def test_an_index_that_was_deleted_is_made_again(path: Path, index: str) -> None
         with opened(path, index=index) as repo:
             assert [repo.at(hash_.hex()[:10]).head().hash for hash_ in made] == made
         assert fsck(str(path), SCHEMA).ok
+
+
+@pytest.mark.parametrize("index", ["always", "minimal"])
+def test_a_commit_that_is_made_again_is_the_same_wherever_the_index_has_it(path: Path, index: str) -> None:
+    """Decision 068: only the tail is asked, so that it may be there twice afterwards."""
+    made = commits(path, "a", "b", index=index)
+    with opened(path, index=index) as repo:
+        before, size = repo.main().head(), last_segment(path).stat().st_size
+        once = repo.commit_tree(before.tree(), info=before.info, parents=before.parents)
+        grown = last_segment(path).stat().st_size
+        again = repo.commit_tree(before.tree(), info=before.info, parents=before.parents)
+        assert (once, again) == (before, before)
+        assert size < grown == last_segment(path).stat().st_size  # what is in the tail is not written again
+        assert [repo.commit(hash_).hash for hash_ in made] == made
+        assert [commit.hash for commit in repo.main().log()] == made[::-1]
+    assert fsck(str(path), SCHEMA).ok
+    if index == "always":
+        all_found(path, made, index=index)
 
 
 def test_each_strategy_keeps_its_own_index_and_a_store_changes_between_them(path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,30 +184,39 @@ def test_a_reader_writes_nothing_at_all(path: Path) -> None:
 
 def test_threads_share_one_sync(path: Path) -> None:
     """Group commit: while one syncs the others append, and the next sync is for all of them."""
+    begun, go = threading.Event(), threading.Event()
 
-    class Slow(Files):
+    class Held(Files):
         syncs = 0
 
         def fdatasync(self, fd: int) -> None:
-            Slow.syncs += 1
-            time.sleep(0.02)
+            Held.syncs += 1
+            if Held.syncs == 1:
+                begun.set()
+                assert go.wait(PATIENCE)
             super().fdatasync(fd)
 
-    with opened(path, files=Slow()) as repo:
-        Slow.syncs = 0
+    with opened(path, files=Held(), exclusive=True) as repo:
+        backend: Any = repo._opened.backend
+        Held.syncs = 0
 
         def work(i: int) -> None:
-            for j in range(5):
-                repo.branch(f"b{i}").set("k", b"%d" % j, message=f"{i} {j}")
+            repo.branch(f"b{i}").set("k", b"%d" % i, message=f"{i}")
 
         threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
-        for thread in threads:
+        threads[0].start()
+        assert begun.wait(PATIENCE)
+        for thread in threads[1:]:
             thread.start()
+        deadline = time.monotonic() + PATIENCE
+        while len(backend._writer._pending) < 16 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        go.set()
         for thread in threads:
             thread.join()
-        assert Slow.syncs < 60, "80 commits were to share their syncs"
+        assert Held.syncs == 2, "one for the first, one for the fifteen that came meanwhile"
         for i in range(16):
-            assert repo.branch(f"b{i}").get("k") == b"4"
+            assert repo.branch(f"b{i}").get("k") == b"%d" % i
             with pytest.raises(NotFound):
                 repo.branch(f"b{i}").get("x")
     assert fsck(str(path), SCHEMA).ok

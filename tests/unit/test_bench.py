@@ -13,6 +13,7 @@ from tests.bench.commits import work
 from tests.bench.deltas import load
 from tests.bench.diffs import differences, history
 from tests.bench.merges import branches, merge, sides
+from tests.bench.rivals import RIVALS, absent, run
 from tests.bench.timing import IRMIN, LOOPS, Calibration
 from tests.bench.workloads import first, key, rng, updates, value
 from tests.git_repositories import git, make
@@ -37,6 +38,17 @@ def test_commits_hold_every_update() -> None:
         work(repo, generations)
         assert bindings_of(repo.main().tree()) == model
         assert [commit.info.date for commit in repo.main().log()] == [5, 4, 3, 2, 1, 0]
+
+
+def test_rivals_are_given_every_update(tmp_path: Path) -> None:
+    some = [(key(i), value(i, 0)) for i in range(50)]
+    generations = list(updates(2, 3, 50))
+    for name in RIVALS:
+        if absent(name):
+            continue
+        times = run(name, str(tmp_path), some, generations)
+        assert times.first > 0
+        assert (times.size > 0) is (name != "py-trie")
 
 
 def test_diffs_are_between_neighbours() -> None:

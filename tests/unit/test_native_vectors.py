@@ -20,8 +20,9 @@ from irminpy.info import Info
 from irminpy.metadata import NoMetadata
 from irminpy.metadata import Own as OwnMetadata
 from irminpy.objects import Commit, Inode
+from irminpy.reshape import apply
 from irminpy.schema import Schema
-from irminpy.shape import EMPTY, apply, build, entries, page
+from irminpy.shape import EMPTY, build, entries, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

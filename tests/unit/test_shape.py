@@ -15,8 +15,9 @@ from irminpy.formats import FlatNative, Native
 from irminpy.hash import BLAKE3, SHA256, Hash, Own
 from irminpy.key import KindedHash
 from irminpy.objects import Inode, Node
+from irminpy.reshape import apply
 from irminpy.schema import Schema
-from irminpy.shape import EMPTY, apply, bucket, build, entries, entry_at, entry_of, page
+from irminpy.shape import EMPTY, bucket, build, entries, entry_at, entry_of, page
 from irminpy.tree import Tree
 from tests.tree_repo import TreeRepo
 
