@@ -11,6 +11,7 @@ reason; the caller turns it into a typed error.
 from __future__ import annotations
 
 import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgpack
@@ -211,27 +212,18 @@ def check_node(
         joined = "/".join(steps)
     except TypeError:
         raise ValueError("a step is no str") from None
-    index = dict(zip(steps, range(n), strict=True))
+    # This is called for every node of a proof, and most have few entries: no call that can be left out.
+    index = dict(zip(steps, range(n)))  # noqa: B905  # both have n
     # Code points order as UTF-8 bytes do.
-    if len(index) != n or sorted(steps) != steps:
+    if n > 1 and (len(index) != n or sorted(steps) != steps):
         raise ValueError("the steps are not strictly ascending")
     if n and (not steps[0] or "\0" in joined or joined.count("/") != n - 1):
         raise ValueError("a step that is empty or holds a slash or NUL")
     if len(joined) > MAX_STEP >> 2 and any(len(step.encode()) > MAX_STEP for step in steps):
         raise ValueError(f"a step of more than {MAX_STEP} bytes")
     metadata: dict[int, bytes] = {}
-    twos = kinds.count(2)
-    if kinds.count(0) + kinds.count(1) + twos != n:
-        raise ValueError("an unknown kind of entry")
-    if twos:
-        if columns is None or len(columns) != twos:
-            raise ValueError("the metadata column does not fit the kinds")
-        for i, kind in enumerate(kinds):
-            if kind == 2:
-                item = columns[len(metadata)]
-                if type(item) is not bytes:
-                    raise ValueError("metadata that is no bin")
-                metadata[i] = item
+    if kinds.translate(None, b"\0\1"):
+        metadata = _check_metadata(kinds, columns)
     elif columns is not None:
         raise ValueError("a metadata column without an entry that needs it")
     if empty in hashes:
@@ -239,6 +231,23 @@ def check_node(
             if kind == 0 and hashes[i * hash_size : (i + 1) * hash_size] == empty:
                 raise ValueError(f"the empty directory under {steps[i]!r}")
     return index, metadata
+
+
+def _check_metadata(kinds: bytes, columns: list[bytes] | None) -> dict[int, bytes]:
+    """Position to metadata, of entries with these kinds."""
+    twos = kinds.count(2)
+    if len(kinds.translate(None, b"\0\1")) != twos:
+        raise ValueError("an unknown kind of entry")
+    if columns is None or len(columns) != twos:
+        raise ValueError("the metadata column does not fit the kinds")
+    metadata: dict[int, bytes] = {}
+    for i, kind in enumerate(kinds):
+        if kind == 2:
+            item = columns[len(metadata)]
+            if type(item) is not bytes:
+                raise ValueError("metadata that is no bin")
+            metadata[i] = item
+    return metadata
 
 
 def load_node(
@@ -275,14 +284,15 @@ def seek_node(data: bytes, hash_size: int, leaf: int, step: str) -> tuple[int, i
     if len(row) not in (3, 4):
         raise ValueError(f"an array of {len(row)} items, not 3 or 4")
     steps, kinds, hashes = row[0], row[1], row[2]
-    if not _is_list(steps) or type(kinds) is not bytes or type(hashes) is not bytes:
+    if type(steps) is not list or type(kinds) is not bytes or type(hashes) is not bytes:
         raise ValueError("a column has the wrong type")
     n = len(kinds)
-    if len(steps) != n or n > leaf or len(hashes) != n * hash_size:
+    if len(steps) != n or n > leaf or len(hashes) != n * hash_size:  # pyright: ignore[reportUnknownArgumentType]
         raise ValueError("columns of different lengths")
-    if step not in steps:
+    try:
+        i: int = steps.index(step)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    except ValueError:
         return n, -1, 0, b""
-    i = steps.index(step)
     kind = kinds[i]
     if kind > 2:
         raise ValueError("an unknown kind of entry")
@@ -292,6 +302,12 @@ def seek_node(data: bytes, hash_size: int, leaf: int, step: str) -> tuple[int, i
 _HEADS = [bytes((0x90 | k,)) if k < 16 else b"\xdc\0\x10" for k in range(17)]  # of an array of k items
 
 
+@lru_cache(1024)
+def _inode_head(fanout: int, leaf: int, depth: int) -> bytes:
+    """How an inode of few buckets begins, up to how many there are; what none begins with where numbers are longer."""
+    return bytes((0x49, 0x96, fanout, leaf, depth, 0xC4)) if max(fanout, leaf, depth) < 128 else b"-"
+
+
 def seek_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int
 ) -> tuple[int, int, int, int, bytes]:
@@ -299,24 +315,23 @@ def seek_inode(
 
     The position is -1 if there is no such bucket. As `seek_node`; an inode of another depth is a ValueError.
     """
-    # Mostly fewer than 16 buckets, or 16, of fewer than 128 entries each: all numbers are single bytes then.
-    k = data[6] if len(data) > 6 else 0
-    at = k + (8 if k < 16 else 10)
-    end = at + k
-    if (
-        0 < k <= 16
-        and fanout < 128
-        and leaf < 128
-        and end + k * hash_size + (2 if k * hash_size < 256 else 3) == len(data)
-        and data.startswith(bytes((0x49, 0x96, fanout, leaf, depth, 0xC4)))
-        and data.startswith(_HEADS[k], k + 7)
-        and max(data[at:end]) < 128
-    ):
-        total = sum(data[at:end])
-        i = data.find(digit, 7, 7 + k) - 7
-        if total > leaf and i >= 0 and data[at + i]:
-            first = len(data) - (k - i) * hash_size
-            return total, k, i, data[at + i], data[first : first + hash_size]
+    # Mostly at most 16 buckets of fewer than 128 entries each: all numbers are single bytes then.
+    if data.startswith(_inode_head(fanout, leaf, depth)) and len(data) > 6 and 0 < data[6] <= 16:
+        k = data[6]
+        at = k + (8 if k < 16 else 10)
+        size = k * hash_size
+        first = len(data) - size
+        counts = data[at : at + k]
+        if (
+            first == at + k + (2 if size < 256 else 3)
+            and data.startswith(_HEADS[k], k + 7)
+            and counts.isascii()
+        ):
+            total = sum(counts)
+            i = data.find(digit, 7, 7 + k) - 7
+            if total > leaf and i >= 0 and counts[i]:
+                first += i * hash_size
+                return total, k, i, counts[i], data[first : first + hash_size]
     row = _rows(data, b"I", fanout)
     if len(row) != 6 or row[0] != fanout or row[1] != leaf:
         raise ValueError("no inode of this schema")

@@ -19,7 +19,7 @@ from ._core import patch_column
 from .errors import Corrupted
 from .formats.format import Linking
 from .hash import Hash
-from .objects import CONTENTS_META, ROOT, Inode, Node
+from .objects import CONTENTS_META, ROOT, Inode, Node, make_inode, make_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -362,6 +362,7 @@ def apply(
     changes: Mapping[str, bytes | None],
     depth: int = 0,
     made: dict[bytes, Record] | None = None,
+    noted: list[Record] | None = None,
 ) -> tuple[bytes, int]:
     """(hash, count) of `record` with `changes` applied: an entry binds its step, None unbinds it.
 
@@ -369,39 +370,44 @@ def apply(
     object.
     New objects are added to `nodes`, children first; the empty directory only if it is the result. Those that
     differ from the old ones in nothing but hashes are added to `made`, decoded; where the old ones have words, the
-    new ones have them but for what changed, which has 0. Raises DepthExceeded as `build`.
+    new ones have them but for what changed, which has 0. What was read and has words is added to `noted`. Raises
+    DepthExceeded as `build`.
     """
+    if noted is not None and record.words:
+        noted.append(record)
     if type(record) is Node:
         return _apply_flat(codec, nodes, record, changes, depth, made)
-    groups: dict[int, dict[str, bytes | None]] = {}
-    if len(changes) == 1:
-        (step,) = changes
-        groups[codec.digit(step, record.depth)] = {step: changes[step]}
-    elif len(changes) <= _FEW:
-        for step, entry in changes.items():
-            groups.setdefault(codec.digit(step, record.depth), {})[step] = entry
-    else:
-        steps = list(changes)
-        for digit, rows in enumerate(codec.split(steps, codec.keys(steps), range(len(steps)), record.depth)):
-            if rows:
-                groups[digit] = {steps[i]: changes[steps[i]] for i in rows}
     patches: list[tuple[int, bytes]] = []
     others: dict[int, tuple[bytes, int]] = {}
     before = len(nodes)
     at, buckets, counts, hashes, words, head = record
+    groups: dict[int, Any] = {}
+    if len(changes) == 1:
+        (step,) = changes
+        groups[codec.digit(step, at)] = changes
+    elif len(changes) <= _FEW:
+        for step, entry in changes.items():
+            groups.setdefault(codec.digit(step, at), {})[step] = entry
+    else:
+        steps = list(changes)
+        for digit, rows in enumerate(codec.split(steps, codec.keys(steps), range(len(steps)), at)):
+            if rows:
+                groups[digit] = {steps[i]: changes[steps[i]] for i in rows}
     total = sum(counts)
     counted = len(counts) == len(buckets)
     for digit, group in groups.items():
         i = buckets.find(digit)
         child = bucket(load, record, i) if i >= 0 else EMPTY
         old = counts[i] if counted and i >= 0 else child.count
-        hash_, count = apply(codec, load, nodes, child, group, at + 1, made)
+        hash_, count = apply(codec, load, nodes, child, group, at + 1, made, noted)
         total += count - old
         if i >= 0 and count == old:
             patches.append((i, hash_))
         else:
             others[digit] = hash_, count
     if others or not head:
+        if noted is not None:
+            load = _noting(load, noted)
         return _apply_counts(codec, load, nodes, record, changes, depth, patches, others, total, before)
     # The usual edit: as many entries as before in each bucket.
     column = patch_column(hashes, codec.hash_size, patches)
@@ -411,8 +417,20 @@ def apply(
     if made is not None:
         if words:
             words = patch_column(words, 8, [(i, _UNKNOWN) for i, _ in patches])
-        made[hash_] = Inode(at, buckets, counts, column, words, head)
+        made[hash_] = make_inode((at, buckets, counts, column, words, head))
     return hash_, total
+
+
+def _noting(load: Load, noted: list[Record]) -> Load:
+    """`load`, and what it gives is added to `noted`."""
+
+    def node(hash: bytes, word: int = 0, /) -> Record:
+        record = load(hash, word)
+        if record.words:
+            noted.append(record)
+        return record
+
+    return node
 
 
 def _apply_counts(
@@ -474,7 +492,7 @@ def _apply_flat(
             if made is not None:
                 if words:
                     words = words[: 8 * at] + _UNKNOWN + words[8 * at + 8 :]
-                made[hash_] = Node(index, kinds, column, metadata, words, head, links, place)
+                made[hash_] = make_node((index, kinds, column, metadata, words, head, links, place))
             return hash_, len(kinds)
     if not metadata:
         # The usual edit: bindings that exist get other hashes of the same kind. Then one column is patched.
@@ -494,7 +512,7 @@ def _apply_flat(
             hash_ = _put(codec, nodes, record.head + column)
             if made is not None:
                 words = _patched_words(record, patches)
-                made[hash_] = Node(index, kinds, column, metadata, words, head, links, place)
+                made[hash_] = make_node((index, kinds, column, metadata, words, head, links, place))
             return hash_, len(index)
     items = dict(record.entries())
     for step, entry in changes.items():

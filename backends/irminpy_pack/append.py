@@ -13,7 +13,7 @@ from zlib import crc32
 from irminpy.errors import DanglingHash
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
-from irminpy.objects import DIRECTORY, Kind, Objects, Words
+from irminpy.objects import DIRECTORY, Commit, Inode, Kind, Node, Objects, Words
 
 from .frame import BLOB, COMMIT, LARGE, NODE, REF, TABLE, TRAILER, Framing
 from .large import Large
@@ -89,7 +89,7 @@ class Builder:
         `larges` are contents whose chunks are among `objects`, or lie in the store.
         Fills `objects.words` and `objects.hints`. DanglingHash for a child that is nowhere.
         """
-        words, known = objects.words, objects.hints
+        words, known, decoded = objects.words, objects.hints, objects.decoded
         by_kind = (words[_NODE], words[_NODE], words[_CONTENTS], words[_COMMIT])
         bound = objects.reader is not None and not objects.shallow
         head, pack, pads = self._framing.head, _REST.pack, _PADS
@@ -107,16 +107,20 @@ class Builder:
                 column = Struct(f"<{len(large.hashes)}Q").pack(*self._chunks(large, words[_CONTENTS]))
                 yield LARGE, CONTENTS, large.hash, column, large.encode(self._function)
             for hash_, data in objects.nodes.items():
-                hints = objects.hints[hash_] = self._hints(data, words, known.get(hash_, b""))
+                hints = known.get(hash_, b"")
+                if not hints or _ZERO in hints:
+                    hints = known[hash_] = self._hints(data, words, hints, decoded.get(hash_))
                 yield NODE, NODE_WORD, hash_, hints, data
             for hash_, data in objects.commits.items():
-                yield COMMIT, COMMIT_WORD, hash_, self._commit_hints(data, words, bound), data
+                hints = self._commit_hints(data, objects.values.get(hash_), words, bound)
+                yield COMMIT, COMMIT_WORD, hash_, hints, data
 
         for frame, kind, hash_, hints, data in rows():
             size = head + len(hints) + len(data)
             pad = -size & 7
             units = (size + pad) >> 3
-            rest = pack(units, len(hints) >> 3, frame, pad, 0) + hash_ + fill + hints + data + pads[pad]
+            front = pack(units, len(hints) >> 3, frame, pad, 0)
+            rest = b"".join((front, hash_, fill, hints, data, pads[pad]))
             parts.append(crc32(rest).to_bytes(4, "little"))
             parts.append(rest)
             by_kind[kind][hash_] = word = (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
@@ -137,33 +141,42 @@ class Builder:
                 raise DanglingHash("a chunk of contents that are to be written", Hash(hash_))
             yield word
 
-    def _hints(self, data: bytes, words: Words, known: bytes) -> bytes:
-        """The words of the children of the node `data`; `known` has those that are not 0 in it, or is empty."""
-        # The first byte of a word has its kind: only in 0 is it 0.
-        at = known.find(_ZERO) if known else -1
-        if known and at < 0:
-            return known
+    def _hints(self, data: bytes, words: Words, known: bytes, decoded: Node | Inode | None) -> bytes:
+        """The words of the children of the node `data`, which reads as `decoded` if that is there.
+
+        `known` has those that are not 0 in it, or is empty.
+        """
         size = self._framing.hash_size
-        try:
-            kinds, column = self._codec.children(data)
-        except (ValueError, IndexError):
-            return b""  # no bytes of a node: whoever reads it will say so
+        if decoded is None:
+            try:
+                kinds, column = self._codec.children(data)
+            except (ValueError, IndexError):
+                return b""  # no bytes of a node: whoever reads it will say so
+        else:
+            column = decoded.hashes
+            kinds = decoded.kinds if type(decoded) is Node else bytes(len(decoded.buckets))
         if known and len(known) >> 3 == len(kinds):
             hints = bytearray(known)
+            nodes, contents = words[_NODE], words[_CONTENTS]
+            # The first byte of a word has its kind: only in 0 is it 0.
+            at = known.find(_ZERO)
             while at >= 0:
                 i = (at + 7) >> 3
-                _put_word(hints, i << 3, self._word(words, kinds[i], column[i * size : (i + 1) * size]))
+                hash_ = column[i * size : (i + 1) * size]
+                word = (contents if kinds[i] else nodes).get(hash_) or self._word(words, kinds[i], hash_)
+                _put_word(hints, i << 3, word)
                 at = known.find(_ZERO, (i << 3) + 8)
             return bytes(hints)
         hashes = [column[i : i + size] for i in range(0, len(column), size)]
-        nodes, contents = words[_NODE].get, words[_CONTENTS].get
+        node_at, contents_at = words[_NODE].get, words[_CONTENTS].get
         if not any(kinds):
-            found = [nodes(hash_, 0) for hash_ in hashes]
+            found = [node_at(hash_, 0) for hash_ in hashes]
         elif DIRECTORY not in kinds:
-            found = [contents(hash_, 0) for hash_ in hashes]
+            found = [contents_at(hash_, 0) for hash_ in hashes]
         else:
             found = [
-                (contents if kind else nodes)(hash_, 0) for kind, hash_ in zip(kinds, hashes, strict=True)
+                (contents_at if kind else node_at)(hash_, 0)
+                for kind, hash_ in zip(kinds, hashes, strict=True)
             ]
         if 0 in found:
             found = [word or self._word(words, kinds[i], hashes[i]) for i, word in enumerate(found)]
@@ -179,11 +192,13 @@ class Builder:
         known[hash_] = word
         return word
 
-    def _commit_hints(self, data: bytes, words: Words, bound: bool) -> bytes:
-        try:
-            commit = self._codec.decode_commit(data)
-        except ValueError:
-            return b""
+    def _commit_hints(self, data: bytes, commit: Commit | None, words: Words, bound: bool) -> bytes:
+        """The words of the root and the parents of the commit `data`, which reads as `commit` if that is there."""
+        if commit is None:
+            try:
+                commit = self._codec.decode_commit(data)
+            except ValueError:
+                return b""
         root = words[_NODE].get(commit.node) or self._place(NODE_WORD, commit.node)
         if not root and self._strict:
             raise DanglingHash("the tree of a commit that is to be written", commit.node)

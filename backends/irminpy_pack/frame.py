@@ -106,39 +106,59 @@ class Framing:
 
     def _parse(self, data: bytes, size: int) -> Frame:
         """`parse` of as many bytes as the header says."""
-        crc, _, hints, kind, pad, _ = HEADER.unpack_from(data)
+        crc, _, _, _, pad, _ = HEADER.unpack_from(data)
         if crc32(memoryview(data)[4:]) != crc:
             raise ValueError("the crc is wrong")
-        end = self.head + (hints << 3)
-        if any(data[HEADER.size + self.hash_size : self.head]) or any(data[size - pad :]):
+        if data[HEADER.size + self.hash_size : self.head] != self._fill or data[size - pad :] != _PADS[pad]:
             raise ValueError("padding that is not zero")
+        return self._frame(data)
+
+    def _frame(self, data: bytes) -> Frame:
+        """The frame with the bytes `data`, which was found right."""
+        crc, _, hints, kind, pad, _ = HEADER.unpack_from(data)
+        end, size = self.head + (hints << 3), len(data)
         hash_ = data[HEADER.size : HEADER.size + self.hash_size]
         return Frame(kind, hash_, data[self.head : end], data[end : size - pad], crc, size)
 
     def scan(self, read: Callable[[int, int], bytes], start: int, end: int) -> Iterator[tuple[int, Frame]]:
-        """(offset, frame) from `start` on, as long as they hold; `read(offset, size)` gives bytes below `end`.
+        """(offset, frame) from `start` on, as long as they hold; as `walk`."""
+        for offset, _, data in self.walk(read, start, end):
+            yield offset, self._frame(data)
 
-        Ends silently at the first byte that begins no whole and right frame. Memory: the longest frame, or 1 MiB.
+    def walk(
+        self, read: Callable[[int, int], bytes], start: int, end: int
+    ) -> Iterator[tuple[int, int, bytes]]:
+        """(offset, kind, bytes) of each frame from `start` on, as long as they hold; nothing is taken out of them.
+
+        `read(offset, size)` gives bytes below `end`. Ends silently at the first byte that begins no whole and right
+        frame. Memory: the longest frame, or 1 MiB.
         """
+        unpack, head, fill, front = HEADER.unpack_from, self.head, self._fill, HEADER.size + self.hash_size
         block, at = b"", start  # the bytes in hand, and the offset of the first of them
+        view = memoryview(block)
         ahead = _FIRST  # most batches are short, and who asks for one does not want the next
         while start < end:
             here = start - at
             if len(block) - here < HEADER.size:
                 block, at, here = read(start, min(ahead, end - start)), start, 0
+                view = memoryview(block)
                 ahead = min(4 * ahead, _BLOCK)
-            try:
-                size = self.length(block[here : here + HEADER.size])
-                if size > end - start:
+                if len(block) < HEADER.size:
                     return
-                if len(block) - here < size:
-                    block, at, here = read(start, min(max(size, ahead), end - start)), start, 0
-                    ahead = min(4 * ahead, _BLOCK)
-                data = block[here : here + size]
-                if len(data) != size:
-                    return
-                frame = self._parse(data, size)
-            except ValueError:
+            # As `length` and `_parse` look at it: this is the way over all of a store.
+            crc, units, hints, kind, pad, zero = unpack(block, here)
+            size = units << 3
+            canonical = size - head - (hints << 3) - pad
+            if kind not in _KINDS or pad > 7 or zero or not 0 <= canonical <= MOST or size > end - start:
                 return
-            yield start, frame
+            if len(block) - here < size:
+                block, at, here = read(start, min(max(size, ahead), end - start)), start, 0
+                view = memoryview(block)
+                ahead = min(4 * ahead, _BLOCK)
+            data = block[here : here + size]
+            if len(data) != size or crc32(view[here + 4 : here + size]) != crc:
+                return
+            if data[front:head] != fill or data[size - pad :] != _PADS[pad]:
+                return
+            yield start, kind, data
             start += size

@@ -19,9 +19,8 @@ from .frame import BLOB, COMMIT, GENERATION, HEADER, LARGE, NODE, REF, TABLE, TR
 from .segment import HEADER_SIZE, Table
 from .trailer import NOTHING, TRAILER_SIZE, Tip, Trailer
 from .word import COMMIT as COMMIT_WORD
-from .word import CONTENTS
+from .word import CONTENTS, LONG
 from .word import NODE as NODE_WORD
-from .word import pack as word
 
 __all__ = [
     "KIND_OF_FRAME",
@@ -179,11 +178,13 @@ class Log:
         segment = self.table.locate(start)
         if segment is None:
             return None
-        n = 0
-        for offset, frame in self.framing.scan(self.table.read, start, segment.end):
-            if frame.kind != TRAILER:
+        n = crc = 0
+        for offset, kind, data in self.framing.walk(self.table.read, start, segment.end):
+            if kind != TRAILER:
                 n += 1
+                crc = crc32(data, crc)
                 continue
+            frame = self.framing.parse(data)
             if len(frame.canonical) != TRAILER_SIZE:
                 return None
             trailer = Trailer.decode(frame.canonical)
@@ -194,16 +195,10 @@ class Log:
             )
             if not follows or (trailer.start, trailer.frames) != (start, n):
                 return None
-            if trailer.crc != self._crc(start, offset):
+            if trailer.crc != crc:
                 return None
             return Batch(trailer, Tip(trailer.batch_no, offset + frame.size, offset, frame.crc))
         return None
-
-    def _crc(self, start: int, end: int) -> int:
-        crc = 0
-        for at in range(start, end, _BLOCK):
-            crc = crc32(self.table.read(at, min(_BLOCK, end - at)), crc)
-        return crc
 
     def back_to(self, tip: Tip, older: Tip) -> list[Batch] | None:
         """The batches after `older` up to `tip`, in order, by the chain of trailers; None if it does not lead there."""
@@ -302,7 +297,8 @@ class Log:
         do not follow each other.
         """
         size, head = self.framing.hash_size, self.framing.head
-        unpack = HEADER.unpack_from
+        unpack, first_byte = HEADER.unpack_from, HEADER.size
+        codes = {kind: (bytes((KIND_OF_FRAME[kind],)), KIND_OF_FRAME[kind]) for kind in kinds}
         for segment in self.table.segments:
             at = max(start, segment.base + HEADER_SIZE) - segment.base
             stop = min(end, segment.end) - segment.base
@@ -314,10 +310,11 @@ class Log:
                     if len(block) < head:
                         raise self._damaged(segment.base + at, "the frames end too early")
                 _, units, _, kind, _, _ = unpack(block, here)
-                if kind in kinds:
-                    hash_ = block[here + HEADER.size : here + HEADER.size + size]
-                    code = KIND_OF_FRAME[kind]
-                    yield bytes((code,)) + hash_, word(segment.base + at, units, code)
+                if kind in codes:
+                    prefix, code = codes[kind]
+                    here += first_byte
+                    place = (segment.base + at) >> 3 << 22 | (units if units < LONG else LONG) << 2 | code
+                    yield prefix + block[here : here + size], place  # as `word.pack` does, without the call
                 if units << 3 < head:
                     raise self._damaged(segment.base + at, "no header of a frame")
                 at += units << 3

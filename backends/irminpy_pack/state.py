@@ -57,6 +57,7 @@ class State:
         "_head_fd",
         "_last_head",
         "_mapped",
+        "_named",
         "_walked",
         "alone",
         "degraded",
@@ -106,6 +107,10 @@ class State:
         self._check = check
         self._mapped = mapped
         self._last_head: bytes = b""
+        self._named: tuple[bytes, Slot | None] = (
+            b"",
+            None,
+        )  # the best slot in `_last_head`, once it was asked for
         self._disorder = False  # MANIFEST is not right, or files lie about
         self._head_fd: int | None = None
         self.manifest: Manifest
@@ -289,7 +294,8 @@ class State:
         """Name `tip` in HEAD. `synced`: everything up to it is on the disk. `sync`: HEAD is to be, too."""
         if synced:
             self.durable = tip
-        slot = Slot(self.identity.uuid, self.manifest.generation, tip, self.durable, mode).encode()
+        named = Slot(self.identity.uuid, self.manifest.generation, tip, self.durable, mode)
+        slot = named.encode()
         fd = self._head()
         if fd is None:
             raise StorageError(f"{self.root.head} is missing")
@@ -301,6 +307,7 @@ class State:
             self.files.fdatasync(fd)
         head = self._last_head.ljust(HEAD_SIZE, b"\0")
         self._last_head = head[:at] + slot + head[at + len(slot) :]
+        self._named = self._last_head, named
         self.tip = tip
 
     def _forget_other(self, tip: Tip) -> None:
@@ -434,10 +441,11 @@ class State:
 
     def _take_over(self) -> list[RefChange]:
         changes = self.refresh()
-        found = best(self._last_head, self.identity.uuid)
-        published = found is not None and (found.generation, found.tip) == (
-            self.manifest.generation,
-            self.tip,
+        if self._named[0] is not self._last_head:
+            self._named = self._last_head, best(self._last_head, self.identity.uuid)
+        found = self._named[1]
+        published = (
+            found is not None and found.tip == self.tip and found.generation == self.manifest.generation
         )
         if self._disorder or not published or self._unfinished():
             changes += self.settle()

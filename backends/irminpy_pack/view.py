@@ -65,23 +65,23 @@ class View:
         if units == LONG:
             units = self._units(segment, at)
         size = units << 3
+        head = self._head
         # As `Segment.read` does, without the call.
         mapped = segment.map
         if mapped is not None and at + size <= segment.seen and size < LONG_READ:
             data = mapped[at : at + size]
         else:
             data = segment.read(at, size)
-        if len(data) != size or size < self._head:
+        if len(data) != size or size < head:
             return None
         crc, said, hints, kind, pad, _ = _header(data)
         if said != units or kind not in _OBJECT[word & 3]:
             return None
         if kind == BLOB:
-            canonical = data[self._head + (hints << 3) : size - pad]
+            canonical = data[head + (hints << 3) : size - pad]
             return (canonical, b"") if self.digest(canonical) == hash else None
         if kind == LARGE:
             return self._joined(word, hash) if large else None
-        head = self._head
         end = head + (hints << 3)
         canonical = data[end : size - pad]
         if self.digest(canonical) != hash or crc32(data[4:]) != crc:

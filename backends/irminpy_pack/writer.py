@@ -248,13 +248,19 @@ class Writer:
         state = self._state
         view, lookup = state.now
         rest = Objects(
-            words=objects.words, hints=objects.hints, reader=objects.reader, shallow=objects.shallow
+            words=objects.words,
+            hints=objects.hints,
+            decoded=objects.decoded,
+            values=objects.values,
+            reader=objects.reader,
+            shallow=objects.shallow,
         )
         for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
             given, kept = objects.of_kind(kind), rest.of_kind(kind)
-            if kind is Kind.COMMIT or (kind is Kind.CONTENTS and state.strategy == "always"):
+            if kind is Kind.CONTENTS and state.strategy == "always":
                 words = lookup.find_many(kind, list(given))
-            elif state.strategy == "always":
+            elif kind is Kind.COMMIT or state.strategy == "always":
+                # Only a commit that is made twice in a row is the same; and new nodes are mostly new.
                 prefix = bytes((kind,))
                 words = [lookup.recent(prefix + hash_) for hash_ in given]
             else:

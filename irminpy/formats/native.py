@@ -164,6 +164,8 @@ class NativeCodec:
             if path.isascii() and "\0" not in path and len(path) <= _MAX_STEP:
                 return steps
         else:
+            if path == ():
+                return []
             steps = list(as_path(path))
         for step in steps:
             check_native_step(step)
@@ -336,12 +338,12 @@ class NativeCodec:
                     data, self.hash_size, self.fanout, self.leaf, depth, self.digit(step, depth)
                 )
                 kind = BUCKET
-            if count >= 0 and n != count:
-                raise ValueError(f"a bucket of {n} entries where its parent states {count}")
-            if words and len(words) != 8 * columns:
-                raise ValueError(f"{columns} children with {len(words) / 8:g} words")
         except ValueError as e:
             raise DecodeError("directory", str(e), None) from None
+        if count >= 0 and n != count:
+            raise DecodeError("directory", f"a bucket of {n} entries where its parent states {count}", None)
+        if words and len(words) != columns << 3:
+            raise DecodeError("directory", f"{columns} children with {len(words) / 8:g} words", None)
         if i < 0:
             return None
         return kind, hash_, int.from_bytes(words[8 * i : 8 * i + 8], "little"), below

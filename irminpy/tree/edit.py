@@ -86,10 +86,19 @@ def _bind(
     current = _child(node, steps[i])
     below: list[_Level] = []
     grows = 0 if current is not None else 1
-    for step in steps[i + 1 :]:
-        view = _view(current, line)
-        current = None if view is None else view.child(step)
-        below.append((view, step, 0 if current is not None else 1))
+    for at in range(i + 1, last + 1):
+        step = steps[at]
+        view = current if type(current) is Stored else _view(current, line)
+        if at == last and type(view) is Stored and type(child) is bytes:
+            # The usual edit: contents in a stored directory. What is there need not be opened to be compared.
+            bound = view.bound(step, child)
+            if bound:
+                return None
+            current = None
+            below.append((view, step, 1 if bound is None else 0))
+        else:
+            current = None if view is None else view.child(step)
+            below.append((view, step, 0 if current is not None else 1))
     if child is ABSENT:
         if current is None:
             return None
@@ -129,11 +138,11 @@ def _child(node: Staged, step: str) -> Held | None:
 _Level = tuple[View | None, str, int]
 
 
-def _wrap(line: Line, levels: Sequence[_Level], child: Child, version: int) -> Held:
+def _wrap(line: Line, levels: list[_Level], child: Child, version: int) -> Held:
     """`child` at the end of `levels`, in new directories on top of what was there."""
     held: Held = child
     for view, step, growth in reversed(levels):
-        base = base_of(view)
+        base = None if view is None else base_of(view)
         if base is None:
             held = {step: held} if type(held) is bytes else Staged(line, None, {step: held}, 1)
         else:

@@ -13,7 +13,7 @@ from functools import partial
 from ..errors import DanglingHash, PortableValue, PrunedHash, StorageError
 from ..hash import Hash
 from ..objects import DIRECTORY, Inode, Kind, Node, Objects
-from .lazy import Leaf, Pool, Pruned, RepoSource, Source, Stored
+from .lazy import Leaf, Pool, Pruned, RepoSource, Source, Stored, Whole
 
 __all__ = ["gather", "save"]
 
@@ -27,7 +27,23 @@ def gather(root: Stored | Leaf, target: RepoSource) -> Objects:
     Cost: no reads, but one look-up by hash per part that came from elsewhere; and one read per object that moved
     and cannot be found by its key or hash.
     """
-    return _Gathering(target).run(root)
+    objects = Objects(reader=target.reader)
+    whole = _whole(root, target)
+    if whole is not None and not whole.parts and root.hash != root.source.codec.empty:
+        assert isinstance(root.source, Pool)
+        objects.contents, objects.nodes = root.source.objects.contents, root.source.objects.nodes
+        whole.put(objects)
+        return objects
+    return _Gathering(target, objects).run(root)
+
+
+def _whole(part: Stored | Leaf, target: RepoSource) -> Whole | None:
+    """What the pool of the directory `part` is all of; None if it holds more, or lacks what `target` does not hold."""
+    source = part.source
+    whole = source.whole if isinstance(source, Pool) else None
+    if whole is None or type(part) is Leaf or whole.hash != part.hash:
+        return None
+    return whole if whole.base is None or whole.base.holder is target else None
 
 
 def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bool) -> Stored | Leaf:
@@ -55,22 +71,15 @@ class _Gathering:
 
     __slots__ = ("held", "objects", "stack", "target")
 
-    def __init__(self, target: RepoSource) -> None:
+    def __init__(self, target: RepoSource, objects: Objects) -> None:
         self.target = target
-        self.objects = Objects(reader=target.reader)
+        self.objects = objects
         # Parts from before objects moved that were found by their hash.
         self.held: set[tuple[Kind, bytes]] = set()
         self.stack: list[Callable[[], None]] = []
 
     def run(self, root: Stored | Leaf) -> Objects:
         """Walk from `root`."""
-        if type(root) is Stored and isinstance(root.source, Pool) and self._whole(root):
-            pool = root.source
-            if pool.whole is not None and not pool.whole.parts and root.hash != pool.codec.empty:
-                # A write adds to words and hints, so that these are no other's.
-                objects = Objects(pool.objects.contents, pool.objects.nodes, reader=self.target.reader)
-                pool.whole.put(objects)
-                return objects
         stack = self.stack
         self._push(root)
         while stack:
@@ -89,22 +98,15 @@ class _Gathering:
         if part.hash == codec.empty:
             self.objects.nodes[part.hash] = codec.encode_node([], b"", b"", [])
             return
-        if self._whole(part):
-            assert source.whole is not None
+        whole = _whole(part, self.target)
+        if whole is not None:
             # All of the pool belongs to this directory: no need to look at it piece by piece.
-            source.whole.words.put(self.objects)
+            whole.words.put(self.objects)
             self.stack.append(partial(self.objects.update, source.objects))
-            for child in source.whole.parts:
+            for child in whole.parts:
                 self._push(child)
             return
         self._node(part, part.hash, part.word)
-
-    def _whole(self, part: Stored) -> bool:
-        """True if the pool of `part` holds nothing but what `part` needs, and lacks only what the target holds."""
-        whole = part.source.whole if isinstance(part.source, Pool) else None
-        if whole is None or whole.hash != part.hash:
-            return False
-        return whole.base is None or whole.base.holder is self.target
 
     def _node(self, part: Stored, hash_: bytes, word: int = 0) -> None:
         """Node `hash_` of the directory `part`, which reads from a pool."""

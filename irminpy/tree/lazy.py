@@ -65,13 +65,18 @@ class Whole(NamedTuple):
     """The one repository, or None, that holds all the rest."""
     words: Words
     """Where that lies in `base`, if it has words."""
-    hints: dict[bytes, bytes]
-    """For nodes whose children were known before, the words of those that did not change, and 0 for the others."""
+    made: dict[bytes, Record]
+    """Some of the nodes, decoded: where they have words, these are of the children that did not change, and 0 for the
+    others."""
 
     def put(self, objects: Objects) -> None:
         """Note in `objects`, which takes in those of the pool, where the rest lies."""
-        objects.hints.update(self.hints)
-        if not self.hints.keys() >= objects.nodes.keys():
+        made, hints = self.made, objects.hints
+        objects.decoded = made
+        for hash_, record in made.items():
+            if record.words:
+                hints[hash_] = record.words
+        if len(hints) < len(objects.nodes) or not hints.keys() >= objects.nodes.keys():
             self.words.put(objects)
 
 
@@ -384,12 +389,30 @@ class Stored(Part):
                 child = self.now.setdefault(step, child)
         return child
 
+    def bound(self, step: str, data: bytes) -> bool | None:
+        """Whether `step` is bound to the contents `data` with default metadata; None if it is not bound at all.
+
+        Cost: at most one read per level, none of a value.
+        """
+        child = self.now.get(step)
+        if type(child) is bytes:
+            return child == data
+        place = self.place(step)
+        if place is None:
+            return None
+        node, i = place
+        codec = self.source.codec
+        size = codec.hash_size
+        if node.kinds[i] != CONTENTS:
+            return False
+        return node.hashes[i * size : (i + 1) * size] == codec.digest(codec.encode_contents([data])[0])
+
     def open(self, node: Node, i: int) -> Stored | Leaf:
         """The child at position `i` of `node`, a flat record of this directory; unread."""
         source = self.source
         size = source.codec.hash_size
         hash_ = node.hashes[i * size : (i + 1) * size]
-        word = node.word(i) if node.words else 0
+        word = int.from_bytes(node.words[8 * i : 8 * i + 8], "little")
         kind = node.kinds[i]
         if kind == DIRECTORY:
             return Stored(hash_, source, None, None, word)

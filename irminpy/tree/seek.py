@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import Corrupted, DecodeError
 from ..formats.format import BUCKET, Seeking
 from ..hash import Hash
-from ..objects import CONTENTS, DIRECTORY, Node
+from ..objects import CONTENTS, DIRECTORY, Inode, Node
 from ..shape import place_of
 from .lazy import Leaf, RepoSource, Stored
 
@@ -32,14 +32,21 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
         source = directory.source
         if type(source) is RepoSource and source.seeking is not None and directory.decoded is None:
             return _bare(source, source.seeking, directory, step, rest)
+    source = directory.source
+    recent = source.nodes.recent
+    size = source.codec.hash_size
     while True:
-        source = directory.source
         record = directory.decoded or directory.record(cache=cache)
-        place = place_of(source.codec, source.node, source.nodes.recent, record, step)
-        if place is None:
-            return None
-        (_, kinds, hashes, _, words, _, _, _), i = place
-        size = source.codec.hash_size
+        if type(record) is Inode:
+            place = place_of(source.codec, source.node, recent, record, step)
+            if place is None:
+                return None
+            record, i = place
+        else:
+            i = record.index.get(step, -1)
+            if i < 0:
+                return None
+        _, kinds, hashes, _, words, _, _, _ = record
         hash_ = hashes[i * size : (i + 1) * size]
         following = next(rest, None)
         if kinds[i] != DIRECTORY:
@@ -54,10 +61,9 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
             return data
         if following is None:
             return None
-        word = int.from_bytes(words[8 * i : 8 * i + 8], "little")
-        opened = Stored(hash_, source, None, None, word)
+        opened = Stored(hash_, source, None, None, int.from_bytes(words[8 * i : 8 * i + 8], "little"))
         if cache and words:
-            at_hand = source.nodes.recent(hash_)
+            at_hand = recent(hash_)
             if type(at_hand) is Node:  # an inner node might not be a root: `record` looks
                 opened.decoded = at_hand
         # Two threads must end up with one object, which may have children in memory by now.
@@ -81,7 +87,7 @@ def _bare(
 ) -> bytes | None:
     """`seek` in what `source` holds, from the bytes of each node; none of them is kept."""
     hash_, word, kind = directory.hash, directory.word, DIRECTORY
-    empty = source.codec.empty
+    empty, read, look = source.codec.empty, source.read_node, codec.seek
     at: str | None = step
     while at is not None:
         if kind != DIRECTORY:
@@ -90,9 +96,9 @@ def _bare(
         while kind == BUCKET:
             if hash_ == empty:
                 return None
-            data, words = source.read_node(hash_, word)
+            data, words = read(hash_, word)
             try:
-                found = codec.seek(data, words, at, depth, count)
+                found = look(data, words, at, depth, count)
             except DecodeError as e:
                 raise Corrupted("", None, Hash(hash_), str(e)) from e
             if found is None:

@@ -13,7 +13,7 @@ from typing import cast
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
-from ..shape import EMPTY, Load, Record, apply, build
+from ..shape import EMPTY, Record, apply, build
 from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored, Whole
 from .stage import MOST_FEW, Few, Frozen, Held, Line, Staged, detached
 from .words import Words
@@ -63,6 +63,10 @@ class _Job:
         self.entries: dict[str, bytes | None] = {}
         """What the other edited steps lead to."""
         self.stored: Stored | None = None
+
+    def below(self) -> list[tuple[str, Stored]]:
+        """The directories of other jobs below this one, which are done."""
+        return [(step, cast("Stored", job.stored)) for step, job in self.directories]
 
 
 def settle(view: Frozen, *, keep: bool = True) -> Stored:
@@ -119,20 +123,20 @@ class _Settling:
         few = self._settle_few()
         hashes = self._contents(self.values)
         for job in self.jobs:
-            pool = first if job.base is None else self._pool(job.base.source)
+            source = None if job.base is None else job.base.source
+            pool = first if source is None else self.pools.get(id(source)) or self._pool(source)
             self._finish(job, hashes, few, pool, first)
         assert view.settled is not None
         parents = [pool.parent for pool in self.pools.values() if pool.parent is not None]
         bases = {id(base): base for base in [_base(parent) for parent in parents]}
         exact = len(bases) <= 1 and all(parent.saved for parent in parents)
-        hints = {hash_: record.words for hash_, record in self.made.items() if record.words}
         for pool in self.pools.values():
             if exact:
                 # All words are of one reader.
                 pool.made = self.made
                 pool.floor = len(pool.objects)  # none of them is superseded
                 base = next(iter(bases.values()), None)
-                pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base), hints)
+                pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base), self.made)
             _absorb(pool)
 
     def _collect(self, view: Frozen, line: Line | None) -> None:
@@ -164,10 +168,12 @@ class _Settling:
                     continue
             base = staged.base
             newest = staged.line is line and version == view.version
-            if base is None and newest:
-                changes = staged.now.copy()
+            if newest:
+                now = staged.now
+                changes = now.copy() if base is None else {name: now[name] for name in staged.first or ()}
             else:
                 changes = staged.overlay(version)
+            if type(base) is Frozen:
                 while type(base) is Frozen and base.settled is None:
                     for name, child in base.staged.overlay(base.version).items():
                         if name not in changes:
@@ -195,24 +201,23 @@ class _Settling:
                     continue
             entries = job.entries
             for name, child in changes.items():
-                if type(child) is dict:
+                kind = type(child)
+                if kind is bytes:
+                    job.values.append(name)
+                    values.append(child)  # type: ignore[arg-type]
+                elif type(child) is dict:
                     if len(child) <= flat:
                         job.few.append(name)
                         few.append(child)
                     else:
                         stack.append((detached(child, view.staged.line.void), 0, None, job, name))
-                    continue
-                kind = type(child)
-                if kind is bytes:
-                    job.values.append(name)
-                    values.append(child)  # type: ignore[arg-type]
                 elif kind is Staged:
                     assert type(child) is Staged
                     if child.base is None and len(child.now) <= flat:
-                        now = child.now.copy() if newest else child.overlay(version)
-                        if now and _ONLY_BYTES.issuperset(map(type, now.values())):
+                        found = child.now.copy() if newest else child.overlay(version)
+                        if found and _ONLY_BYTES.issuperset(map(type, found.values())):
                             job.few.append(name)
-                            few.append(now)  # type: ignore[arg-type]
+                            few.append(found)  # type: ignore[arg-type]
                             continue
                     stack.append((child, version, None, job, name))
                 elif kind is Frozen:
@@ -267,26 +272,27 @@ class _Settling:
     def _hash(self, job: _Job, own: list[bytes], few: list[bytes]) -> bytes:
         """The hash of `job`, of whose entries `own` and `few` are those of its `values` and its `few`."""
         codec, nodes, entries, base = self.codec, self.objects.nodes, job.entries, job.base
-        steps = job.values + job.few
-        hashes = own + few
-        for step, below in job.directories:
-            assert below.stored is not None
-            steps.append(step)
-            hashes.append(below.stored.hash)
-        kinds = _CONTENTS * len(own) + _DIRECTORY * (len(steps) - len(own))
         if base is None and not entries:
+            below = [(step, child.hash) for step, child in job.below()]
+            steps = [*job.values, *job.few, *[step for step, _ in below]]
+            hashes = [*own, *few, *[hash_ for _, hash_ in below]]
+            kinds = _CONTENTS * len(own) + _DIRECTORY * (len(steps) - len(own))
             return build(codec, nodes, steps, kinds, hashes, {})
-        for i, step in enumerate(steps):
-            entries[step] = kinds[i : i + 1] + hashes[i]
+        for step, hash_ in zip(job.values, own, strict=True):
+            entries[step] = _CONTENTS + hash_
+        for step, hash_ in zip(job.few, few, strict=True):
+            entries[step] = _DIRECTORY + hash_
+        if job.directories:
+            for step, child in job.below():
+                entries[step] = _DIRECTORY + child.hash
         if base is None:
             return apply(codec, _nothing, nodes, EMPTY, entries)[0]
         record = base.record()
         if not base.source.locates:
             return apply(codec, base.source.node, nodes, record, entries, 0, self.made)[0]
         # New nodes go on pointing at most of what the old ones point at.
-        words = self._words(_base(base.source))
-        words.note(record)
-        return apply(codec, _noting(base.source.node, words), nodes, record, entries, 0, self.made)[0]
+        noted = self._words(_base(base.source)).noted
+        return apply(codec, base.source.node, nodes, record, entries, 0, self.made, noted)[0]
 
     def _words(self, base: Source | None) -> Words:
         words = self.words.get(id(base))
@@ -299,14 +305,16 @@ class _Settling:
         changes, at = job.changes, job.few_at
         found = few[at : at + len(job.few)]
         hash_ = self._hash(job, hashes[job.at : job.at + len(job.values)], found)
-        for step, below in job.directories:
-            assert below.stored is not None
-            changes[step] = below.stored
+        if job.directories:
+            changes.update(job.below())
         if self.keep:
             for i, step in enumerate(job.few):
                 # A copy: what an editor still has in its hands goes on changing.
                 changes[step] = Stored(found[i], first, {**self.few[at + i]})
-        if job.base is None and not job.entries and not job.directories:
+        base = job.base
+        if not job.directories and (
+            not job.entries if base is None else base.pins is None and len(job.values) == len(changes)
+        ):
             # Nothing to leave out, nothing to pin.
             job.stored = Stored(hash_, pool, cast("dict[str, Child]", changes) if self.keep else {})
         else:
@@ -335,17 +343,6 @@ def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:
         elif type(child) is Leaf and child.in_hand is None and child.source is not pool:
             pins[step] = child
     return pins or None
-
-
-def _noting(load: Load, words: Words) -> Load:
-    """`load`, with the words of what it gives noted in `words`."""
-
-    def node(hash: bytes, word: int = 0, /) -> Record:
-        record = load(hash, word)
-        words.note(record)
-        return record
-
-    return node
 
 
 def _nothing(hash: bytes, word: int = 0, /) -> Record:

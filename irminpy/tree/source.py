@@ -14,12 +14,15 @@ from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
 from ..hash import Hash
 from ..key import Key
-from ..objects import Kind, Node, Objects
+from ..objects import Kind, Node, Objects, make_node
 from ..shape import EMPTY, Record
 from .counters import Counters
 
 __all__ = ["Environment", "Pruned", "RepoSource", "Source", "weight"]
 
+# Before Python 3.12 to name a member of an enumeration costs four times as much as this.
+_NODE = Kind.NODE
+_CONTENTS = Kind.CONTENTS
 _NO_NODES: Cache[bytes, Record] = Cache(0, weigh=len)
 _NO_VALUES: Cache[bytes, bytes] = Cache(0, weigh=len)
 
@@ -117,7 +120,7 @@ class RepoSource(Source):
     same `origin`; trees that read from this one keep it, and with it the reader.
     """
 
-    __slots__ = ("__weakref__", "_locating", "origin", "reader", "seeking")
+    __slots__ = ("__weakref__", "_load", "_locating", "origin", "reader", "seeking")
 
     def __init__(
         self,
@@ -128,6 +131,7 @@ class RepoSource(Source):
         origin: object = None,
     ) -> None:
         self._locating = reader if isinstance(reader, Locating) else None
+        self._load = None if self._locating is None else self._locating.load
         super().__init__(
             codec,
             counters,
@@ -181,8 +185,8 @@ class RepoSource(Source):
     def read_node(self, hash: bytes, word: int) -> tuple[bytes, bytes]:
         """The canonical bytes of a node and the words of its children, read whatever was read before; kept nowhere."""
         self.counters.node_find += 1
-        locating = self._locating
-        found = self.fetch(Kind.NODE, hash) if locating is None else locating.load(Kind.NODE, hash, word)
+        load = self._load
+        found = self.fetch(_NODE, hash) if load is None else load(_NODE, hash, word)
         if found is None:
             raise DanglingHash("a directory", Hash(hash))
         return found
@@ -190,7 +194,8 @@ class RepoSource(Source):
     def read_contents(self, hash: bytes, word: int) -> bytes:
         """As `read_node`, the bytes of the contents type."""
         self.counters.contents_find += 1
-        found = self.fetch(Kind.CONTENTS, hash, word)
+        load = self._load
+        found = self.fetch(_CONTENTS, hash) if load is None else load(_CONTENTS, hash, word)
         if found is None:
             raise DanglingHash("contents", Hash(hash))
         return self.decode_contents(hash, found[0])
@@ -215,9 +220,14 @@ class RepoSource(Source):
             if hash in nodes:
                 words = hints.get(hash)
                 if words:
-                    kept[hash] = record.located(words)
-                elif not self.locates:
-                    kept[hash] = record
+                    if type(record) is Node:
+                        index, kinds, hashes, metadata, _, head, links, place = record
+                        record = make_node((index, kinds, hashes, metadata, words, head, links, place))
+                    else:
+                        record = record.located(words)
+                elif self.locates:
+                    continue
+                kept[hash] = record
         self.nodes.add_many(kept)
 
     def clear(self) -> None:

@@ -18,10 +18,10 @@ class Words:
         self._known: Known = words_of(Kind.NODE, {}) if known is None else known
         self._noted: list[Record] = []
 
-    def note(self, record: Record) -> None:
-        """Know the words of the children of `record`. Only as long as nobody else has this object."""
-        if record.words:
-            self._noted.append(record)
+    @property
+    def noted(self) -> list[Record]:
+        """Records whose words are known; more may be added as long as nobody else has this object."""
+        return self._noted
 
     def _all(self) -> Known:
         noted = self._noted
