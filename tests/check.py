@@ -133,7 +133,7 @@ URIS: dict[str, str | None] = {
 }
 
 # What extras bring: without it a module that needs it may refuse. With irminpy[all] every module imports.
-EXTRAS = ("rich", "dulwich", "starlette", "uvicorn", "httpx2")
+EXTRAS = ("rich", "dulwich", "starlette", "uvicorn", "h11", "httpx2")
 OF_TESTS = ("pytest", "hypothesis")
 
 IMPORT = """

@@ -246,7 +246,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
 }
 
 # What only an extra installs: never imported when a core module is.
-EXTRAS = frozenset({"rich", "dulwich", "starlette", "uvicorn", "httpx2", "pytest", "hypothesis"})
+EXTRAS = frozenset({"rich", "dulwich", "starlette", "uvicorn", "h11", "httpx2", "pytest", "hypothesis"})
 BEHIND_AN_EXTRA = ("irminpy.server", "irminpy.testing")  # these may; nothing imports them unasked
 
 # The harness for a backend stands above that backend; nothing imports it unasked.

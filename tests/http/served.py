@@ -38,6 +38,6 @@ def served(
     with (
         opened as repo,
         background(repo, access=access, limits=limits) as url,
-        httpx2.Client(base_url=url, timeout=60, trust_env=False) as http,
+        httpx2.Client(base_url=url, timeout=60, trust_env=False, verify=False) as http,
     ):
         yield Plain(repo, url, http)

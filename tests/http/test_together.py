@@ -17,7 +17,7 @@ from irminpy_http import Http
 from tests.http.live import live
 
 PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
-CLIENTS, EACH = {"quick": (6, 2), "ci": (64, 4)}.get(PROFILE, (64, 50))
+CLIENTS, EACH = {"quick": (6, 2), "ci": (64, 1)}.get(PROFILE, (64, 20))
 
 
 def resident(pid: int) -> int:
@@ -58,7 +58,7 @@ def test_clients_that_compare_and_set_lose_nothing() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is told by /proc")
 def test_memory_of_a_server_is_flat() -> None:
     """Reads, writes, streams and watches leave nothing behind: at most 16 MiB after the first round."""
-    rounds = {"quick": 12, "ci": 400}.get(PROFILE, 5000)
+    rounds = {"quick": 12, "ci": 100}.get(PROFILE, 5000)
     with live() as server:
         url = server.make("flat", Schema())
         with irminpy.Repo.open(Http(url), Schema()) as repo:
