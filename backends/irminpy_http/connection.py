@@ -8,6 +8,7 @@ happened, and the error says so.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -78,10 +79,14 @@ class Connection:
             trust_env=False,
         )
         self._closed = False
+        self._under_way = 0
+        self._idle = threading.Condition()
 
     def close(self) -> None:
-        """End all connections. A second call does nothing."""
-        self._closed = True
+        """End all connections, after the requests that are under way on other threads. A second call does nothing."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: not self._under_way)  # each ends: a silent server by its timeout
         self._client.close()
 
     def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Answer:
@@ -133,8 +138,18 @@ class Connection:
 
     def _again(self, retried: tuple[type[Exception], ...], method: str, path: str, **what: Any) -> Answer:
         """The answer, after faults of `retried` that went away; one that refuses raises."""
-        if self._closed:
-            raise Closed("the remote store")
+        with self._idle:
+            if self._closed:
+                raise Closed("the remote store")
+            self._under_way += 1
+        try:
+            return self._attempts(retried, method, path, **what)
+        finally:
+            with self._idle:
+                self._under_way -= 1
+                self._idle.notify_all()
+
+    def _attempts(self, retried: tuple[type[Exception], ...], method: str, path: str, **what: Any) -> Answer:
         for pause in (*_PAUSES, None):
             try:
                 with self._client.stream(method, path, **what) as response:
