@@ -13,7 +13,7 @@ from .carrier import Carrier
 from .errors import StorageError
 from .installed import entry_points
 
-__all__ = ["carrier_of_url", "maker_of_uri", "schemes"]
+__all__ = ["backend_of", "carrier_of_url", "maker_of_uri", "schemes"]
 
 GROUP = "irminpy.backends"
 
@@ -72,6 +72,11 @@ def _options(query: str) -> list[tuple[str, str]]:
     from urllib.parse import parse_qsl  # late: most URIs have no options
 
     return parse_qsl(query, keep_blank_values=True)
+
+
+def backend_of(scheme: str) -> Any:
+    """What the backend called `scheme` announces: the class of its makers. Raises as `maker_of_uri` does."""
+    return _load(scheme, f"{scheme}:")
 
 
 def _known() -> str:
