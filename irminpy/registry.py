@@ -15,7 +15,7 @@ from .installed import entry_points
 if TYPE_CHECKING:
     from .carrier import Carrier  # most commands sync with nothing
 
-__all__ = ["carrier_of_url", "maker_of_uri", "schemes"]
+__all__ = ["backend_of", "carrier_of_url", "maker_of_uri", "schemes"]
 
 GROUP = "irminpy.backends"
 
@@ -74,6 +74,11 @@ def _options(query: str) -> list[tuple[str, str]]:
     from urllib.parse import parse_qsl  # late: most URIs have no options
 
     return parse_qsl(query, keep_blank_values=True)
+
+
+def backend_of(scheme: str) -> Any:
+    """What the backend called `scheme` announces: the class of its makers. Raises as `maker_of_uri` does."""
+    return _load(scheme, f"{scheme}:")
 
 
 def _known() -> str:

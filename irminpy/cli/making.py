@@ -16,7 +16,7 @@ from irminpy.cli.output import Options, Output
 from irminpy.cli.place import author, configured, maker_of
 from irminpy.errors import InvalidHash
 from irminpy.recorded import described
-from irminpy.registry import maker_of_uri, schemes
+from irminpy.registry import backend_of, schemes
 from irminpy.repo import Repo
 from irminpy.schema import Schema
 
@@ -134,7 +134,7 @@ def options_(options: Options, scheme: str | None) -> None:
         what = f"no backend is called {scheme!r}"
         raise Failure(what, why=f"there are {', '.join(known)}", type="irminpy options", status=USAGE)
     for name in known if scheme is None else [scheme]:
-        maker: Any = type(maker_of_uri(f"{name}:x"))
+        maker = backend_of(name)
         rows = [
             {"option": field.name, "type": str(field.type), "default": field.default}
             for field in fields(maker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import shlex
@@ -34,7 +35,7 @@ This file is made from the commands by `python -m tests.cli.reference`; a test k
 Each line was run, in this order, in an empty directory. `exit` is the exit status where it is not 0.
 """
 
-# What is typed. A line may be fed by `echo -n ... |`; IT is what the line before printed.
+# What is typed. A line may be fed by `echo -n ... |`; ROOT(REV) stands for the root hash of REV.
 SESSION = """\
 irminpy init pack:./ledger
 echo -n 120 | irminpy set accounts/alice/balance - -m "open alice"
@@ -65,12 +66,9 @@ irminpy checkout -c dev
 irminpy set a 2
 irminpy -v branch
 irminpy branch -d risky --yes
-irminpy prove dev accounts/alice/balance accounts/carol -o alice.proof
-irminpy snapshot
-irminpy verify alice.proof --commit IT
-irminpy -b main snapshot
-irminpy verify alice.proof --commit IT
-irminpy proof show alice.proof
+irminpy prove main accounts/alice/balance -o proof.irp
+irminpy verify proof.irp --root ROOT(main)
+irminpy verify proof.irp --root ROOT(genesis)
 irminpy fsck
 irminpy gc --depth 0 --dry-run
 """
@@ -80,9 +78,8 @@ def session() -> Iterator[str]:
     """The lines of the transcript."""
     yield "```console"
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        it = ""
-        for number, typed in enumerate(SESSION.splitlines()):
-            line = typed.replace("IT", it)
+        for number, line in enumerate(SESSION.splitlines()):
+            line = re.sub(r"ROOT\((\w+)\)", lambda found: root_of(found[1]), line)
             words = shlex.split(line)
             fed = None
             if words[0] == "echo":
@@ -99,10 +96,15 @@ def session() -> Iterator[str]:
             done = CliRunner().invoke(main, words[1:], input=fed, env=environment, prog_name="irminpy")
             yield f"$ {line}"
             yield from re.sub(r"\b\d+\.\d+ s\b", "0.1 s", done.output).splitlines()
-            it = done.output.strip()
             if done.exit_code:
                 yield f"exit {done.exit_code}"
     yield "```"
+
+
+def root_of(revision: str) -> str:
+    """The hash of the root directory of `revision`, of the store of this directory."""
+    done = CliRunner().invoke(main, ["--json", "log", revision, "-n", "1"], env={"IRMINPY_STORE": None})
+    return str(json.loads(done.stdout)["tree"])
 
 
 def topics() -> Iterator[str]:
