@@ -212,27 +212,18 @@ def check_node(
         joined = "/".join(steps)
     except TypeError:
         raise ValueError("a step is no str") from None
-    index = dict(zip(steps, range(n), strict=True))
+    # This is called for every node of a proof, and most have few entries: no call that can be left out.
+    index = dict(zip(steps, range(n)))  # noqa: B905  # both have n
     # Code points order as UTF-8 bytes do.
-    if len(index) != n or sorted(steps) != steps:
+    if n > 1 and (len(index) != n or sorted(steps) != steps):
         raise ValueError("the steps are not strictly ascending")
     if n and (not steps[0] or "\0" in joined or joined.count("/") != n - 1):
         raise ValueError("a step that is empty or holds a slash or NUL")
     if len(joined) > MAX_STEP >> 2 and any(len(step.encode()) > MAX_STEP for step in steps):
         raise ValueError(f"a step of more than {MAX_STEP} bytes")
     metadata: dict[int, bytes] = {}
-    twos = kinds.count(2)
-    if kinds.count(0) + kinds.count(1) + twos != n:
-        raise ValueError("an unknown kind of entry")
-    if twos:
-        if columns is None or len(columns) != twos:
-            raise ValueError("the metadata column does not fit the kinds")
-        for i, kind in enumerate(kinds):
-            if kind == 2:
-                item = columns[len(metadata)]
-                if type(item) is not bytes:
-                    raise ValueError("metadata that is no bin")
-                metadata[i] = item
+    if kinds.translate(None, b"\0\1"):
+        metadata = _check_metadata(kinds, columns)
     elif columns is not None:
         raise ValueError("a metadata column without an entry that needs it")
     if empty in hashes:
@@ -240,6 +231,23 @@ def check_node(
             if kind == 0 and hashes[i * hash_size : (i + 1) * hash_size] == empty:
                 raise ValueError(f"the empty directory under {steps[i]!r}")
     return index, metadata
+
+
+def _check_metadata(kinds: bytes, columns: list[bytes] | None) -> dict[int, bytes]:
+    """Position to metadata, of entries with these kinds."""
+    twos = kinds.count(2)
+    if len(kinds.translate(None, b"\0\1")) != twos:
+        raise ValueError("an unknown kind of entry")
+    if columns is None or len(columns) != twos:
+        raise ValueError("the metadata column does not fit the kinds")
+    metadata: dict[int, bytes] = {}
+    for i, kind in enumerate(kinds):
+        if kind == 2:
+            item = columns[len(metadata)]
+            if type(item) is not bytes:
+                raise ValueError("metadata that is no bin")
+            metadata[i] = item
+    return metadata
 
 
 def load_node(

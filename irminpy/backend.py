@@ -34,6 +34,7 @@ __all__ = [
     "Moving",
     "Options",
     "Progress",
+    "Proving",
     "Readable",
     "Reader",
     "RefChange",
@@ -234,6 +235,17 @@ class Streams(StreamReader, Protocol):
         Nothing leads to them yet: until a commit does, they are what garbage collection may remove. Raises
         ReadOnly before anything is read. An error of `file` goes through; what was written so far stays,
         unreferenced.
+        """
+        ...
+
+
+@runtime_checkable
+class Proving(Protocol):
+    """Optional, of a backend: it can have somebody else make a proof, who need not be trusted."""
+
+    def prove(self, root: Hash, job: str, paths: Sequence[str], /, **how: int) -> bytes:
+        """The bytes of a proof of `job`, "read", "absence" or "page" (with `offset` and `length`), at `paths` of the
+        directory with the hash `root`. Nothing about them is checked.
         """
         ...
 

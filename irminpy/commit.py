@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from html import escape
 from typing import Any, Generic, NamedTuple, TypeAlias, cast
 
 from .backend import Backend, Moved, RefUpdate
@@ -146,6 +145,8 @@ class Commit(Generic[C, M]):
             "date": str(info.date),
             "message": message if len(message) <= _SHOWN else message[: _SHOWN - 1] + "…",
         }
+        from html import escape  # late: only notebooks ask for it
+
         cells = (f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
         return f"<table>{''.join(cells)}</table>"
 

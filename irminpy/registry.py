@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
-from urllib.parse import parse_qsl
 
 from .backend import Maker
+from .carrier import Carrier
 from .errors import StorageError
+from .installed import entry_points
 
-__all__ = ["maker_of_uri", "schemes"]
+__all__ = ["carrier_of_url", "maker_of_uri", "schemes"]
 
 GROUP = "irminpy.backends"
 
@@ -38,7 +38,7 @@ def maker_of_uri(uri: str) -> Maker:
         path, options = uri, dict[str, str]()
     else:
         path, _, query = rest.partition("?")
-        given = parse_qsl(query, keep_blank_values=True)
+        given = _options(query)
         options = dict(given)
         if len(options) != len(given):
             twice = next(name for at, (name, _) in enumerate(given) if name in dict(given[:at]))
@@ -50,12 +50,36 @@ def maker_of_uri(uri: str) -> Maker:
         raise StorageError(f"{uri!r}: {e}") from e
 
 
+def carrier_of_url(url: str) -> Carrier | None:
+    """What syncs with the repository of Git at `url`; None if `url` is not written as one of Git's.
+
+    The backend of Git knows which are (docs/git.md, "Remotes"). DecodeError for one that may not be used, StorageError
+    if the extra `git` is not installed.
+    """
+    if "://" not in url and "@" not in url:
+        return None
+    try:
+        return cast("Carrier | None", _load("git", url).remote(url))
+    except ModuleNotFoundError as e:
+        raise StorageError(
+            f"remotes of Git need {e.name or 'a package'} that is not installed: pip install 'irminpy[git]'"
+        ) from e
+
+
+def _options(query: str) -> list[tuple[str, str]]:
+    if not query:
+        return []
+    from urllib.parse import parse_qsl  # late: most URIs have no options
+
+    return parse_qsl(query, keep_blank_values=True)
+
+
 def _known() -> str:
     return ", ".join(f"{scheme}:" for scheme in schemes()) or "(no backend is installed)"
 
 
 def _load(scheme: str, uri: str) -> Any:
-    entries: list[EntryPoint] = list(entry_points(group=GROUP, name=scheme))
+    entries = entry_points(group=GROUP, name=scheme)
     if not entries:
         raise StorageError(f"{uri!r}: no backend is called {scheme!r}; there are {_known()}")
     try:

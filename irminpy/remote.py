@@ -13,19 +13,21 @@ another matter: a history may have been cut off.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, final, runtime_checkable
 
 from . import branch as branches
-from .backend import RefUpdate
+from .backend import Reader, RefUpdate
+from .carrier import Carrier
 from .commit import Opened
 from .errors import DanglingHash
+from .formats.format import Codec
 from .graph import BATCH, batches, decode_commit
 from .hash import Hash
 from .key import KindedHash, KindedKey
 from .objects import Kind, Objects
-from .registry import maker_of_uri
+from .registry import carrier_of_url, maker_of_uri
 from .repo import Repo
 from .schema import Schema
 from .slice import Slice, fresh
@@ -34,7 +36,7 @@ from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.lazy import RepoSource
 
-__all__ = ["AnyRemote", "Local", "Receiver", "Remote", "Sender", "opened"]
+__all__ = ["AnyRemote", "Brought", "Carrier", "Local", "Receiver", "Remote", "Sender", "opened"]
 
 
 class Sender(Protocol):
@@ -98,6 +100,60 @@ class Remote(Sender, Receiver, Protocol):
         ...
 
 
+class Brought:
+    """What a reader gives, as a sender: what came from a `Carrier`, or what an open repository has."""
+
+    __slots__ = ("_codec", "_reader", "name")
+
+    def __init__(self, name: str, reader: Callable[[], Reader], codec: Codec) -> None:
+        self.name = name
+        self._reader = reader
+        self._codec = codec
+
+    def history(self, starts: Sequence[Hash], n: int, size: int, /) -> list[bytes | None]:
+        """As `Sender.history`."""
+        answer: list[bytes | None] = []
+        taken = 0
+        seen = set(starts)
+        layer = list(starts)
+        first = True
+        while layer:
+            following: dict[Hash, None] = {}
+            layer = layer if first else layer[: n - len(answer)]
+            for hash_, data in zip(layer, self._read(Kind.COMMIT, layer), strict=True):
+                if data is not None:
+                    following.update(dict.fromkeys(decode_commit(self._codec, hash_, data).parents))
+                    taken += len(data)
+                elif not first:
+                    continue  # a history that was cut off here
+                answer.append(data)
+                if taken >= size:
+                    return answer
+            first = False
+            layer = [hash_ for hash_ in following if hash_ not in seen]
+            seen.update(layer)
+        return answer
+
+    def objects(self, kind: Kind, hashes: Sequence[Hash], size: int, /) -> list[bytes | None]:
+        """As `Sender.objects`."""
+        answer: list[bytes | None] = []
+        taken = 0
+        for data in self._read(kind, hashes):
+            answer.append(data)
+            taken += 0 if data is None else len(data)
+            if taken >= size:
+                break
+        return answer
+
+    def _read(self, kind: Kind, hashes: Sequence[Hash]) -> Iterator[bytes | None]:
+        """The objects in order. Few are read at first and then more: whoever has enough bytes ends it."""
+        at, many = 0, 1
+        while at < len(hashes):
+            yield from self._reader().read_many(kind, hashes[at : at + many])
+            at += many
+            many = min(2 * many, BATCH)
+
+
 @final
 class Local:
     """An open repository, as a side of a sync."""
@@ -131,48 +187,12 @@ class Local:
     def history(self, starts: Sequence[Hash], n: int, size: int, /) -> list[bytes | None]:
         """As `Sender.history`."""
         self._opened.check()
-        codec = self._opened.home.codec
-        answer: list[bytes | None] = []
-        taken = 0
-        seen = set(starts)
-        layer = list(starts)
-        first = True
-        while layer:
-            following: dict[Hash, None] = {}
-            layer = layer if first else layer[: n - len(answer)]
-            for hash_, data in zip(layer, self._read(Kind.COMMIT, layer), strict=True):
-                if data is not None:
-                    following.update(dict.fromkeys(decode_commit(codec, hash_, data).parents))
-                    taken += len(data)
-                elif not first:
-                    continue  # a history that was cut off here
-                answer.append(data)
-                if taken >= size:
-                    return answer
-            first = False
-            layer = [hash_ for hash_ in following if hash_ not in seen]
-            seen.update(layer)
-        return answer
+        return Brought(self.name, self._trail, self._opened.home.codec).history(starts, n, size)
 
     def objects(self, kind: Kind, hashes: Sequence[Hash], size: int, /) -> list[bytes | None]:
         """As `Sender.objects`."""
         self._opened.check()
-        answer: list[bytes | None] = []
-        taken = 0
-        for data in self._read(kind, hashes):
-            answer.append(data)
-            taken += 0 if data is None else len(data)
-            if taken >= size:
-                break
-        return answer
-
-    def _read(self, kind: Kind, hashes: Sequence[Hash]) -> Iterator[bytes | None]:
-        """The objects in order. Few are read at first and then more: whoever has enough bytes ends it."""
-        at, many = 0, 1
-        while at < len(hashes):
-            yield from self._trail().read_many(kind, hashes[at : at + many])
-            at += many
-            many = min(2 * many, BATCH)
+        return Brought(self.name, self._trail, self._opened.home.codec).objects(kind, hashes, size)
 
     def lacks(self, kind: Kind, hashes: Sequence[Hash], /) -> list[bool]:
         """As `Receiver.lacks`. Cost: one look-up by hash each, many at once."""
@@ -223,22 +243,27 @@ class Local:
         return found
 
 
-AnyRemote: TypeAlias = "Repo[Any, Any] | Store[Any, Any] | Remote | str"
-"""A repository, a store (for its branch or its head), a remote, or the URI of a repository."""
+AnyRemote: TypeAlias = "Repo[Any, Any] | Store[Any, Any] | Remote | Carrier | str"
+"""A repository, a store (for its branch or its head), a remote, or the URI of a repository or the URL of one of Git."""
 
 
 @contextmanager
-def opened(remote: AnyRemote, schema: Schema[Any, Any], *, readonly: bool) -> Generator[Remote]:
-    """`remote` as a `Remote` of `schema`; what a URI names is opened, and closed at the end.
+def opened(remote: AnyRemote, schema: Schema[Any, Any], *, readonly: bool) -> Generator[Remote | Carrier]:
+    """`remote` as one of `schema`; what a URI names is opened, and closed at the end.
 
     SchemaMismatch if it has another; NotAStore if a URI names what is not there.
     """
     if isinstance(remote, str):
+        carrier = carrier_of_url(remote)
+        if carrier is not None:
+            carrier.require(schema)
+            yield carrier
+            return
         with Repo.open(maker_of_uri(remote), schema, readonly=readonly, create=False) as repo:
             yield Local(repo._opened, f"the remote {remote}")
         return
     found = Local(remote._opened, "the remote repository") if isinstance(remote, Repo | Store) else remote
-    if not isinstance(found, Remote):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(found, Remote | Carrier):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a remote is a Repo, a Store, a Remote or a URI, not {type(remote).__name__}")
     found.require(schema)
     yield found

@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypedDict, Unpack, cast, overload
 
 from . import branch as branches_
-from . import check as check_
-from . import graph
 from . import revision as revision_
-from . import slice as slice_
 from .backend import Collected, Collecting, Defaulting, Keep, Maker, Options, Progress, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened, hash_of_commit, hashes_of
@@ -23,12 +20,8 @@ from .info import Info
 from .key import Key, KindedHash, KindedKey, hash_of_key
 from .merge import NO_ANCESTOR, Conflict, NoAncestor, Old
 from .objects import Kind, Objects
-from .proof import Limits, Proof, StreamProof
-from .proof.limits import DEFAULT
-from .proof.produce import produce_proof, produce_stream
 from .registry import maker_of_uri
 from .schema import Schema
-from .slice import Slice
 from .store import Store
 from .store.follow import Following
 from .store.read import callback
@@ -38,6 +31,12 @@ from .tree.home import Home
 from .tree.lazy import Counters, RepoSource
 from .types import C2, M2, C, M, R
 from .watch import Changes, Watch, Watches, changed
+
+if TYPE_CHECKING:
+    from . import check as check_
+    from . import graph
+    from .proof import Limits, Proof, StreamProof
+    from .slice import Slice
 
 __all__ = ["Opening", "Repo", "open"]
 
@@ -178,10 +177,11 @@ class Repo(Generic[C, M]):
         return Store(self._opened, self._watches, None)
 
     def at(self, revision: str) -> Store[C, M]:
-        """A detached store at `revision`: a branch, a hash or at least 7 digits of it; then any of `~n` and
-        `^n`.
+        """A detached store at `revision`: a branch, a tag, a hash or at least 7 digits of it; then any of `~n`
+        and `^n`.
 
-        `~n` is the n-th first parent, `^n` the n-th parent, `~` and `^` mean 1. A branch wins over a hash.
+        `~n` is the n-th first parent, `^n` the n-th parent, `~` and `^` mean 1. The tag NAME is the branch
+        tags/NAME. A branch wins over a tag, a tag over a hash.
         NotFound if there is no such commit, or if several begin with the digits. DecodeError for REV:PATH,
         which `get` and `get_tree` take.
         """
@@ -329,7 +329,7 @@ class Repo(Generic[C, M]):
         self,
         key: KindedKey | KindedHash | Hash,
         f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
-        limits: Limits = DEFAULT,
+        limits: Limits | None = None,
     ) -> tuple[Proof[C, M], R]:
         """The proof of what `f` does with the tree at `key` (a Hash: of a directory), and the result of `f`.
 
@@ -338,15 +338,19 @@ class Repo(Generic[C, M]):
         this repository. `irminpy.verify_proof` is the other side. BadProof if a verifier with `limits` would refuse
         the proof. Cost: what `f` reads, read from the repository again whatever is in memory.
         """
+        from .proof.produce import produce_proof  # late: a program that proves nothing needs no proofs
+
         return produce_proof(self.home, self._start(key), f, limits)
 
     def produce_stream(
         self,
         key: KindedKey | KindedHash | Hash,
         f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
-        limits: Limits = DEFAULT,
+        limits: Limits | None = None,
     ) -> tuple[StreamProof[C, M], R]:
         """As `produce_proof`, a stream proof: the objects that `f` reads, in the order in which it reads them."""
+        from .proof.produce import produce_stream  # late, as above
+
         return produce_stream(self.home, self._start(key), f, limits)
 
     def _start(self, key: KindedKey | KindedHash | Hash) -> Tree[C, M]:
@@ -374,6 +378,8 @@ class Repo(Generic[C, M]):
         """The commits from `max` (None: all heads) down to `min`, parents first; those of `min` only if they
         are reached. DanglingHash for a commit of `max` that is not here.
         """
+        from . import graph  # late: few programs walk over everything
+
         self._opened.check()
         backend, home = self._opened.trail(), self._opened.home
         vals = graph.commits(backend, home.codec, self._heads(max), hashes_of(min))
@@ -387,6 +393,8 @@ class Repo(Generic[C, M]):
         dangling one. Cost: one read per object, many at once. Held in memory: the hashes of all objects and
         the inner nodes of large directories.
         """
+        from . import check as check_  # late, as in closure
+
         opened = self._opened
         opened.check()
         refs = opened.backend.refs()
@@ -414,6 +422,8 @@ class Repo(Generic[C, M]):
         if they are reached; those that are not here are left aside. Cost: one read per object of the slice,
         and one per node below `min`; the slice is held in memory.
         """
+        from . import slice as slice_  # late, as in closure
+
         check_count("depth", depth)
         self._opened.check()
         heads = self._heads(max)
@@ -426,6 +436,8 @@ class Repo(Generic[C, M]):
         here are DanglingHash, unless `shallow`. SchemaMismatch, DecodeError, Corrupted or DanglingHash for a
         slice that may not be imported: then nothing is written.
         """
+        from .slice import Slice  # late, as in closure
+
         opened = self._opened
         opened.check()
         if not isinstance(slice, Slice):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -439,6 +451,8 @@ class Repo(Generic[C, M]):
 
     def _fresh(self, slice: Slice, shallow: bool, source: RepoSource) -> Objects:
         """What is to be written of `slice`, with the words that `source` gave."""
+        from . import slice as slice_  # late, as in closure
+
         opened = self._opened
 
         def fresh(backend: Walkable) -> Objects:
@@ -502,10 +516,14 @@ class Repo(Generic[C, M]):
         return backend.collect(Keep(names, commits, depth, since), dry_run=dry_run, progress=progress)
 
     def _graph(self) -> graph.Graph:
+        from . import graph  # late, as in closure
+
         self._opened.check()
         return graph.Graph(self._opened.trail(), self._opened.home.codec)
 
     def _elements(self, max: Iterable[graph.Element] | None) -> Iterable[graph.Element]:
+        from . import graph  # late, as in closure
+
         return [graph.Commit(head) for head in self._heads(None)] if max is None else max
 
     def _heads(self, max: Iterable[Hash | Commit[C, M]] | None) -> list[Hash]:

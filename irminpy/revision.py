@@ -1,9 +1,10 @@
 """Revisions: texts that name a commit, and a place in its tree.
 
-    REV       = BASE WAY*          BASE: a branch, a hash as the format shows it, or at least 7 digits of one
+    REV       = BASE WAY*          BASE: a branch, a tag, a hash as the format shows it, or at least 7 digits of one
     WAY       = "~" N | "^" N      the N-th first parent, the N-th parent; N is 1 if left out
     REV:PATH                       what is at PATH in the tree of REV
 
+A tag is a branch below tags/; of one name a branch wins over a tag, and a tag over a hash.
 The first ":" ends the revision: neither branches nor hashes hold one, and a path may hold any further.
 """
 
@@ -21,6 +22,7 @@ __all__ = ["commit_at", "split"]
 
 _REVISION = re.compile(r"(?P<base>[^~^:]+)(?P<way>(?:[~^][0-9]*)*)\Z")
 _STEP = re.compile(r"([~^])([0-9]*)")
+_TAGS = "tags/"
 _SHORTEST = 7  # digits of a hash that may stand for it
 
 
@@ -33,7 +35,7 @@ def split(text: str) -> tuple[str, str | None]:
 
 
 def commit_at(opened: Opened[C, M], text: str) -> Commit[C, M]:
-    """The commit that `text` names; a branch wins over a hash.
+    """The commit that `text` names; a branch wins over a tag, and a tag over a hash.
 
     NotFound if there is none, or if several begin with the digits; DecodeError for a text that goes on with a
     path. Cost: one read per step back.
@@ -63,7 +65,7 @@ def commit_at(opened: Opened[C, M], text: str) -> Commit[C, M]:
 def _base(opened: Opened[C, M], name: str, revision: str) -> Commit[C, M]:
     backend = opened.backend
     if branches.is_valid(name):
-        head = backend.ref(name)
+        head = backend.ref(name) or (backend.ref(_TAGS + name) if branches.is_valid(_TAGS + name) else None)
         if head is not None:
             return opened.get(head, f"the branch {name}")
     digits = name.lower()

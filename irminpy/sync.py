@@ -6,13 +6,15 @@ no branch but those it is told to, a pull moves its store, a push moves the bran
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, Unpack
 
 from . import branch as branches
 from .backend import ANY, RefUpdate
-from .commit import Commit
+from .carrier import Carrier
+from .commit import Commit, Opened
 from .errors import DecodeError, NotFound, Rejected
 from .graph import decode_commit
 from .hash import Hash
@@ -20,8 +22,9 @@ from .history import lcas
 from .key import KindedHash
 from .objects import Kind
 from .path import PathLike
-from .remote import AnyRemote, Local, Remote, opened
+from .remote import AnyRemote, Brought, Local, Remote, Sender, opened
 from .repo import Repo
+from .slice import export
 from .store import Store
 from .transfer import Bounds, Sent, Transfer
 from .tree import OnConflict, Tree
@@ -116,7 +119,8 @@ def fetch(
     with opened(remote, store._opened.home.schema, readonly=True) as there:
         head = _head(branch, remote, store, there)
         heads = [] if head is None else [head]
-        sent = Transfer(store._opened.home.codec, there, local, bounds).run(heads, depth, deepen=deepen)
+        with _sending(there, heads, store._opened, bounds, depth, deepen=deepen) as sender:
+            sent = Transfer(store._opened.home.codec, sender, local, bounds).run(heads, depth, deepen=deepen)
     return Fetched(None if head is None else store._opened.get(head, "what was fetched"), sent)
 
 
@@ -143,14 +147,15 @@ def fetch_part(
     places = dict.fromkeys(tuple(mine.home.steps(path)) for path in paths)
     with opened(remote, mine.home.schema, readonly=True) as there:
         head = _head(branch, remote, store, there)
-        transfer = Transfer(mine.home.codec, there, local, bounds)
         if head is None:
-            return FetchedPart(None, tree, transfer.sent)
-        root = decode_commit(mine.home.codec, head, transfer.read(Kind.COMMIT, head)).node
-        theirs = Tree.shallow(_Reading(Home.over(transfer, mine.home.schema)), KindedHash("node", root))
-        found = {path: part for path in places if (part := theirs.find_tree(path)) is not None}
-        parts = {path: part.kinded_hash() for path, part in found.items()}
-        transfer.parts(list(parts.values()))
+            return FetchedPart(None, tree, Sent())
+        with _sending(there, [head], mine, bounds, 0) as sender:
+            transfer = Transfer(mine.home.codec, sender, local, bounds)
+            root = decode_commit(mine.home.codec, head, transfer.read(Kind.COMMIT, head)).node
+            theirs = Tree.shallow(_Reading(Home.over(transfer, mine.home.schema)), KindedHash("node", root))
+            found = {path: part for path in places if (part := theirs.find_tree(path)) is not None}
+            parts = {path: part.kinded_hash() for path, part in found.items()}
+            transfer.parts(list(parts.values()))
         for path in sorted(parts, key=len):
             tree = tree.add_tree(path, local.tree(parts[path]))
     return FetchedPart(head, tree, transfer.sent)
@@ -158,7 +163,7 @@ def fetch_part(
 
 def fetch_all(
     repo: Repo[C, M],
-    remote: Repo[Any, Any] | Remote | str,
+    remote: Repo[Any, Any] | Remote | Carrier | str,
     *,
     prefix: str | None = None,
     depth: int | None = None,
@@ -177,8 +182,10 @@ def fetch_all(
         updates = (
             [] if prefix is None else [RefUpdate(branches.check(prefix + b), h) for b, h in refs.items()]
         )
-        transfer = Transfer(repo._opened.home.codec, there, local, bounds)
-        sent = transfer.run(list(refs.values()), depth, updates, deepen=deepen)
+        heads = list(refs.values())
+        with _sending(there, heads, repo._opened, bounds, depth, deepen=deepen) as sender:
+            transfer = Transfer(repo._opened.home.codec, sender, local, bounds)
+            sent = transfer.run(heads, depth, updates, deepen=deepen)
     return FetchedAll({name: repo._opened.get(h, "what was fetched") for name, h in refs.items()}, sent)
 
 
@@ -240,13 +247,17 @@ def push(
     with opened(remote, mine.home.schema, readonly=False) as there:
         name = _branch(branch, remote, store)
         head = store.find_head()
-        before = there.refs().get(name)
+        refs = there.refs()
+        before = refs.get(name)
         if head is None or before == head.hash:
             return Pushed(name, before, head, Sent())
         if before is not None and not force:
             _forward(store, there, name, before, head)
         update = RefUpdate(name, head.hash, ANY if force else before)
-        sent = Transfer(mine.home.codec, Local(mine), there, bounds).run([head.hash], None, [update])
+        if isinstance(there, Carrier):
+            sent = _carried(mine, there, head.hash, list(refs.values()), update)
+        else:
+            sent = Transfer(mine.home.codec, Local(mine), there, bounds).run([head.hash], None, [update])
     return Pushed(name, before, head, sent)
 
 
@@ -257,7 +268,51 @@ class _Reading(Generic[C, M]):
     home: Home[C, M]
 
 
-def _head(given: str | None, remote: AnyRemote, store: Store[Any, Any], there: Remote) -> Hash | None:
+@contextmanager
+def _sending(
+    there: Remote | Carrier,
+    heads: list[Hash],
+    mine: Opened[Any, Any],
+    bounds: Bounds,
+    depth: int | None,
+    *,
+    deepen: bool = False,
+) -> Generator[Sender]:
+    """Where the objects of `heads` are to be had: the remote itself, or what a carrier brings of them."""
+    if not isinstance(there, Carrier):
+        yield there
+        return
+    codec, here = mine.home.codec, mine.trail()
+    lacking = [hash_ for hash_ in heads if deepen or here.find_keys(Kind.COMMIT, [hash_])[0] is None]
+    known = [hash_ for hash_ in mine.backend.refs().values() if _found_by_hash(mine, hash_)]
+    with there.bring(lacking, here, codec, known, depth=depth, deepen=deepen, total=bounds.total) as reader:
+        yield Brought(there.name, lambda: reader, codec)
+
+
+def _found_by_hash(mine: Opened[Any, Any], head: Hash) -> bool:
+    """Whether what `head` leads to is found here by its hash: else nobody may take it for known and leave it out."""
+    commit = mine.find(head)
+    return commit is not None and mine.backend.find_keys(Kind.NODE, [commit.tree_hash])[0] is not None
+
+
+def _carried(
+    mine: Opened[Any, Any], there: Carrier, head: Hash, known: list[Hash], update: RefUpdate
+) -> Sent:
+    """Send what a carrier lacks of `head`: all but what its heads lead to, as far as they are here."""
+    reader = mine.trail()
+    found = reader.find_keys(Kind.COMMIT, known)
+    floor = [hash_ for hash_, key in zip(known, found, strict=True) if key is not None]
+    objects = export(reader, mine.home.schema, [head], floor).objects
+    for hash_ in floor:
+        objects.commits.pop(hash_, None)
+    there.take(objects, [update])
+    octets = sum(len(data) for kind in Kind for data in objects.of_kind(kind).values())
+    return Sent(len(objects.commits), len(objects.nodes), len(objects.contents), octets)
+
+
+def _head(
+    given: str | None, remote: AnyRemote, store: Store[Any, Any], there: Remote | Carrier
+) -> Hash | None:
     """What is to be fetched: the head of a branch of `there`, or that of a remote that is a detached store."""
     if isinstance(remote, Store) and given is None and remote.name is None:
         return None if (commit := remote.find_head()) is None else commit.hash
@@ -271,7 +326,9 @@ def _branch(given: str | None, remote: AnyRemote, store: Store[Any, Any]) -> str
     return branches.check(name)
 
 
-def _forward(store: Store[C, M], there: Remote, name: str, before: Hash, head: Commit[C, M]) -> None:
+def _forward(
+    store: Store[C, M], there: Remote | Carrier, name: str, before: Hash, head: Commit[C, M]
+) -> None:
     """Raise Rejected unless `head` is a descendant of `before`, the head of the branch `name` there."""
     what = f"the branch {name} of {there.name}"
     if store._opened.find(before) is None:

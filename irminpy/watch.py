@@ -11,7 +11,6 @@ blocks a writer.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -31,7 +30,6 @@ V = TypeVar("V")
 Callback: TypeAlias = Callable[[str, Change[Hash]], None]
 """Called with the name of a ref and what happened to it."""
 
-_log = logging.getLogger(__name__)
 
 _MOST_WAITING = 1024  # events of one watcher, before they are coalesced
 
@@ -120,7 +118,11 @@ class Watch:
             try:
                 self._callback(name, change)
             except Exception:
-                _log.exception("a watcher of %s failed", "all branches" if self._name is None else self._name)
+                import logging  # late: most programs have no watch that fails
+
+                logging.getLogger(__name__).exception(
+                    "a watcher of %s failed", "all branches" if self._name is None else self._name
+                )
 
 
 class Changes(Generic[V, T]):

@@ -126,7 +126,8 @@ URIS: dict[str, str | None] = {
     "mem": "mem:",
     "pack": "pack:{}/pack",
     "git": "git:{}/git",
-    "irmin-fs": None,
+    "irmin-fs": "irmin-fs:{}/fs",
+    "irmin-pack": None,
     "http": None,
     "https": None,
 }

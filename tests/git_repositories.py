@@ -10,7 +10,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["git", "make"]
+__all__ = ["git", "make", "odd"]
 
 _NOBODY = {"NAME": "A U Thor", "EMAIL": "author@example.com"}
 
@@ -49,6 +49,79 @@ def make(folder: Path, name: str, scale: int = 100) -> Path:
     git(folder, "init", "-q", "--bare", "-b", "main", str(at))
     stream = {"versions": _versions, "project": _project, "mixed": _mixed}[name]
     git(at, "fast-import", "--quiet", data=b"".join(_commits(stream(random.Random(name), scale))))
+    return at
+
+
+def odd(folder: Path) -> Path:
+    """A bare repository below `folder` of objects that few make, and git takes: all of them reached by refs."""
+    at = folder / "odd.git"
+    git(folder, "init", "-q", "--bare", "-b", "main", str(at))
+
+    def put(kind: str, data: bytes) -> bytes:
+        return git(at, "hash-object", "-t", kind, "-w", "--stdin", "--literally", data=data).strip()
+
+    def tree(*rows: tuple[bytes, bytes, bytes]) -> bytes:
+        return put(
+            "tree",
+            b"".join(b"%b %b\0%b" % (mode, name, bytes.fromhex(id.decode())) for mode, name, id in rows),
+        )
+
+    def ref(name: str, id: bytes) -> None:
+        git(at, "update-ref", name, id.decode())
+
+    empty, large = put("blob", b""), put("blob", bytes(range(256)) * 5000)
+    text = put("blob", "na\u00efve\r\n".encode("latin-1"))
+    deep = tree((b"100644", b"x", text))
+    for n in range(60):
+        deep = tree((b"40000", b"d%d" % n, deep))
+    root = tree(
+        (b"100644", b"\x01\n\t", empty),
+        (b"100755", b"-rf *", large),
+        (b"100644", b"\xe9 latin", text),
+        (b"100644", b"\xff\xfe", empty),
+    )
+    mixed = tree(
+        (b"100664", b"a", text),
+        (b"100644", b"a-b", text),
+        (b"100644", b"a.b", text),
+        (b"40000", b"a0", root),
+        (b"160000", b"module", b"12" * 20),
+        (b"40000", b"n" * 250, deep),
+        (b"120000", b"nowhere", empty),
+    )
+    none = tree()
+    who = b"A U Thor <author@example.com> 1700000000"
+
+    def commit(body: bytes, tree: bytes = mixed, zone: bytes = b"+0000", message: bytes = b"m\n") -> bytes:
+        head = b"tree %b\n" % tree
+        rows = b"author %b %b\ncommitter %b -0730\n" % (who, zone, who)
+        parents = b"".join(row + b"\n" for row in body.splitlines() if row.startswith(b"parent "))
+        rest = b"".join(row + b"\n" for row in body.splitlines() if not row.startswith(b"parent "))
+        return put("commit", head + parents + rows + rest + b"\n" + message)
+
+    signed = b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n iQEzBAABCAAdFiEE\n -----END PGP SIGNATURE-----"
+    roots = [
+        commit(b"", none, message=b""),
+        commit(b"encoding ISO-8859-1", message=b"caf\xe9"),
+        commit(signed, zone=b"-0000"),
+        commit(b"x-own one\n two\n  three\nx-own again", message=b"\n\nlines before\n\n\n"),
+        commit(b"encoding no-such-thing", message=b"\xff\xfe\n"),
+        commit(b"gpgsig-sha256 x\nmergetag object y\n type commit", zone=b"+1400"),
+        commit(b"", message=b"no end of line"),
+        commit(b"", message=b"bytes \xc3\x28 that are no text\n"),
+    ]
+    octopus = commit(b"\n".join(b"parent " + id for id in roots), root)
+    merge = commit(b"parent %b\nparent %b\n%b" % (octopus, roots[2], signed))
+    ref("refs/heads/main", merge)
+    for n, id in enumerate(roots):
+        ref(f"refs/heads/root/{n}", id)
+    tagger = b"tagger T <t@x> 1700000000 +0000\n\nmessage\n"
+    tag = put("tag", b"object %b\ntype commit\ntag one\n" % merge + tagger)
+    ref("refs/tags/one", tag)
+    ref("refs/tags/of-a-tag", put("tag", b"object %b\ntype tag\ntag of-a-tag\n" % tag + tagger))
+    ref("refs/tags/of-a-blob", put("tag", b"object %b\ntype blob\ntag of-a-blob\n" % large + tagger))
+    ref("refs/tags/of-a-tree", put("tag", b"object %b\ntype tree\ntag of-a-tree\n" % root + tagger))
+    ref("refs/notes/light", roots[1])
     return at
 
 

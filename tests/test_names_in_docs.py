@@ -12,6 +12,7 @@ import pytest
 
 import irminpy
 from irminpy import containers, contents, remote, sync, watch
+from irminpy.cli import COMMANDS
 from irminpy.repo import Opening
 from irminpy.store.writing import Writing
 
@@ -67,8 +68,9 @@ def look_up(name: str) -> object:
 
 
 def known() -> set[str]:
-    """Members of what users hold, and their parameters."""
+    """Members of what users hold, and their parameters; commands."""
     found = {*Writing.__annotations__, *Opening.__annotations__}
+    found |= {name for _, _, names in COMMANDS for name in names.split()}
     for owner in PUBLIC:
         for name in dir(owner):
             member = getattr(owner, name, None)

@@ -3,118 +3,27 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
-from irminpy.announce import Announcer
-from irminpy.backend import RefChange, RefListener, RefUpdate
+from irminpy.backend import RefListener, RefUpdate
 from irminpy.errors import Closed, Corrupted, ReadOnly
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
 from irminpy.objects import Kind, Objects
+from irminpy.polled import polled
 from irminpy.schema import Schema
 
-from .files import read_small, typed
+from .files import LockFile, read_small, typed
 from .kinds import Type
 from .refs import Refs
 from .repository import Repository
 from .store import ObjectStore
 
-__all__ = ["GitBackend", "Shared", "share"]
+__all__ = ["GitBackend"]
 
 _TYPES: Final = {Kind.CONTENTS: Type.BLOB, Kind.NODE: Type.TREE, Kind.COMMIT: Type.COMMIT}
 _MOST_MATCHES: Final = 20
-
-
-class Shared:
-    """What all handles of this process on one repository share: who hears of changes, and who writes now."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.announcer = Announcer()
-        self.known: dict[str, Hash] = {}
-        """The branches as listeners were told of them; kept while there are listeners."""
-        self._wake = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    def told(self, changes: Sequence[RefChange]) -> None:
-        """Queue `changes` that have happened, with what somebody else did before; the caller holds the lock."""
-        if not len(self.announcer):
-            return
-        for change in changes:
-            before = self.known.get(change.name)
-            if before != change.before:
-                self.announcer.queue([RefChange(change.name, before, change.before)])
-            if change.after is None:
-                self.known.pop(change.name, None)
-            else:
-                self.known[change.name] = change.after
-            self.announcer.queue([change])
-
-    def look(self, refs: Refs) -> None:
-        """Tell what others did since the last look."""
-        with self.lock:
-            now, known = refs.all(), self.known
-            changes = [
-                RefChange(name, known.get(name), now.get(name))
-                for name in sorted(known.keys() | now.keys())
-                if known.get(name) != now.get(name)
-            ]
-            self.known = now
-            self.announcer.queue(changes)
-        self.announcer.speak()
-
-    def listen(self, listener: RefListener, refs: Refs, poll: float) -> Callable[[], None]:
-        """Call `listener` from now on; a thread looks every `poll` seconds what other processes did."""
-        with self.lock:
-            if not len(self.announcer):
-                self.known = refs.all()
-            stop = self.announcer.listen(listener)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._poll, args=(refs, poll), name="irminpy-git", daemon=True
-                )
-                self._thread.start()
-
-        def end() -> None:
-            stop()
-            with self._wake:
-                self._wake.notify_all()
-
-        return end
-
-    def _poll(self, refs: Refs, poll: float) -> None:
-        mark: object = None
-        while True:
-            with self._wake:
-                self._wake.wait(poll)
-            with self.lock:
-                if not len(self.announcer):
-                    self._thread = None
-                    return
-            try:
-                now = refs.mark()
-                if now != mark:
-                    self.look(refs)
-                    mark = now
-            except (OSError, Corrupted):
-                continue  # half of a change by somebody else, or damage that whoever reads the ref hears of
-
-
-_shared: WeakValueDictionary[str, Shared] = WeakValueDictionary()
-_sharing = threading.Lock()
-
-
-def share(repository: Repository) -> Shared:
-    """What handles on the repository share, in this process."""
-    key = f"{os.getpid()} {repository.common}"
-    with _sharing:
-        found = _shared.get(key)
-        if found is None:
-            found = _shared[key] = Shared()
-        return found
 
 
 class GitBackend:
@@ -131,6 +40,7 @@ class GitBackend:
         pack_from: int,
         poll: float,
         reflog: bool,
+        timeout: float,
     ) -> None:
         self.repository = repository
         self.store = store
@@ -141,7 +51,8 @@ class GitBackend:
         self._pack_from = pack_from
         self._poll = poll
         self._reflog = reflog
-        self._shared = share(repository)
+        self._timeout = timeout
+        self._shared = polled(repository.common)
         self._closed = False
         self._stops: list[Callable[[], None]] = []
 
@@ -199,14 +110,18 @@ class GitBackend:
         mark = (at.st_mtime_ns, at.st_ino)
         if mark != self._ends[0]:
             found = set[Hash]()
-            for digits in (read_small(path) or b"").split():
-                data = self.read(
-                    Kind.COMMIT, Hash.of_hex(digits.decode("ascii", "replace"), self.repository.size)
-                )
+            for commit in self._cut():
+                data = self.read(Kind.COMMIT, commit)
                 if data is not None:
                     found.update(self._codec.decode_commit(data).parents)
             self._ends = (mark, frozenset(found))
         return self._ends[1]
+
+    def _cut(self) -> list[Hash]:
+        """The commits at which history ends, as the file `shallow` says."""
+        data = read_small(os.path.join(self.repository.common, "shallow"), 1 << 30) or b""
+        size = self.repository.size
+        return [Hash.of_hex(digits.decode("ascii", "replace"), size) for digits in data.split()]
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -220,6 +135,8 @@ class GitBackend:
             if updates and not self._possible(updates):
                 return False
             self._put(objects)
+            if objects.commits:
+                self._cut_at(objects)
             if updates:
                 with shared.lock:
                     changes = self._refs.update(updates, _who(objects) if self._reflog else None)
@@ -252,6 +169,34 @@ class GitBackend:
             store.write_many(new[::-1])
         elif new:
             store.write_loose([(id, data) for id, _, data in new])
+
+    def _cut_at(self, objects: Objects) -> None:
+        """Keep the file `shallow`, without which Git takes a history that was cut off for a broken one.
+
+        It names the commits of which a parent is not here; none of them once all of theirs have come.
+        """
+        path = os.path.join(self.repository.common, "shallow")
+        if not objects.shallow and not os.path.exists(path):
+            return
+        store, decode = self.store, self._codec.decode_commit
+        with self._shared.lock:
+            lock = LockFile(path, self._timeout)
+            try:
+                before = self._cut()
+                ends: dict[Hash, None] = {}
+                for commit in dict.fromkeys((*before, *map(Hash, objects.commits))):
+                    data = self.read(Kind.COMMIT, commit)
+                    if data is not None and not all(map(store.has, decode(data).parents)):
+                        ends[commit] = None
+                if list(ends) != before:
+                    lines = b"".join([commit.hex().encode() + b"\n" for commit in ends])
+                    lock.write(lines, sync=self.store.syncs)
+                    if lines:
+                        lock.commit()
+                    else:
+                        os.unlink(path)
+            finally:
+                lock.release()
 
     # -- refs ------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from irminpy.backend import Backend, Options
+from irminpy.carrier import Carrier
 from irminpy.errors import NotAStore, SchemaMismatch, StorageError
 from irminpy.formats import Git as GitFormat
 from irminpy.metadata import Mode, Modes
 from irminpy.schema import Schema
 
+from .address import is_address
 from .backend import GitBackend
 from .files import typed
 from .kinds import HASHES
@@ -76,6 +78,18 @@ class Git:
                 raise TypeError(f"git: takes no option {name}={value:.40}")
         return Git(rest, **known)
 
+    @staticmethod
+    def remote(url: str) -> Carrier | None:
+        """The repository elsewhere at `url`, to sync with; None if `url` is not meant as one of a remote.
+
+        DecodeError for one that may not be used; ModuleNotFoundError without the extra `git`.
+        """
+        if not is_address(url):
+            return None
+        from .remote import GitRemote  # late: it needs the extra, and nothing else here does
+
+        return GitRemote(url)
+
     def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
         """A handle on the repository; see `irminpy.backend.Maker`.
 
@@ -129,6 +143,7 @@ class Git:
             pack_from=self.pack,
             poll=self.poll,
             reflog=repository.reflog if self.reflog is None else self.reflog,
+            timeout=options.timeout,
         )
         return backend, schema or own
 

@@ -50,7 +50,7 @@ class ObjectStore:
         self.size = size
         self.loose = Loose(objects, size, level=level, sync=sync, largest=largest)
         self._level = level
-        self._sync = sync
+        self.syncs = sync
         self._largest = largest
         self._follow = alternates
         self._depth = depth
@@ -286,7 +286,7 @@ class ObjectStore:
                 packed = write_pack(file, results, getter, level=self._level, algorithm=self.algorithm)
                 file.flush()
                 os.fchmod(file.fileno(), 0o444 & os.fstat(file.fileno()).st_mode)
-                if self._sync:
+                if self.syncs:
                     os.fsync(file.fileno())
             self._publish(packed, path, rest)
         except BaseException:
@@ -303,14 +303,14 @@ class ObjectStore:
         try:
             write_all(fd, idx_bytes(packed.rows, packed.trailer, algorithm=self.algorithm))
             os.fchmod(fd, 0o444 & os.fstat(fd).st_mode)
-            if self._sync:
+            if self.syncs:
                 os.fsync(fd)
         finally:
             os.close(fd)
         name = os.path.join(self._folder, packed.name)
         place(path, name + ".pack")
         place(new, name + ".idx")
-        if self._sync:
+        if self.syncs:
             sync_directory(self._folder)
 
     def write_many(self, objects: list[tuple[bytes, Type, bytes]]) -> Packed:

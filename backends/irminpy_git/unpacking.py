@@ -295,7 +295,7 @@ def index_pack(
     starts: dict[int, Scanned] = {}
     waiting: dict[int | bytes, list[Scanned]] = {}
     whole: list[tuple[Scanned, int]] = []
-    spent = 0
+    spent = held = 0
 
     def add(entry: Scanned, kind: Type, body: bytes, depth: int) -> bytes:
         nonlocal spent
@@ -338,6 +338,10 @@ def index_pack(
                 raise Corrupted(
                     path, entry.offset, None, f"no entry begins at {base}, where its base should be"
                 )
+            # Deltas wait in memory for what they are made of, which may never come.
+            held += len(entry.payload)
+            if budget is not None and held > budget:
+                raise Corrupted(path, entry.offset, None, f"its deltas have more than {budget} bytes")
             waiting.setdefault(base, []).append(entry)
     starts.clear()
     for entry, number in whole:

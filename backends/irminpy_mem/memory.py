@@ -58,15 +58,24 @@ class Memory:
             raise TypeError(f"mem: takes no option {sorted(options)[0]!r}")
         return Memory(rest or None)
 
+    def recorded(self) -> Schema[Any, Any]:
+        """The schema of the store, see `irminpy.upkeep.Recording`. NotAStore if nobody in this process has made it."""
+        with _naming:
+            return self._there().schema
+
+    def _there(self) -> _Store:
+        store = None if self.name is None else _named.get(self.name)
+        if store is None:
+            raise NotAStore(f"mem:{self.name or ''}", "there is no memory store of that name in this process")
+        return store
+
     def open(self, schema: Schema[Any, Any] | None, options: Options, /) -> tuple[Backend, Schema[Any, Any]]:
         """A handle on the store; see `irminpy.backend.Maker`."""
         with _naming:
             store = None if self.name is None else _named.get(self.name)
             if store is None:
                 if not options.create:
-                    raise NotAStore(
-                        f"mem:{self.name or ''}", "there is no memory store of that name in this process"
-                    )
+                    self._there()
                 store = _Store(Schema() if schema is None else schema)
                 if self.name is not None:
                     _named[self.name] = store

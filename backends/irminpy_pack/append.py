@@ -168,14 +168,15 @@ class Builder:
                 at = known.find(_ZERO, (i << 3) + 8)
             return bytes(hints)
         hashes = [column[i : i + size] for i in range(0, len(column), size)]
-        nodes, contents = words[_NODE].get, words[_CONTENTS].get
+        node_at, contents_at = words[_NODE].get, words[_CONTENTS].get
         if not any(kinds):
-            found = [nodes(hash_, 0) for hash_ in hashes]
+            found = [node_at(hash_, 0) for hash_ in hashes]
         elif DIRECTORY not in kinds:
-            found = [contents(hash_, 0) for hash_ in hashes]
+            found = [contents_at(hash_, 0) for hash_ in hashes]
         else:
             found = [
-                (contents if kind else nodes)(hash_, 0) for kind, hash_ in zip(kinds, hashes, strict=True)
+                (contents_at if kind else node_at)(hash_, 0)
+                for kind, hash_ in zip(kinds, hashes, strict=True)
             ]
         if 0 in found:
             found = [word or self._word(words, kinds[i], hashes[i]) for i, word in enumerate(found)]

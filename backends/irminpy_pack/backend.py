@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
 from irminpy.backend import (
@@ -30,8 +30,6 @@ from irminpy.objects import Kind, Objects
 from irminpy.schema import Schema
 
 from .files import sync_directory, typed
-from .gc.collect import Collection
-from .gc.relocate import Relocation
 from .keys import PackKey
 from .large import Large, open_large, put
 from .lock import Lock
@@ -39,6 +37,9 @@ from .state import State
 from .view import View
 from .word import kind_of
 from .writer import Settings, Writer
+
+if TYPE_CHECKING:
+    from .gc.relocate import Relocation
 
 __all__ = ["PackBackend", "PackReader"]
 
@@ -390,6 +391,8 @@ class PackBackend:
                 raise ReadOnly("the pack store")
             if self._forked:
                 raise Forked("the pack store")
+        from .gc.collect import Collection  # late: opening and reading need none of it
+
         run = Collection(state, self._writer, self._codec, self._function, self.refresh, keep, progress)
         try:
             return run.dry_run() if dry_run else run.run(self._flipped)

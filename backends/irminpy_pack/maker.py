@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from irminpy import branch as branches
 from irminpy.backend import Keep, Options
@@ -17,21 +17,22 @@ from irminpy.schema import Schema
 
 from .backend import PackBackend
 from .files import Files, typed
-from .fsck import LEVELS, Report, fsck
 from .head import MODES
 from .identity import Identity, Root
 from .index import CHECK
 from .lookup import ALWAYS, INDEXED
-from .mend import Mended, mend
 from .opening import create
-from .quarantine import Quarantine, quarantine
-from .reindex import Rebuilt, rebuild
-from .snapshot import Exported, Restored, export, restore
 from .state import State
-from .stats import Stats, measure
-from .still import Still
-from .traverse import Row, traverse
 from .writer import Settings
+
+if TYPE_CHECKING:
+    from .fsck import Report
+    from .mend import Mended
+    from .quarantine import Quarantine
+    from .reindex import Rebuilt
+    from .snapshot import Exported, Restored
+    from .stats import Stats
+    from .traverse import Row
 
 __all__ = ["Pack"]
 
@@ -98,6 +99,11 @@ class Pack:
         progress: Callable[[int, int], None] | None = None,
     ) -> Report:
         """Check the files of the store; see `irminpy_pack.fsck`. The schema None means the recorded one."""
+        from .fsck import (
+            LEVELS,
+            fsck,
+        )  # late, as all that takes care of a store: opening one needs none of it
+
         if level not in LEVELS:
             raise DecodeError("level", f"{level!r:.40} is none of {', '.join(LEVELS)}")
         with typed(self.path):
@@ -126,6 +132,8 @@ class Pack:
         self, *, timeout: float = 5.0, progress: Callable[[int, int], None] | None = None
     ) -> Rebuilt:
         """Make the index of the strategy `index` anew; see `irminpy_pack.reindex`."""
+        from .reindex import rebuild
+
         return rebuild(
             self.path, self.index, files=self.files, timeout=timeout, check=self.check, progress=progress
         )
@@ -138,12 +146,16 @@ class Pack:
         progress: Callable[[int, int], None] | None = None,
     ) -> Quarantine:
         """Copy what is damaged aside and tell what it affects; see `irminpy_pack.quarantine`."""
+        from .quarantine import quarantine
+
         wanted = self._wanted(schema)
         with typed(self.path):
             return quarantine(self.path, wanted, directory, files=self.files, progress=progress)
 
     def mend(self, schema: Schema[Any, Any] | None = None, *, timeout: float = 5.0) -> Mended:
         """Put in order what is derived, and check again; see `irminpy_pack.mend`. Raises Locked, StorageError."""
+        from .mend import mend
+
         wanted = self._wanted(schema)
 
         def rebuilt(strategy: str) -> Rebuilt:
@@ -156,6 +168,8 @@ class Pack:
 
     def stats(self, *, garbage: bool = False, progress: Callable[[int, int], None] | None = None) -> Stats:
         """What the store holds; see `irminpy_pack.stats`. `garbage` costs a dry run of a garbage collection."""
+        from .stats import measure
+
         with typed(self.path):
             found = measure(self.path, files=self.files, check=self.check, progress=progress)
         if garbage:
@@ -177,6 +191,9 @@ class Pack:
         progress: Callable[[int, int], None] | None = None,
     ) -> Exported:
         """Write a snapshot; see `irminpy.upkeep.Snapshots` and `irminpy_pack.snapshot`."""
+        from .snapshot import export
+        from .still import Still
+
         wanted = self._wanted(schema)
         backend = self._reading(wanted)
         try:
@@ -199,6 +216,8 @@ class Pack:
         progress: Callable[[int, int], None] | None = None,
     ) -> Restored:
         """Make the store from a snapshot; see `irminpy.upkeep.Snapshots` and `irminpy_pack.snapshot`."""
+        from .snapshot import restore
+
         wanted = Schema() if schema is None else schema
         return restore(
             self.path, wanted, file, self.index, files=self.files, seal=self.seal, progress=progress
@@ -206,6 +225,8 @@ class Pack:
 
     def traverse(self, schema: Schema[Any, Any] | None = None) -> Iterator[Row]:
         """Every frame, in the order of the log; see `irminpy_pack.traverse`."""
+        from .traverse import traverse
+
         wanted = self._wanted(schema)
         with typed(self.path):
             return traverse(self.path, wanted.codec, wanted.hash, files=self.files)

@@ -1,55 +1,154 @@
 """The command `irminpy`: click's group `main` and the commands, each a thin layer over public functions.
 
-`tending.py` has those that take care of a store.
-
 Data goes to stdout, messages to stderr. An error is three lines: what, why, what to type; `-vv` adds the
-traceback. `failure.py` has the exit statuses.
+traceback. `failure.py` has the exit statuses. A module of commands is imported when one of them is asked for.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
-import traceback
-from typing import Any
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from typing import Any, cast
 
 import click
 
-from irminpy.cli.failure import failure_of
-from irminpy.cli.output import Color, Options, Output, shown
-from irminpy.cli.tending import fsck, gc, index, snapshot, stats, traverse
+from irminpy.cli.arguments import branches
+from irminpy.cli.failure import NO, USAGE, Failure, failure_of
+from irminpy.cli.output import Color, Options, shown, shown_block
 
 __all__ = ["main"]
 
+# Section, module, and its commands. The function of a command has its name, or that with an underscore behind it.
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("Store", "making", "init options"),
+    ("Store", "tending", "stats fsck gc index traverse snapshot"),
+    ("Store", "timing", "bench"),
+    ("Data", "reading", "get ls tree find"),
+    ("Data", "writing", "set rm mv cp apply revert"),
+    ("History", "telling", "log show blame dot reflog"),
+    ("History", "differing", "diff"),
+    ("Branches", "branching", "branch tag checkout"),
+    ("Branches", "merging", "merge lca"),
+    ("Copies", "importing", "import"),
+    ("Copies", "syncing", "clone fetch pull push"),
+    ("Proofs", "proving", "prove verify proof"),
+    ("Server", "serving", "serve"),
+    ("Other", "watching", "watch"),
+    ("Other", "completing", "completion"),
+    ("Other", "helping", "help"),
+    ("Other", "showing", "demo"),
+)
+_MODULES = {name: module for _, module, names in COMMANDS for name in names.split()}
+
 
 class _Group(click.Group):
-    """A group that tells errors in three lines and guesses what a misspelt command meant."""
+    """A group that imports commands when they are asked for, tells errors in three lines, and guesses what a misspelt
+    command meant.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_MODULES, *sorted(set(self.commands) - set(_MODULES))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _MODULES.get(cmd_name)
+        if module is None:
+            return super().get_command(ctx, cmd_name)
+        found = import_module(f"irminpy.cli.{module}")
+        word = cmd_name.replace("-", "_")
+        return cast("click.Command", getattr(found, f"{word}_", None) or getattr(found, word))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        titles = {name: title for title, _, names in COMMANDS for name in names.split()}
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        for name in names:
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                rows = sections.setdefault(titles.get(name, "Other"), [])
+                rows.append((name, command.get_short_help_str(room)))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            done = super().invoke(ctx)
+            sys.stdout.flush()
+            return done
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if ctx.params.get("verbose", 0) >= 2:
+                import traceback  # late: only here
+
                 click.echo(shown_block("".join(traceback.format_exception(error))), err=True, nl=False)
-            failure = failure_of(error)
-            for line in failure.lines():
-                click.echo(shown(line), err=True)
-            ctx.exit(failure.status)
+            ctx.exit(_tell(failure_of(error)))
+
+    def main(  # pyright: ignore[reportIncompatibleMethodOverride]  # the overloads say no more
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        if "_IRMINPY_COMPLETE" in os.environ:
+            import_module("irminpy.cli.completing")  # what it tells click of shells
+        run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        try:
+            done: object = run()
+        except click.UsageError as error:
+            sys.exit(_tell(_misused(error)))
+        except click.ClickException as error:
+            why, type = "the command line asks for what cannot be had", "irminpy --help"
+            sys.exit(_tell(Failure(error.format_message(), why=why, type=type, status=error.exit_code)))
+        except click.Abort:
+            click.echo("irminpy: stopped; nothing more was done", err=True)
+            sys.exit(NO)
+        sys.exit(done if isinstance(done, int) else 0)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-        if near and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        if args[0] not in _MODULES and self.get_command(ctx, args[0]) is None:
+            import difflib  # late: only here
+
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if near:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
         return super().resolve_command(ctx, args)
 
 
-def shown_block(text: str) -> str:
-    """`text` of several lines, each as `shown` gives it."""
-    return "".join(shown(line) + "\n" for line in text.splitlines())
+def _tell(failure: Failure) -> int:
+    """Print the three lines; the exit status."""
+    with suppress(ValueError):  # closed
+        sys.stdout.flush()
+    for line in failure.lines():
+        click.echo(shown(line), err=True)
+    return failure.status
+
+
+def _misused(error: click.UsageError) -> Failure:
+    ctx = error.ctx
+    path = "irminpy" if ctx is None else ctx.command_path
+    why = (
+        f"usage: {path}"
+        if ctx is None
+        else f"usage: {path} {' '.join(ctx.command.collect_usage_pieces(ctx))}"
+    )
+    type = f"{path} --help"
+    if isinstance(error, click.NoSuchOption) and ctx is not None and ctx.parent is not None:
+        root = ctx.find_root()
+        if any(error.option_name in parameter.opts for parameter in root.command.get_params(root)):
+            type = f"{root.command_path} {error.option_name} {ctx.info_name}, before the command"
+    return Failure(error.format_message(), why=why, type=type, status=USAGE)
 
 
 def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:
@@ -68,7 +167,19 @@ def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> No
 @click.option(
     "--store", metavar="URI", envvar="IRMINPY_STORE", show_envvar=True, help="The store to work on."
 )
-@click.option("-b", "--branch", metavar="NAME", help="The branch to work on, instead of main.")
+@click.option(
+    "-b",
+    "--branch",
+    metavar="NAME",
+    help="The branch to work on, instead of main.",
+    shell_complete=branches,
+)
+@click.option(
+    "--commit",
+    metavar="REV",
+    help="Read this commit, instead of a branch.",
+    shell_complete=branches,
+)
 @click.option(
     "-C",
     "directory",
@@ -76,7 +187,16 @@ def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> No
     type=click.Path(exists=True, file_okay=False),
     help="Go to this directory first.",
 )
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Read this instead of the nearest irmin.yml.",
+)
 @click.option("--json", "json_", is_flag=True, help="Print JSON, for programs.")
+@click.option(
+    "-z", "zero", is_flag=True, help="Print names and paths as they are, each with a NUL behind it."
+)
 @click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),
@@ -100,55 +220,23 @@ def main(
     ctx: click.Context,
     store: str | None,
     branch: str | None,
+    commit: str | None,
     directory: str | None,
+    config: str | None,
     json_: bool,
+    zero: bool,
     color: Color,
     quiet: bool,
     verbose: int,
     no_pager: bool,
 ) -> None:
-    """A content-addressed, versioned, branchable tree store."""
+    """A content-addressed, versioned, branchable tree store.
+
+    Without --store it is the one that the nearest irmin.yml names. A PATH is looked up on the branch, REV:PATH in a
+    commit. `irminpy help TOPIC` tells of: revisions, paths, values, irmin.yml, output, status.
+    """
+    if config is not None:
+        config = os.path.abspath(config)
     if directory is not None:
         os.chdir(directory)
-    ctx.obj = Options(store, branch, json_, color, quiet, verbose, not no_pager)
-
-
-@main.command()
-@click.argument("directory", metavar="[DIR]", required=False, type=click.Path())
-@click.pass_obj
-def demo(options: Options, directory: str | None) -> None:
-    """Import DIR (irminpy's own files by default), branch, change, merge, and show it.
-
-    DIR is only read. The store is a pack in a temporary directory, and gone afterwards.
-    """
-    from pathlib import Path  # late, like the demo itself: --help and other commands need neither
-
-    from irminpy.cli.demo import demonstrate
-
-    root = Path(directory) if directory is not None else Path(__file__).parent.parent
-    output = Output(options)
-    records: list[dict[str, object]] = []
-    total = 0.0
-    for number, step in enumerate(demonstrate(root)):
-        total += step.seconds
-        if options.json:
-            records.append(
-                {"step": step.name, "seconds": step.seconds, **step.facts, "lines": list(step.lines)}
-            )
-            continue
-        if number == 0:
-            output.line(f"demo of {root}", "bold")
-        output.line(f"{step.name:<7} {step.seconds:8.3f} s  {step.did}", "bold cyan")
-        for line in step.lines:
-            output.line(f"    {line}")
-        for name in ("root", "main", "work"):
-            if name in step.facts:
-                output.line(f"    {name} hash {step.facts[name]}", "dim")
-    if options.json:
-        output.record({"directory": shown(str(root)), "steps": records, "seconds": total})
-    else:
-        output.line(f"done    {total:8.3f} s", "bold green")
-
-
-for command in (fsck, gc, index, snapshot, stats, traverse):
-    main.add_command(command)
+    ctx.obj = Options(store, branch, json_, color, quiet, verbose, not no_pager, commit, zero, config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -12,7 +12,7 @@ from irminpy.backend import Checking, Collected, Progress
 from irminpy.cli.failure import ABSENT, CORRUPT, Failure
 from irminpy.cli.place import maker_of, opened, unable
 from irminpy.recorded import described
-from irminpy.upkeep import Measuring, Mending, Reindexing, Salvaging, Snapshots, Told, Traversing
+from irminpy.upkeep import Advance, Measuring, Mending, Reindexing, Salvaging, Snapshots, Told, Traversing
 
 __all__ = ["checked", "collected", "exported", "imported", "measured", "reindexed", "traversed"]
 
@@ -20,7 +20,14 @@ Answer = tuple[int, list[Told]]
 """Exit status, and what is to be shown."""
 
 
-def checked(uri: str | None, level: str, *, quarantine: str | None, repair: bool) -> Answer:
+def checked(
+    uri: str | None,
+    level: str,
+    *,
+    quarantine: str | None,
+    repair: bool,
+    progress: Callable[[int, int], None] | None = None,
+) -> Answer:
     """A check of the store `uri`; with `quarantine` what is damaged is copied to that directory, and with `repair` what
     is derived is put in order, in this order.
 
@@ -31,14 +38,14 @@ def checked(uri: str | None, level: str, *, quarantine: str | None, repair: bool
     if quarantine is not None:
         if not isinstance(maker, Salvaging):
             raise unable(maker, "fsck --quarantine")
-        told.append(maker.quarantine(directory=quarantine))
+        told.append(maker.quarantine(directory=quarantine, progress=progress))
     if repair:
         if not isinstance(maker, Mending):
             raise unable(maker, "fsck --repair")
         mended = maker.mend()
         return mended.status, [*told, mended]
     if isinstance(maker, Checking):
-        health = maker.fsck(level=level)
+        health = maker.fsck(level=level, progress=progress)
         return health.status, [*told, health]
     with opened(maker, readonly=True) as repo:
         report = repo.check()
@@ -68,20 +75,20 @@ def collected(
         )
 
 
-def reindexed(uri: str | None) -> Told:
+def reindexed(uri: str | None, progress: Advance | None = None) -> Told:
     """The index of the store `uri`, made anew."""
     maker = maker_of(uri, "index rebuild")
     if not isinstance(maker, Reindexing):
         raise unable(maker, "index rebuild")
-    return maker.rebuild_index()
+    return maker.rebuild_index(progress=progress)
 
 
-def measured(uri: str | None, *, garbage: bool) -> Told:
+def measured(uri: str | None, *, garbage: bool, progress: Advance | None = None) -> Told:
     """What the store `uri` holds."""
     maker = maker_of(uri, "stats")
     if not isinstance(maker, Measuring):
         raise unable(maker, "stats")
-    return maker.stats(garbage=garbage)
+    return maker.stats(garbage=garbage, progress=progress)
 
 
 def traversed(uri: str | None) -> Iterator[Told]:
@@ -92,7 +99,9 @@ def traversed(uri: str | None) -> Iterator[Told]:
     return maker.traverse()
 
 
-def exported(uri: str | None, revision: str | None, target: str, *, depth: int | None) -> Told:
+def exported(
+    uri: str | None, revision: str | None, target: str, *, depth: int | None, progress: Advance | None = None
+) -> Told:
     """A snapshot of the store `uri`, or of one revision, in the file `target`; "-" is stdout.
 
     The file has its name only when it is whole and on the disk.
@@ -102,22 +111,22 @@ def exported(uri: str | None, revision: str | None, target: str, *, depth: int |
         raise unable(maker, "snapshot export")
     if revision is None:
         with _written(target) as file:
-            return maker.export_snapshot(file)
+            return maker.export_snapshot(file, progress=progress)
     with opened(maker_of(uri, "snapshot export"), readonly=True) as repo:
         commit = repo.at(revision).head().hash
         branch = revision if revision in repo.branches() else "main"
     with _written(target) as file:
-        return maker.export_snapshot(file, commit=commit, branch=branch, depth=depth)
+        return maker.export_snapshot(file, commit=commit, branch=branch, depth=depth, progress=progress)
 
 
-def imported(uri: str | None, source: str, schema: str | None) -> Told:
+def imported(uri: str | None, source: str, schema: str | None, progress: Advance | None = None) -> Told:
     """The new store `uri`, made from the snapshot in the file `source`; "-" is stdin."""
     maker = maker_of(uri, "snapshot import")
     if not isinstance(maker, Snapshots):
         raise unable(maker, "snapshot import")
     wanted = None if schema is None else described(schema)
     if source == "-":
-        return maker.import_snapshot(sys.stdin.buffer, wanted)
+        return maker.import_snapshot(sys.stdin.buffer, wanted, progress=progress)
     try:
         file = open(source, "rb")  # noqa: SIM115  # closed below
     except FileNotFoundError:
@@ -128,7 +137,7 @@ def imported(uri: str | None, source: str, schema: str | None) -> Told:
             status=ABSENT,
         ) from None
     with file:
-        return maker.import_snapshot(file, wanted)
+        return maker.import_snapshot(file, wanted, progress=progress)
 
 
 @contextmanager

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 
 import click
 
+from irminpy.cli.care import checked, collected, exported, imported, measured, reindexed, traversed
+from irminpy.cli.commits import date_of
 from irminpy.cli.output import Options, Output
+from irminpy.cli.place import opened_store, standing
+from irminpy.cli.progress import progress
 from irminpy.upkeep import Told
 
 __all__ = ["fsck", "gc", "index", "snapshot", "stats", "traverse"]
@@ -51,9 +55,8 @@ def fsck(ctx: click.Context, options: Options, level: str, quarantine: str | Non
     Exit status 0: nothing is wrong. 1: only what is derived, which --repair or the next writer puts in order. 5: data
     is damaged.
     """
-    from irminpy.cli.care import checked  # late: other commands need no store
-
-    status, told = checked(options.store, level, quarantine=quarantine, repair=repair)
+    with progress(options, "fsck") as bar:
+        status, told = checked(options.store, level, quarantine=quarantine, repair=repair, progress=bar)
     _show(options, told)
     ctx.exit(status)
 
@@ -64,7 +67,7 @@ def fsck(ctx: click.Context, options: Options, level: str, quarantine: str | Non
 )
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Keep commits at most N parents away.")
 @click.option(
-    "--since", type=click.IntRange(min=0), metavar="SECONDS", help="Keep commits since then, from 1970 on."
+    "--since", metavar="DATE", help="Keep commits since then: seconds since 1970, 2026-11-22, or as in 7d."
 )
 @click.option("--keep", metavar="REV", multiple=True, help="Keep this commit and its history too.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be kept and freed.")
@@ -74,7 +77,7 @@ def gc(
     options: Options,
     branches: tuple[str, ...],
     depth: int | None,
-    since: int | None,
+    since: str | None,
     keep: tuple[str, ...],
     dry_run: bool,
     yes: bool,
@@ -83,19 +86,18 @@ def gc(
 
     Readers and writers may go on meanwhile. Interrupted, it has done nothing.
     """
-    from irminpy.cli.care import collected  # late, as in fsck
-
     if not (dry_run or yes):
         click.confirm("What is dropped cannot be had back. Go on?", abort=True, err=True)
-    report = collected(
-        options.store,
-        branches=branches,
-        depth=depth,
-        since=since,
-        keep=keep,
-        dry_run=dry_run,
-        progress=None,
-    )
+    with progress(options, "gc") as bar:
+        report = collected(
+            options.store,
+            branches=branches,
+            depth=depth,
+            since=None if since is None else date_of(since),
+            keep=keep,
+            dry_run=dry_run,
+            progress=bar,
+        )
     _show(options, [report])
 
 
@@ -111,9 +113,9 @@ def index_rebuild(options: Options) -> None:
 
     With --store pack:DIR?index=minimal the index of commits is made, else that of all objects.
     """
-    from irminpy.cli.care import reindexed  # late, as in fsck
-
-    _show(options, [reindexed(options.store)])
+    with progress(options, "index rebuild") as bar:
+        told = reindexed(options.store, progress=bar)
+    _show(options, [told])
 
 
 @click.command()
@@ -121,9 +123,9 @@ def index_rebuild(options: Options) -> None:
 @click.pass_obj
 def stats(options: Options, garbage: bool) -> None:
     """Tell what the store holds: segments, objects by kind, branches, indexes, sharing, and what was lost."""
-    from irminpy.cli.care import measured  # late, as in fsck
-
-    _show(options, [measured(options.store, garbage=garbage)])
+    with progress(options, "stats") as bar:
+        told = measured(options.store, garbage=garbage, progress=bar)
+    _show(options, [told])
 
 
 @click.command()
@@ -134,15 +136,22 @@ def traverse(options: Options) -> None:
     With --json a line is an object: segment, at, offset, kind, units, bytes, hash, word, refs, and what it says.
     Bytes that are no record have the kind "?".
     """
-    from irminpy.cli.care import traversed  # late, as in fsck
-
     for row in traversed(options.store):
         _show(options, [row])
 
 
-@click.group()
-def snapshot() -> None:
-    """Copies of a store, or of one commit, in a file."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def snapshot(ctx: click.Context) -> None:
+    """Print the hash of the head, which revert takes; or copy a store, or one commit, to a file and back."""
+    if ctx.invoked_subcommand is None:
+        options = ctx.ensure_object(Options)
+        with opened_store(options) as repo:
+            output, head = Output(options), standing(repo, options).head()
+            if options.json:
+                output.record({"commit": head.hash.hex()})
+            else:
+                output.line(head.hash.hex())
 
 
 @snapshot.command("export")
@@ -156,11 +165,10 @@ def snapshot_export(options: Options, revision: str | None, target: str, depth: 
 
     Every object is checked on the way. A commit becomes the head of the branch REV, or else of main.
     """
-    from irminpy.cli.care import exported  # late, as in fsck
-
     if target != "-" and os.path.exists(target) and not yes:
         click.confirm(f"{target} is there. Write over it?", abort=True, err=True)
-    told = exported(options.store, revision, target, depth=depth)
+    with progress(options, "export") as bar:
+        told = exported(options.store, revision, target, depth=depth, progress=bar)
     if target == "-":
         Output(options).message(str(told))
     else:
@@ -178,6 +186,6 @@ def snapshot_import(options: Options, source: str, schema: str | None) -> None:
 
     All of it is checked before the store has its name; if anything is wrong, nothing is there.
     """
-    from irminpy.cli.care import imported  # late, as in fsck
-
-    _show(options, [imported(options.store, source, schema)])
+    with progress(options, "import") as bar:
+        told = imported(options.store, source, schema, progress=bar)
+    _show(options, [told])

@@ -6,25 +6,41 @@ value, types included, and refuses all other bytes.
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
-from irminpy.contents.json import Json, JsonObject
-from irminpy.contents.msgpack import Msgpack
-from irminpy.contents.one_of import OneOf
 from irminpy.contents.plain import Bytes, Counter, String
 from irminpy.contents.protocol import Contents, Own
 from irminpy.errors import NotFound
+from irminpy.late import late
+
+if TYPE_CHECKING:
+    from irminpy.contents.json import Json, JsonObject
+    from irminpy.contents.msgpack import Msgpack
+    from irminpy.contents.one_of import OneOf
 
 __all__ = ["Bytes", "Contents", "Counter", "Json", "JsonObject", "Msgpack", "OneOf", "Own", "String", "by_id"]
 
-_BUILT_IN: dict[str, Contents[Any]] = {
-    kind.id: kind for kind in (Bytes(), String(), JsonObject(), Json(), Msgpack(), Counter())
+_WHERE = {"Json": "json", "JsonObject": "json", "Msgpack": "msgpack", "OneOf": "one_of"}
+
+if not TYPE_CHECKING:  # with it, checkers would take any name for an attribute
+    __getattr__, __dir__ = late(__name__, _WHERE)
+
+# The id of each built-in type, and the name of its class.
+_BUILT_IN = {
+    "bytes": "Bytes",
+    "string/1": "String",
+    "json-object/1": "JsonObject",
+    "json/1": "Json",
+    "msgpack/1": "Msgpack",
+    "counter/1": "Counter",
 }
 
 
 def by_id(id: str) -> Contents[Any]:
     """The built-in type of contents that is called `id`, such as "json/1"; NotFound if there is none."""
-    found = _BUILT_IN.get(id)
-    if found is None:
+    name = _BUILT_IN.get(id)
+    if name is None:
         raise NotFound("built-in type of contents", id)
+    found: Contents[Any] = getattr(sys.modules[__name__], name)()
     return found

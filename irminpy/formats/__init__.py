@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import NotFound
+from ..late import late
 from .format import Codec, Format
-from .git import Git
-from .inodes import Custom, Inodes
-from .irmin import Irmin, Irmin2
 from .native import FlatNative, Native
-from .tezos import Tezos
+
+if TYPE_CHECKING:
+    from .git import Git
+    from .inodes import Custom, Inodes
+    from .irmin import Irmin, Irmin2
+    from .tezos import Tezos
 
 __all__ = [
     "Codec",
@@ -29,26 +33,45 @@ __all__ = [
 ]
 
 
-def _with_inodes(make: Callable[[Inodes | None], Format]) -> Callable[..., Format]:
-    def made(*parameters: Any) -> Format:
-        return make(Inodes(*parameters) if parameters else None)
-
-    return made
-
-
-# Name and version to what makes the format of its parameters, in the order of the schema identity.
-_BUILT_IN: dict[tuple[str, int], Callable[..., Format]] = {
-    (Native().name, Native().version): Native,
-    (FlatNative().name, FlatNative().version): FlatNative,
-    (Git().name, Git().version): Git,
-    (Irmin().name, Irmin().version): _with_inodes(Irmin),
-    (Irmin2().name, Irmin2().version): _with_inodes(Irmin2),
-    (Tezos().name, Tezos().version): _with_inodes(Tezos),
+_WHERE = {
+    "Custom": "inodes",
+    "Git": "git",
+    "Inodes": "inodes",
+    "Irmin": "irmin",
+    "Irmin2": "irmin",
+    "Tezos": "tezos",
 }
 
+if not TYPE_CHECKING:  # with it, checkers would take any name for an attribute
+    __getattr__, __dir__ = late(__name__, _WHERE)
 
-# Formats whose last parameter, after two numbers, is a word: the order of the children of an inode.
-_ORDERED = {Irmin().name, Irmin2().name, Tezos().name}
+
+# Name and version of each built-in format to its class.
+_BUILT_IN: dict[tuple[str, int], str] = {
+    ("native", 1): "Native",
+    ("native-flat", 1): "FlatNative",
+    ("git", 1): "Git",
+    ("irmin", 3): "Irmin",
+    ("irmin", 2): "Irmin2",
+    ("tezos", 1): "Tezos",
+}
+
+# Formats whose parameters are those of `Inodes`: the last, after two numbers, is a word, the order of the children.
+_ORDERED = {"Irmin", "Irmin2", "Tezos"}
+_ORDERED_NAMES = {name for (name, _), class_name in _BUILT_IN.items() if class_name in _ORDERED}
+
+
+def _maker(name: str, version: int) -> Callable[..., Format] | None:
+    """What makes the format of its parameters, in the order of the schema identity; None if it is not built in."""
+    class_name = _BUILT_IN.get((name, version))
+    if class_name is None:
+        return None
+    make = getattr(sys.modules[__name__], class_name)
+    if class_name not in _ORDERED:
+        return make  # type: ignore[no-any-return]  # one of the classes above
+    from .inodes import Inodes  # late, like the formats that have them
+
+    return lambda *parameters: make(Inodes(*parameters) if parameters else None)
 
 
 def parameters_in(name: str, words: Sequence[str]) -> tuple[int | str, ...]:
@@ -56,7 +79,7 @@ def parameters_in(name: str, words: Sequence[str]) -> tuple[int | str, ...]:
     found: list[int | str] = []
     for word in words:
         if not (word.isascii() and word.isdigit()):
-            if name in _ORDERED and len(found) == 2:
+            if name in _ORDERED_NAMES and len(found) == 2:
                 found.append(word)
             break
         found.append(int(word))
@@ -68,7 +91,7 @@ def by_name(name: str, version: int, parameters: tuple[int | str, ...]) -> Forma
 
     So it is for an order of children of the caller's: of that a schema has the name only.
     """
-    make = _BUILT_IN.get((name, version))
+    make = _maker(name, version)
     if make is not None:
         try:
             format = make(*parameters)

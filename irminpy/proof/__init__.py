@@ -6,9 +6,11 @@ reads. The bytes are in docs/formats/proof.md.
 """
 
 from .commits import VerifiedCommit, verify_commit
+from .file import ProofFile
 from .jobs import Absence, Page, Read, Transition
 from .limits import Limits
 from .proof import Proof, hash_of_proof_state
+from .question import Question
 from .stream import StreamProof
 from .types import (
     BlindedContents,
@@ -39,6 +41,8 @@ __all__ = [
     "Node",
     "Page",
     "Proof",
+    "ProofFile",
+    "Question",
     "Read",
     "StreamProof",
     "Transition",

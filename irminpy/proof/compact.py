@@ -18,6 +18,8 @@ from .limits import MIB, Limits
 from .shown import Shown, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..schema import Schema
 
 __all__ = ["STREAM", "TREE", "Reading", "decode_tree", "encode_tree", "head", "kinded_bytes", "varint"]
@@ -30,7 +32,7 @@ _SAME = 0  # the hash after is the hash before
 _REVEALED, _CONTENTS, _METADATA = 1, 2, 4  # bits of the byte that says what a root is
 _REVEALS = 4  # the bit of an entry's byte that says that what it leads to follows
 _INNER = 1  # where a flat node has twice the number of its entries
-_ENTRIES = bytes([0, 1, 2, 4, 5, 6])
+_BLINDED, _ENTRIES = b"\0\1\2", b"\4\5\6"
 _KINDS = bytes([state & 3 for state in range(256)])
 _SHOWS = bytes([state >> 2 & 1 for state in range(256)])
 # The states of four buckets: absent, blinded, revealed.
@@ -221,12 +223,12 @@ class Reading:
             raise self.refuse("not canonical: a number that is not as short as it can be", at)
         return n
 
-    def varints(self, n: int) -> list[int]:
+    def varints(self, n: int) -> Sequence[int]:
         """The next `n` numbers."""
         column = self.data[self.at : self.at + n]
         if len(column) == n and (not n or max(column) < 128):
             self.at += n
-            return list(column)
+            return column
         if len(column) < n:  # each takes a byte, so that nothing is made room for
             raise self.refuse(f"truncated: {n} entries are claimed, {len(column)} bytes are left")
         return [self.varint() for _ in range(n)]
@@ -306,6 +308,7 @@ def _drafts(reading: Reading, schema: Schema[Any, Any], drafts: list[Draft], val
     digit = fanout.bit_length() - 1
     width = (2 * fanout + 7) // 8
     levels = 8 * size // digit
+    end = len(data)
     room = limits.density * -(-len(data) // MIB)
     # Where the next nodes stand: parent, which of its entries, directories above, level within the directory, digits.
     stack: list[tuple[int, int, int, int, int]] = [(-1, 0, 0, 0, 0)]
@@ -313,7 +316,11 @@ def _drafts(reading: Reading, schema: Schema[Any, Any], drafts: list[Draft], val
         parent, at, above, level, prefix = stack.pop()
         number = len(drafts)
         start = reading.at
-        tag = reading.varint()
+        tag = data[start] if start < end else 128
+        if tag < 128:
+            reading.at = start + 1
+        else:
+            tag = reading.varint()
         if tag & 1:
             if tag != _INNER:
                 raise reading.refuse(f"unknown tag {tag} of a node", start)
@@ -325,7 +332,7 @@ def _drafts(reading: Reading, schema: Schema[Any, Any], drafts: list[Draft], val
             present = states.replace(b"\0", b"")
             blinded = present.count(1)
             buckets = bytes([i for i, state in enumerate(states) if state])
-            counts = reading.varints(blinded)
+            counts = list(reading.varints(blinded))
             hashes = reading.take(size * blinded)
             reveals = present.translate(_MINUS_ONE)
             drafts.append(Inner(parent, at, level, prefix, buckets, reveals, hashes, counts, None))
@@ -335,32 +342,49 @@ def _drafts(reading: Reading, schema: Schema[Any, Any], drafts: list[Draft], val
                 i = reveals.rfind(1, 0, i)
         else:
             n = tag >> 1
-            lengths = reading.varints(n)
-            states = reading.take(n)
-            if states.translate(None, _ENTRIES):
-                raise reading.refuse("unknown tag of an entry", reading.at - n)
-            steps = _steps(reading, lengths)
-            kinds, reveals = states.translate(_KINDS), states.translate(_SHOWS)
-            hashes = reading.take(size * reveals.count(0))
-            metadata: dict[int, bytes] = {}
-            if CONTENTS_META in kinds:
-                for i, kind in enumerate(kinds):
-                    if kind == CONTENTS_META:
-                        metadata[i] = reading.take(reading.varint())
-            drafts.append(
-                Flat(parent, at, level, prefix, steps, kinds, reveals, hashes, metadata, len(values))
-            )
-            i = reveals.find(1)
-            while i >= 0:
-                if kinds[i] != DIRECTORY:
-                    values.append(reading.value())
-                i = reveals.find(1, i + 1)
-            i = states.rfind(_REVEALS)
-            if i >= 0 and above >= limits.depth:
-                raise reading.refuse(f"too deep: the limit is {limits.depth} directories", start)
-            while i >= 0:
-                stack.append((number, i, above + 1, 0, 0))
-                i = states.rfind(_REVEALS, 0, i)
+            at_states = reading.at + n
+            short = data[reading.at : at_states]
+            lengths: Sequence[int] = short
+            states = data[at_states : at_states + n]
+            at_steps = at_states + n
+            stop = at_steps + sum(short)
+            if short.isascii() and stop <= end and at_steps <= end:
+                # Each length is one byte, and all that they claim is there.
+                reading.at = stop
+                joined = data[at_steps:stop]
+            else:
+                lengths = reading.varints(n)
+                states = reading.take(n)
+                at_steps = reading.at
+                joined = reading.take(sum(lengths))
+            if n == 1 and joined.isascii():
+                steps = [joined.decode("ascii")]
+            else:
+                steps = _steps(reading, joined, lengths, at_steps)
+            more = states.translate(None, _BLINDED)
+            if not more:
+                drafts.append(
+                    Flat(parent, at, level, prefix, steps, states, bytes(n), reading.take(size * n),
+                         _metadata(reading, states) if CONTENTS_META in states else {}, len(values))
+                )  # fmt: skip
+            else:
+                if more.translate(None, _ENTRIES):
+                    raise reading.refuse("unknown tag of an entry", at_steps - n)
+                kinds, reveals = states.translate(_KINDS), states.translate(_SHOWS)
+                hashes = reading.take(size * (n - len(more)))
+                metadata = _metadata(reading, kinds) if CONTENTS_META in kinds else {}
+                drafts.append(
+                    Flat(parent, at, level, prefix, steps, kinds, reveals, hashes, metadata, len(values))
+                )
+                directories = more.count(_REVEALS)
+                values += [reading.value() for _ in range(len(more) - directories)]
+                if directories:
+                    if above >= limits.depth:
+                        raise reading.refuse(f"too deep: the limit is {limits.depth} directories", start)
+                    i = states.rfind(_REVEALS)
+                    while i >= 0:
+                        stack.append((number, i, above + 1, 0, 0))
+                        i = states.rfind(_REVEALS, 0, i)
         nodes = number + 1 + len(stack)
         if 4 * nodes + len(values) > room or nodes + len(values) > limits.objects:
             raise reading.refuse(
@@ -372,10 +396,13 @@ def _drafts(reading: Reading, schema: Schema[Any, Any], drafts: list[Draft], val
 _MINUS_ONE = bytes([max(0, state - 1) for state in range(256)])
 
 
-def _steps(reading: Reading, lengths: list[int]) -> list[str]:
-    """The steps of the next bytes, by their lengths."""
-    start = reading.at
-    joined = reading.take(sum(lengths))
+def _metadata(reading: Reading, kinds: bytes) -> dict[int, bytes]:
+    """The metadata of the next bytes, by the positions of the entries that have some."""
+    return {i: reading.take(reading.varint()) for i, kind in enumerate(kinds) if kind == CONTENTS_META}
+
+
+def _steps(reading: Reading, joined: bytes, lengths: Sequence[int], start: int) -> list[str]:
+    """The steps in `joined`, which stands at the byte `start`, by their lengths."""
     steps: list[str] = []
     at = 0
     if joined.isascii():

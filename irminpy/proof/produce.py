@@ -17,8 +17,8 @@ from ..types import C, M, R
 from .form import form_of
 from .limits import DEFAULT, MIB, Limits
 from .proof import Proof
-from .shown import Shown, opened
-from .source import Reads, Recording, rooted
+from .shown import Reads, Shown, opened
+from .source import Recording, rooted
 from .stream import StreamProof
 
 __all__ = ["outcome", "produce_proof", "produce_stream"]
@@ -59,12 +59,12 @@ def produce_proof(
     home: Home[C, M],
     start: Tree[C, M],
     f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
-    limits: Limits = DEFAULT,
+    limits: Limits | None = None,
 ) -> tuple[Proof[C, M], R]:
     """The proof of what `f` does with `start`, a stored tree of the repository behind `home`, and its result.
 
     Nothing that is in memory of `start` is used: what `f` reads is read from the repository. BadProof if the proof is
-    beyond `limits`.
+    beyond `limits`, None meaning those of a verifier that is given none.
     """
     schema = home.schema
     form = form_of(schema)
@@ -80,7 +80,8 @@ def produce_proof(
     if root.hash == schema.codec.empty and root.kind == "node":
         nodes[root.hash] = EMPTY  # known to everybody, and never read
     shown = Shown(root, nodes, contents)
-    raw = form.encode(schema, shown, after)
+    limits = DEFAULT if limits is None else limits
+    raw = form.encode(schema, shown, after, limits)
     _check(shown, len(raw), schema, limits)
     return Proof.of_shown(schema, shown, after, raw), result
 
@@ -112,14 +113,14 @@ def produce_stream(
     home: Home[C, M],
     start: Tree[C, M],
     f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
-    limits: Limits = DEFAULT,
+    limits: Limits | None = None,
 ) -> tuple[StreamProof[C, M], R]:
     """As `produce_proof`, a stream proof."""
     schema = home.schema
-    element = form_of(schema).element
     seen, after, result = _record(home, start, f, in_order=True)
-    elements = tuple([element(schema, kind, found) for (kind, _), found in seen.items()])
+    elements = tuple(form_of(schema).elements(schema, seen))
     proof = StreamProof(start.kinded_hash(), after, elements, schema)
+    limits = DEFAULT if limits is None else limits
     _within("elements", len(elements), limits.objects, "objects")
     _within("bytes in one element", max(map(len, elements), default=0), limits.contents + 1, "contents")
     _within("bytes", len(proof.to_bytes()), limits.total, "total")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, cast
 
-from ..errors import BadProof, DecodeError, ProofMismatch
+from ..errors import ProofMismatch
 from ..key import KindedHash
 from ..schema import Schema
 from ..types import C2, M2, C, M
-from .compact import VERSION
 from .form import form_of
-from .json import state_of_json, state_to_json
 from .limits import DEFAULT, Limits
 from .types import Part, State
 
@@ -102,7 +100,7 @@ class Proof(Generic[C, M]):
             shown = self.shown(_UNBOUNDED)
             if shown.root != self._before:
                 raise ProofMismatch("root mismatch: `before` is not the hash of the state", "before")
-            raw = self._raw = form_of(self._schema).encode(self._schema, shown, self._after)
+            raw = self._raw = form_of(self._schema).encode(self._schema, shown, self._after, _UNBOUNDED)
         return raw
 
     @staticmethod
@@ -112,30 +110,18 @@ class Proof(Generic[C, M]):
         What the proof shows is hashed and checked; whether its root is the right one is for `verify_proof`.
         """
         shown, after = form_of(schema).decode(data, schema, limits)
-        return Proof.of_shown(schema, shown, after, data)
+        # What was read in Irmin's other form is written in the one that we make.
+        return Proof.of_shown(schema, shown, after, None if shown.apart else data)
 
     def to_json(self) -> dict[str, Any]:
-        """`{"proof": 1, "schema": …, "before": …, "after": …, "state": […]}`."""
-        return {
-            "proof": VERSION,
-            "schema": self._schema.identity.hex(),
-            "before": self._before.to_json(),
-            "after": self._after.to_json(),
-            "state": state_to_json(self._schema, self.state),
-        }
+        """The proof in JSON (docs/formats/proof.md)."""
+        return form_of(self._schema).to_json(self._schema, self._before, self._after, self.state)
 
     @staticmethod
     def from_json(obj: object, schema: Schema[C2, M2]) -> Proof[C2, M2]:
         """The proof that `to_json` turned into `obj`; BadProof for anything else."""
-        fields = dict(cast("dict[str, Any]", obj)) if isinstance(obj, dict) else {}
-        if fields.keys() != {"proof", "schema", "before", "after", "state"}:
-            raise BadProof("an object of proof, schema, before, after and state is expected")
-        check_json_head(fields, schema, "proof")
-        state = state_of_json(schema, fields["state"])
-        proof = Proof(*roots_of_json(fields), cast("State[C2, M2]", state), schema)
-        if proof.to_json() != obj:
-            raise BadProof("not canonical: the same proof is written in another way")
-        return proof
+        before, after, state = form_of(schema).of_json(schema, obj)
+        return Proof(before, after, state, schema)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Proof):
@@ -154,24 +140,6 @@ class Proof(Generic[C, M]):
     def __repr__(self) -> str:
         before, after = self._before.hash.hex()[:10], self._after.hash.hex()[:10]
         return f"<Proof {before} -> {after}>"
-
-
-def check_json_head(fields: dict[str, Any], schema: Schema[Any, Any], name: str) -> None:
-    """BadProof unless `fields`, of a proof in JSON, are of this version and of `schema`."""
-    version = fields[name]
-    if type(version) is not int or version != VERSION:
-        raise BadProof(f"version {version!r:.20}, and only {VERSION} can be read; use a newer irminpy", name)
-    if fields["schema"] != schema.identity.hex():
-        reason = f"parameter mismatch: it is of another schema than {schema.describe()}"
-        raise ProofMismatch(reason, "schema")
-
-
-def roots_of_json(fields: dict[str, Any]) -> tuple[KindedHash, KindedHash]:
-    """The roots before and after in `fields`."""
-    try:
-        return KindedHash.from_json(fields["before"]), KindedHash.from_json(fields["after"])
-    except DecodeError as e:
-        raise BadProof(e.reason, "before or after") from e
 
 
 def hash_of_proof_state(state: State[C, M], schema: Schema[C, M]) -> KindedHash:

@@ -9,6 +9,8 @@ from ..objects import Inode, Node
 from .shown import Shown, find_place
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..formats.format import Codec
 
 __all__ = ["check_shape"]
@@ -43,9 +45,9 @@ def check_shape(codec: Codec, shown: Shown) -> None:
             if not kind:
                 child = hashes[i * size : (i + 1) * size]
                 _directory(nodes.get(child), shown, child, size)
+    width, bits = codec.fanout.bit_length() - 1, 8 * size
     # The deepest first: what the steps below a bucket have in common is carried up.
     inodes.sort(key=lambda item: -item[0])
-    width, bits = codec.fanout.bit_length() - 1, 8 * size
     known: dict[bytes, _Digits | None] = {}
     record: Node | Inode | None
     for depth, hash_, inode in inodes:
@@ -74,6 +76,23 @@ def check_shape(codec: Codec, shown: Shown) -> None:
         if upper is not None and upper.bits < depth * width:
             raise _misplaced(upper.step, depth - 1, find_place(shown, hash_, size))
         known[hash_] = upper
+    _one_place(reversed(inodes), shown, width, size)
+
+
+def _one_place(inodes: Iterable[tuple[int, bytes, Inode]], shown: Shown, width: int, size: int) -> None:
+    """Raise ProofMismatch if an inner node stands below two different sequences of digits; the highest come first.
+
+    It has entries, and they have the digits of one place, whether or not any of them is shown.
+    """
+    digits: dict[bytes, int] = {}
+    for _, hash_, inode in inodes:
+        above = digits.get(hash_, 0) << width
+        for i, child in enumerate(inode.children()):
+            if type(shown.nodes.get(child)) is Inode:
+                here = above | inode.buckets[i]
+                if digits.setdefault(child, here) != here:
+                    reason = "misplaced entry: one bucket in places of different digits"
+                    raise ProofMismatch(reason, find_place(shown, child, size))
 
 
 def _directory(record: Node | Inode | None, shown: Shown, hash_: bytes, size: int) -> None:

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..objects import Node
+from ..objects import Kind, Node
 from ..path import join
+from ..shape import Record
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from ..key import KindedHash
-    from ..shape import Record
 
-__all__ = ["Opened", "Shown", "find_place", "opened", "place_of", "step_of"]
+__all__ = ["Opened", "Reads", "Shown", "find_place", "opened", "place_of", "step_of"]
+
+
+Reads = dict[tuple[Kind, bytes], Record | bytes]
+"""What was read, in the order of the first reads: nodes decoded, contents as the bytes of their type."""
 
 
 class Shown(NamedTuple):
@@ -28,6 +32,8 @@ class Shown(NamedTuple):
     nodes: dict[bytes, Record]
     contents: dict[bytes, bytes]
     """The bytes of the contents type."""
+    apart: str = ""
+    """Where a bucket is blinded that is revealed in another directory, in forms that allow it; else empty."""
 
 
 class Opened(NamedTuple):
@@ -78,7 +84,7 @@ def opened(
                     reveals[i] = 1
                     below.append((child, number, i, depth + 1))
         else:
-            n = len(record.counts)
+            n = len(record.buckets)
             reveals = bytearray(n)
             for i in range(n):
                 child = hashes[i * hash_size : (i + 1) * hash_size]

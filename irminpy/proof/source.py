@@ -17,12 +17,9 @@ from ..tree.lazy import Environment, Leaf, Pruned, RepoSource, Source, Stored
 from ..types import C, M
 from .form import form_of
 from .limits import Limits
-from .shown import Shown, find_place
+from .shown import Reads, Shown, find_place
 
-__all__ = ["ProofSource", "Reads", "Recording", "ShownSource", "StreamSource", "rooted"]
-
-Reads = dict[tuple[Kind, bytes], Record | bytes]
-"""What was read, in the order of the first reads: nodes decoded, contents as the bytes of their type."""
+__all__ = ["ProofSource", "Recording", "ShownSource", "StreamSource", "rooted"]
 
 
 def rooted(home: Home[C, M], root: KindedHash, source: Source, word: int = 0) -> Tree[C, M]:
@@ -177,7 +174,7 @@ class ShownSource(ProofSource):
 class StreamSource(ProofSource):
     """What a stream proof shows: the next element is what is read next."""
 
-    __slots__ = ("_bytes", "_elements", "_failure", "_form", "_limits", "_n", "_schema")
+    __slots__ = ("_bytes", "_elements", "_failure", "_form", "_limits", "_n", "_objects", "_schema")
 
     def __init__(
         self, home: Home[Any, Any], root: KindedHash, elements: Iterator[object], limits: Limits
@@ -187,6 +184,7 @@ class StreamSource(ProofSource):
         self._limits = limits
         self._schema = home.schema
         self._form = form_of(home.schema)
+        self._objects = self._form.reading(home.schema)
         self._n = 0
         self._bytes = 0
         # The first thing that went wrong.
@@ -213,7 +211,7 @@ class StreamSource(ProofSource):
             raise self.beyond(kind, hash)
         if self._failure is None:
             try:
-                return self._form.opened(self._schema, kind, hash, self._element(kind, hash))
+                return self._objects.read(kind, hash, lambda: self._element(kind, hash))
             except BadProof as e:
                 self._failure = type(e)(e.reason, f"element {self._n}")
         raise self._failure
@@ -249,10 +247,12 @@ class StreamSource(ProofSource):
             self._form.check(self._schema, self.shown)
         except ProofMismatch as e:
             raise e from cause
-        if cause is None and next(self._elements, None) is not None:
-            raise StreamTooLong(
-                f"the run has read {self._n} elements, and there are more", f"element {self._n + 1}"
-            )
+        if cause is None:
+            if next(self._elements, None) is not None:
+                raise StreamTooLong(
+                    f"the run has read {self._n} elements, and there are more", f"element {self._n + 1}"
+                )
+            self._objects.end()
         self._elements = iter(())
 
 

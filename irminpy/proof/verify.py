@@ -59,6 +59,12 @@ def verify_proof(
         raise ProofMismatch(
             f"root mismatch: what it shows hashes to {_show(shown.root)}, not to {_show(trusted)}", "/"
         )
+    if strict and shown.apart:
+        raise ProofMismatch(
+            "inconsistent sharing: a bucket is blinded here and shown in another directory; Irmin writes it so, and "
+            "strict=False takes it",
+            shown.apart,
+        )
     home = _home(schema)
     source = ShownSource(home, shown, running=True, strict=strict)
     return _run(home, source, trusted, f, proof.after)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, Literal, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast, overload
 
 from .. import branch as branches
 from ..commit import Commit, Opened, hash_of_commit
@@ -19,14 +19,14 @@ from ..errors import NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
 from ..path import PathLike
-from ..proof import Limits, Proof, StreamProof
-from ..proof.limits import DEFAULT
-from ..proof.produce import produce_proof, produce_stream
 from ..tree import Tree
 from ..tree.lazy import Stored, behind
 from ..types import C, M, R
 from ..watch import Changes, Watch, Watches, changed
 from .follow import Following
+
+if TYPE_CHECKING:
+    from ..proof import Limits, Proof, StreamProof
 
 __all__ = ["Head", "ReadableStore", "Status", "callback", "hash_of"]
 
@@ -186,15 +186,19 @@ class ReadableStore(Generic[C, M]):
     # -- proofs ----------------------------------------------------------------------------------------------
 
     def produce_proof(
-        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits = DEFAULT
+        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits | None = None
     ) -> tuple[Proof[C, M], R]:
         """The proof of what `f` does with the tree of the head, and its result; see `Repo.produce_proof`."""
+        from ..proof.produce import produce_proof  # late: a program that proves nothing needs no proofs
+
         return produce_proof(self._opened.home, self._fresh_tree(), f, limits)
 
     def produce_stream(
-        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits = DEFAULT
+        self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits | None = None
     ) -> tuple[StreamProof[C, M], R]:
         """As `produce_proof`, a stream proof; see `Repo.produce_stream`."""
+        from ..proof.produce import produce_stream  # late, as above
+
         return produce_stream(self._opened.home, self._fresh_tree(), f, limits)
 
     def _fresh_tree(self) -> Tree[C, M]:

@@ -7,7 +7,6 @@ meanwhile. A store works on an open backend; it knows no repository.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -431,6 +430,8 @@ class Store(HistoricStore[C, M]):
         _check(how)
         for attempt in range(max(_retries(how), 0) + 1):
             if attempt:
+                import random  # late: only a lost race needs it
+
                 time.sleep(random.random() * min(0.0001 * 2**attempt, 0.05))
             yield
 

@@ -39,10 +39,11 @@ class BackendSuite(WatchSuite):
 
     `reopens` says whether a second `open` of the same maker, while the first is open, sees the same store. `by_hash`
     says whether directories and contents are found by their hash alone; commits always are. `default` is the schema
-    of a new store that was given none.
+    of a new store that was given none. `many`: commits of a large batch. `rounds`: see `WatchSuite`.
     """
 
     by_hash: bool = True
+    many: int = 1000
     default: Schema[Any, Any] = Schema()
 
     def keys(self, backend: Backend, made: Objects, kind: Kind, hashes: Iterable[bytes]) -> list[Hash | Key]:
@@ -149,7 +150,7 @@ class BackendSuite(WatchSuite):
         self, backend: Backend, schema: Schema[Any, Any]
     ) -> None:
         """BE-09: thousands of objects at once, and every object's children are there."""
-        made, heads = history(schema, 1000)
+        made, heads = history(schema, self.many)
         assert backend.write(made, [RefUpdate("main", heads[-1])])
         hashes = [Hash(h) for h in made.commits]
         for hash_, data in zip(hashes, backend.read_many(Kind.COMMIT, hashes), strict=True):
@@ -263,7 +264,7 @@ class BackendSuite(WatchSuite):
         self, backend: Backend, schema: Schema[Any, Any]
     ) -> None:
         """BE-05, TC-052, TC-053: every commit that was acknowledged is in the history of the head."""
-        each = 12
+        each = (self.rounds + 1) // 2
 
         def work(n: int) -> None:
             for i in range(each):
@@ -300,7 +301,7 @@ class BackendSuite(WatchSuite):
                         assert backend.read(Kind.NODE, root) is not None
             else:
                 try:
-                    for i in range(100):
+                    for i in range(4 * self.rounds):
                         made, hash_ = commit_of(schema, str(i), (), value=b"%d" % i)
                         assert backend.write(made, [RefUpdate(f"b{i % 3}", hash_)])
                 finally:

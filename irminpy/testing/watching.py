@@ -53,9 +53,13 @@ class Heard:
 
 
 class WatchSuite:
-    """The part of the contract about `Backend.watch`. `BackendSuite` holds all of it."""
+    """The part of the contract about `Backend.watch`. `BackendSuite` holds all of it.
+
+    `rounds`: how often each of many threads does what it does, at most 25.
+    """
 
     reopens: bool = True
+    rounds: int = 25
 
     @pytest.fixture
     def maker(self) -> Maker:
@@ -191,7 +195,7 @@ class WatchSuite:
         assert backend.write(made)
         heard = Heard(backend)
         backend.watch(heard)
-        each = 25
+        each = self.rounds
 
         def work(n: int) -> None:
             for i in range(each):
@@ -231,7 +235,7 @@ class WatchSuite:
                     assert backend.write(Objects(), [RefUpdate(f"r{n}", heads[i % 2])])
                 return
             try:
-                for _ in range(100):
+                for _ in range(4 * self.rounds):
                     stopped: list[bool] = []
 
                     def listener(change: RefChange, stopped: list[bool] = stopped) -> None:

@@ -7,17 +7,20 @@ their lists.
 
 from __future__ import annotations
 
-import random
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from reprlib import repr as brief
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from ..errors import DecodeError
 from ..path import Path
 from .lazy import Child, Leaf, Stored
 from .listing import children, resident
+
+if TYPE_CHECKING:
+    import random
 
 __all__ = ["Depth", "Fold", "Force", "Marks", "Order", "empty_marks"]
 
@@ -25,7 +28,7 @@ A = TypeVar("A")
 _C = TypeVar("_C")
 _T = TypeVar("_T")
 
-Order: TypeAlias = Literal["sorted", "undefined"] | random.Random
+Order: TypeAlias = "Literal['sorted', 'undefined'] | random.Random"
 """By step, in whatever order takes the least memory, or shuffled with a generator of the caller's."""
 
 Force: TypeAlias = Literal[True] | Callable[[Path, A], A]
@@ -151,7 +154,9 @@ class Fold(Generic[A, _C, _T]):
     depth: Depth | None = None
 
     def __post_init__(self) -> None:
-        shuffled = isinstance(self.order, random.Random)
+        # Whoever has a generator has imported its module.
+        random_ = sys.modules.get("random")
+        shuffled = random_ is not None and isinstance(self.order, random_.Random)
         if not shuffled and self.order not in ("sorted", "undefined"):
             raise TypeError(f'order is "sorted", "undefined" or a random.Random, not {self.order!r:.80}')
         if self.force is not True and not callable(self.force):

@@ -303,9 +303,12 @@ class ReadableTree(Generic[C, M]):
         return root
 
     def _settled_at(self, steps: Sequence[str], *, cache: bool = True) -> Stored | None:
-        """The directory at `steps` with its hash, or None if there is none."""
-        self._settled()
+        """The directory at `steps` with its hash, or None if there is none. Hashes only if it was edited."""
         child = self._lookup(steps, cache=cache)
+        if type(child) is Staged or type(child) is dict:
+            # The whole tree: a commit needs all of it, and this directory is a part of its line.
+            self._settled()
+            child = self._lookup(steps, cache=cache)
         if type(child) is Frozen:
             return settle(child)
         return child if type(child) is Stored else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import nsmallest
-from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -185,6 +184,8 @@ def _origin(source: Source) -> str:
 
 def html(home: Home[Any, Any], root: Child, version: int) -> str:
     """A table of at most 200 rows."""
+    from html import escape  # late: only notebooks ask for it
+
     rows: list[str] = []
     for row in islice(_rows(root, version, _ROWS), _ROWS + 1):
         if row.child is None:

@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from irminpy import Commit, Repo, Tree
+from irminpy.testing.vectors.workloads import N, key, rng, spread, value
 
 __all__ = ["N", "Updates", "first", "key", "rng", "spread", "updates", "value"]
 
-N = 100_000
-
 Updates = list[tuple[str, bytes]]
-
-_ALPHABET = bytes(range(97, 123)) * 5
-
-
-def spread(i: int) -> int:
-    """A number below 2^32 that looks random, and is the same in every run."""
-    return ((i + 1) * 2654435761) % 2**32
-
-
-def key(i: int) -> str:
-    """The path of the i-th key."""
-    return f"a{spread(i) >> 24:02x}/b{spread(i) >> 16 & 255:02x}/k{i}"
-
-
-def value(i: int, g: int) -> bytes:
-    """The 100 bytes that the i-th key has in generation `g`."""
-    at = (i + g + 18) % 26
-    return b"%08d:%08d:" % (i, g) + _ALPHABET[at : at + 82]
-
-
-def rng(seed: int) -> Callable[[int], int]:
-    """A function that gives the next number below its argument."""
-    state = seed
-
-    def following(m: int) -> int:
-        nonlocal state
-        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return (state >> 33) % m
-
-    return following
 
 
 def updates(seed: int, generations: int, n: int = N, paths: Sequence[str] | None = None) -> Iterator[Updates]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from irminpy import Repo, Schema
+from irminpy import Proof, Repo, Schema, verify_proof
 from irminpy.errors import SchemaMismatch
 from irminpy.formats import Git, Inodes, Irmin, Irmin2, Tezos
 from irminpy.hash import BLAKE2B, SHA1
@@ -102,9 +102,23 @@ def test_a_pack_of_any_format_is_cared_for(
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=Schema.describe)
-def test_formats_without_a_form_of_proofs_refuse_them(path: Path, schema: Schema[bytes, Any]) -> None:
+def test_proofs_are_made_of_trees_in_a_pack_but_for_those_of_git(
+    path: Path, schema: Schema[bytes, Any]
+) -> None:
+    def read(tree: Tree[bytes, Any]) -> tuple[Tree[bytes, Any], Any]:
+        return tree, (tree.find("d/k7"), tree.find("d/none"), tree.length("d"))
+
     with Repo.open(Pack(str(path), durability="none"), schema) as repo:
         main = repo.main()
-        main.set("a", b"1", message="a")
-        with pytest.raises(SchemaMismatch, match="proofs"):
-            main.produce_proof(lambda tree: (tree, tree.get("a")))
+        with main.edit(message="a") as edited:
+            for i in range(60):
+                edited[f"d/k{i}"] = b"%d" % i
+        if schema.format.name == "git":
+            with pytest.raises(SchemaMismatch, match="proofs"):
+                main.produce_proof(read)
+            return
+        proof, result = main.produce_proof(read)
+        root = main.head().tree_hash
+    assert result == (b"7", None, 60)
+    again = Proof.from_bytes(proof.to_bytes(), schema)
+    assert verify_proof(again, read, schema, root=root)[1] == result

@@ -324,3 +324,21 @@ def test_bytes_of_streams_have_one_form() -> None:
     ):
         with pytest.raises(BadProof):
             StreamProof.from_json(bad, SMALL)
+
+
+def test_an_error_is_raised_where_the_run_reads() -> None:
+    """ST-03, ST-05: the function meets the error of its read itself, and every read after it fails in the same way."""
+    met: list[str] = []
+
+    def f(tree: Tree[Any, Any]) -> tuple[Tree[Any, Any], Any]:
+        for path in ("dir/k7", "a"):
+            try:
+                tree.find(path)
+            except BadProof as e:
+                met.append(f"{type(e).__name__} {e.place}")
+        return tree, None
+
+    proof = with_elements(PROOF, ELEMENTS[:1])
+    with pytest.raises(StreamTooShort):
+        verify_stream(proof, f, SMALL, root=ROOT)
+    assert met == ["StreamTooShort element 2"] * 2

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,31 @@ def test_irmin_and_we_compute_the_same(name: str) -> None:
 def test_the_decisions_are_at_most_eight() -> None:
     rules: set[str] = set()
     for name in FILES:
-        if name.startswith(("trees", "inodes", "diff")):
+        if name.startswith(("trees", "inodes", "diff", "proofs-tezos")):
             rules |= run(str(FOLDER / name), StringIO()).decided.keys()
     assert rules <= {
-        *("clash", "empty-directory", "empty-root", "history-depth"),
-        *("last-modified", "list-order", "slash", "test-first"),
+        *("clash", "empty-directory", "empty-root", "walks"),
+        *("own-proof", "list-order", "slash", "test-first"),
     }
 
 
 QUESTION = ("name", "type", "bindings", "value", "left", "right", "old", "tree_concrete")
+
+
+def test_a_proof_that_is_changed_is_a_failure(tmp_path: Path) -> None:
+    """Roots, results, JSON, bytes, and whether Irmin takes it: each counts."""
+    name = "proofs-pack-v2-sha1-custom.json"
+    file = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    case = file["cases"][1]
+    answers = ("results", "before", "after", "proof", "proof_bin", "proof_json_len", "stream", "stream_bin")
+    found: set[str] = set()
+    for answer in answers:
+        for other in islice(changed(case["proofs"][0][answer]), 6):
+            row = {**case, "proofs": [{**case["proofs"][0], answer: other}]}
+            (tmp_path / name).write_text(json.dumps({**file, "cases": [row]}), encoding="utf-8")
+            assert run(str(tmp_path / name), StringIO()).failures, (answer, other)
+            found.add(answer)
+    assert found == {*answers} - {"results"}  # a string that is no hash is not changed
 
 
 def changed(value: Any) -> Iterator[Any]:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TextIO
 
 from ...errors import IrminError
@@ -18,12 +19,14 @@ from ...registry import maker_of_uri
 from ...repo import Repo
 from ...schema import Schema
 from .merges import merges
-from .objects import commits, inodes, roots, trees
+from .objects import commits, inodes, trees
+from .proofs import proofs
 from .report import Outcome, Report, failed
-from .stores import fs_store
+from .stores import fs_store, pack_store
 from .traces import traces
 from .types import check_type
 from .values import STORES
+from .workloads import bench_roots
 
 __all__ = ["main", "run"]
 
@@ -60,14 +63,6 @@ def _rates(file: File) -> Named:
     yield from ()
 
 
-def _unbuilt(what: str) -> Callable[[File], Named]:
-    def run(file: File) -> Named:
-        for i, case in enumerate(file.get("cases", [file])):
-            yield str(case.get("message", i)), failed(f"{what} not built yet")
-
-    return run
-
-
 KINDS: tuple[tuple[str, Callable[[File], Named]], ...] = (
     ("types.json", _types),
     ("trees-", _over(trees)),
@@ -75,10 +70,9 @@ KINDS: tuple[tuple[str, Callable[[File], Named]], ...] = (
     ("inodes-", _over(inodes)),
     ("diff-merge", _over(merges)),
     ("traces-", _traces),
-    ("proofs-", _over(roots)),
-    ("store-", _unbuilt("reading real stores is")),
+    ("proofs-", _over(proofs)),
     ("bench-irmin", _rates),
-    ("bench-roots", _unbuilt("the workloads of the benchmarks are")),
+    ("bench-roots", lambda file: bench_roots(_memory, file)),
 )
 """How the name of a file begins, and what checks it."""
 
@@ -88,6 +82,10 @@ def run(path: str, out: TextIO) -> Report:
     report = Report(out)
     name = os.path.basename(path)
     check = next((check for prefix, check in KINDS if name.startswith(prefix)), None)
+    if name.startswith("store-"):
+        # The file of a store stands beside its directory.
+        store = fs_store if name == "store-fs.json" else pack_store
+        check = partial(store, path.removesuffix(".json"))
     if check is None:
         report.add(name, failed("no kind of file with this name is known"))
         return report
@@ -95,8 +93,7 @@ def run(path: str, out: TextIO) -> Report:
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-        # The file of a store stands beside its directory.
-        found = fs_store(path.removesuffix(".json"), data) if name == "store-fs.json" else check(data)
+        found = check(data)
         for case, outcome in found:
             done = f"what follows {case}"
             report.add(f"{name}: {case}", outcome)

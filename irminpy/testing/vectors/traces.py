@@ -192,7 +192,7 @@ class _Trace:
                 changed.append((commit.info.date, commit.hash.hex()))
         found = [hash_ for _, hash_ in sorted(changed)[-n:]]
         ours: list[str] = result["ok"]
-        return Decided("last-modified") if sorted(ours) == sorted(found) else None
+        return Decided("walks") if sorted(ours) == sorted(found) else None
 
     def _history(self, op: _Op, expected: Any, result: Any) -> Outcome:
         """Irmin loses commits that it first meets on a longer way; ours are those within the depth by the shortest."""
@@ -209,7 +209,7 @@ class _Trace:
         edges = sum(parent in within for commit in queue for parent in commit.parents)
         ours = (result["vertices"], result["edges"]) == (len(within), edges)
         fewer = expected["vertices"] < result["vertices"] and expected["head_pred"] == result["head_pred"]
-        return Decided("history-depth") if ours and fewer else None
+        return Decided("walks") if ours and fewer else None
 
 
 def _find_tree(tree: Bound, path: tuple[str, ...]) -> Any:

@@ -1,0 +1,142 @@
+"""`irmin.yml`: which store and which branch a directory is about. The nearest one upwards counts, then the user's own.
+
+    store: pack:./ledger        # a path is meant from where the file is
+    branch: main
+    author: ann
+    contents: json/1            # for stores that record no type of contents, such as Git's
+
+One level of keys with plain or quoted values and comments: what YAML and this have in common, so that any tool
+reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from irminpy.cli.failure import USAGE, Failure
+
+__all__ = ["FILE", "KEYS", "Config", "changed", "found"]
+
+FILE = "irmin.yml"
+KEYS = ("store", "branch", "author", "contents")
+
+# What needs no quotes here and in YAML.
+_PLAIN = re.compile(r"[A-Za-z0-9./_]([^\s#\"']|:(?!\s|\Z)| (?=[A-Za-z0-9]))*(?<!:)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a file says, and which file that is; empty if there is none."""
+
+    file: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def store(self) -> str | None:
+        """The URI of the store; a relative path in it is from where the file is."""
+        uri = self.values.get("store")
+        if uri is None or self.file is None:
+            return uri
+        scheme, colon, rest = uri.partition(":")
+        if not colon or not rest or scheme in ("mem", "http", "https") or os.path.isabs(rest):
+            return uri
+        return f"{scheme}:{os.path.normpath(os.path.join(os.path.dirname(self.file), rest))}"
+
+
+def found(explicit: str | None = None) -> Config:
+    """The configuration: the file `explicit`, else the nearest irmin.yml upwards, else the user's own.
+
+    Failure for a file that cannot be read, and for a key that is unknown or there twice.
+    """
+    if explicit is not None:
+        return _read(explicit)
+    folder = os.getcwd()
+    while True:
+        file = os.path.join(folder, FILE)
+        if os.path.isfile(file):
+            return _read(file)
+        above = os.path.dirname(folder)
+        if above == folder:
+            break
+        folder = above
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    file = os.path.join(home, "irminpy", "config.yml")
+    return _read(file) if os.path.isfile(file) else Config()
+
+
+def changed(file: str, values: Mapping[str, str]) -> None:
+    """Set `values` in `file`, which is made if it is not there; other lines, comments too, stay as they are."""
+    lines: list[str] = []
+    if os.path.exists(file):
+        _read(file)
+        with open(file, encoding="utf-8", errors="surrogateescape") as source:
+            lines = source.read().splitlines()
+    left = dict(values)
+    for number, line in enumerate(lines):
+        key = line.partition(":")[0].strip()
+        if key in left and not line.lstrip().startswith("#"):
+            lines[number] = f"{key}: {_quoted(left.pop(key))}"
+    lines += [f"{key}: {_quoted(value)}" for key, value in left.items()]
+    temporary = f"{file}.new-{os.getpid()}"
+    with open(temporary, "x", encoding="utf-8", errors="surrogateescape") as target:
+        target.write("".join(f"{line}\n" for line in lines))
+    os.replace(temporary, file)
+
+
+def _read(file: str) -> Config:
+    with open(file, encoding="utf-8", errors="surrogateescape") as source:
+        text = source.read()
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        key, colon, rest = line.partition(":")
+        key = key.strip()
+        if not colon or line[0].isspace():
+            raise _wrong(file, f"line {number} is not of the form KEY: VALUE")
+        if key not in KEYS:
+            raise _wrong(file, f"line {number} has the unknown key {key!r:.40}; known are {', '.join(KEYS)}")
+        if key in values:
+            raise _wrong(file, f"line {number} has the key {key} again")
+        values[key] = _value(file, number, rest.strip())
+    return Config(os.path.abspath(file), values)
+
+
+def _value(file: str, number: int, text: str) -> str:
+    if text[:1] == '"':
+        import json  # late: few values are quoted
+
+        try:
+            value, end = json.JSONDecoder().raw_decode(text)
+        except ValueError:
+            raise _wrong(file, f"line {number} has a quote that is not closed") from None
+        rest = text[end:]
+    elif text[:1] == "'":
+        value, quote, rest = text[1:].partition("'")
+        if not quote:
+            raise _wrong(file, f"line {number} has a quote that is not closed")
+    else:
+        value, rest = text.split(" #", 1)[0].rstrip(), ""
+    if rest.strip() and not rest.strip().startswith("#"):
+        raise _wrong(file, f"line {number} goes on after the quoted value")
+    if not value:
+        raise _wrong(file, f"line {number} has no value")
+    return str(value)
+
+
+def _quoted(value: str) -> str:
+    import json  # late, as above
+
+    return value if _PLAIN.fullmatch(value) else json.dumps(value)
+
+
+def _wrong(file: str, why: str) -> Failure:
+    return Failure(
+        f"{file} is not a configuration",
+        why=why,
+        type="irminpy help irmin.yml tells what it may say",
+        status=USAGE,
+    )

@@ -1,0 +1,178 @@
+"""The commands that sync with another store, or with a repository of Git by its URL: clone, fetch, pull, push."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from irminpy import sync
+from irminpy.cli.failure import CONFLICT, USAGE, Failure
+from irminpy.cli.output import Options, Output, size
+from irminpy.cli.place import maker_of, opened
+from irminpy.formats import Git
+from irminpy.hash import SHA1, SHA256
+from irminpy.metadata import Modes
+from irminpy.registry import carrier_of_url, maker_of_uri
+from irminpy.repo import Repo
+from irminpy.schema import Schema
+
+__all__ = ["clone", "fetch", "pull", "push"]
+
+_NAME = re.compile(r"[/:]([^/:]+?)(?:\.git)?/*\Z")
+
+
+def _tell(options: Options, did: str, sent: sync.Sent | None = None, **facts: object) -> None:
+    """What was done: a line, or an object."""
+    output = Output(options)
+    if options.json:
+        travelled = {} if sent is None else {name: getattr(sent, name) for name in sync.Sent.__slots__}
+        output.record({"did": did, **facts, **travelled})
+        return
+    output.line(did)
+    if sent is not None and sent.objects:
+        output.message(
+            f"{sent.commits} commits, {sent.nodes} directories, {sent.contents} values, {size(sent.bytes)}"
+        )
+
+
+def _schema(remote: str) -> Schema[Any, Any]:
+    """What a store must be to take over what `remote` has."""
+    carrier = carrier_of_url(remote)
+    if carrier is None:
+        with opened(maker_of_uri(remote), readonly=True) as repo:
+            return repo.schema
+    heads = carrier.refs().values()
+    hash_ = SHA256() if any(len(head) == SHA256().size for head in heads) else SHA1()
+    return Schema(metadata=Modes(), hash=hash_, format=Git())
+
+
+def _name(remote: str) -> str:
+    """What a store is called after `remote`."""
+    found = _NAME.search(remote.partition("?")[0])
+    if found is None:
+        what = f"no name can be told from {remote}"
+        raise Failure(what, why="the new store needs one", type=f"irminpy clone {remote} URI", status=USAGE)
+    return found[1]
+
+
+def _short(hash_: Any) -> str:
+    return "nothing" if hash_ is None else hash_.hex()[:10]
+
+
+@click.command()
+@click.argument("remote", metavar="REMOTE")
+@click.argument("uri", metavar="[URI]", required=False)
+@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Only commits at most N parents away.")
+@click.pass_obj
+def clone(options: Options, remote: str, uri: str | None, depth: int | None) -> None:
+    """Make the store URI with all branches of REMOTE, a store or the URL of a repository of Git.
+
+    Without a URI it is named after REMOTE: git:NAME or pack:NAME.
+
+    In Python: `sync.fetch_all(repo, remote, prefix="")`.
+    """
+    name = "" if uri is not None else _name(remote)
+    schema = _schema(remote)
+    if uri is None:
+        uri = f"{'git' if schema.format == Git() else 'pack'}:{name}"
+    with Repo.open(maker_of_uri(uri), schema) as repo:
+        if repo.branches():
+            raise Failure(
+                f"{uri} has branches already",
+                why="a clone begins with an empty store",
+                type=f"irminpy --store {uri} fetch {remote}",
+                status=CONFLICT,
+            )
+        got = sync.fetch_all(repo, remote, prefix="", depth=depth)
+    names = sorted(got.heads)
+    _tell(options, f"cloned {', '.join(names) or 'nothing'} into {uri}", got.sent, store=uri, branches=names)
+
+
+@click.command()
+@click.argument("remote", metavar="REMOTE")
+@click.option(
+    "--prefix", metavar="TEXT", help="Fetch all branches, to branches of this prefix, such as origin/."
+)
+@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Only commits at most N parents away.")
+@click.option("--deepen", is_flag=True, help="Also what an earlier fetch with --depth left out.")
+@click.pass_obj
+def fetch(options: Options, remote: str, prefix: str | None, depth: int | None, deepen: bool) -> None:
+    """Bring what lacks here of a branch of REMOTE, or of all; without --prefix no branch moves.
+
+    In Python: `sync.fetch(store, remote)`, `sync.fetch_all(repo, remote, prefix=...)`.
+    """
+    with opened(maker_of(options.store, "fetch"), readonly=False) as repo:
+        if prefix is not None:
+            got = sync.fetch_all(repo, remote, prefix=prefix, depth=depth, deepen=deepen)
+            names = [prefix + name for name in sorted(got.heads)]
+            _tell(options, f"fetched {', '.join(names) or 'nothing'}", got.sent, branches=names)
+            return
+        store = repo.branch(options.branch or "main")
+        one = sync.fetch(store, remote, depth=depth, deepen=deepen)
+        head = None if one.head is None else one.head.hash
+        _tell(
+            options,
+            f"{store.name} of the remote is {_short(head)}",
+            one.sent,
+            head=None if head is None else head.hex(),
+        )
+
+
+@click.command()
+@click.argument("remote", metavar="REMOTE")
+@click.option(
+    "--set", "set_", is_flag=True, help="Take over the remote's head, whatever is here, and merge nothing."
+)
+@click.option("-m", "--message", metavar="TEXT", help="The message of a merge commit.")
+@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Only commits at most N parents away.")
+@click.pass_obj
+def pull(options: Options, remote: str, set_: bool, message: str | None, depth: int | None) -> None:
+    """Fetch the branch from REMOTE, and merge it into the branch here.
+
+    In Python: `sync.pull(store, remote)`.
+    """
+    with opened(maker_of(options.store, "pull"), readonly=False) as repo:
+        store = repo.branch(options.branch or "main")
+        if set_:
+            new = sync.pull(store, remote, "set", depth=depth)
+        else:
+            text = f"Merge {store.name} of a remote" if message is None else message
+            new = sync.pull(store, remote, depth=depth, message=text)
+        did = (
+            f"{store.name} has all of it already"
+            if new is None
+            else f"{store.name} is at {_short(new.hash)} now"
+        )
+        _tell(options, did, branch=store.name, head=None if new is None else new.hash.hex())
+
+
+@click.command()
+@click.argument("remote", metavar="REMOTE")
+@click.option("--to", metavar="BRANCH", help="The branch of the remote; the same one if not given.")
+@click.option(
+    "--force", is_flag=True, help="Move it wherever it was; commits that only the remote has may be lost."
+)
+@click.pass_obj
+def push(options: Options, remote: str, to: str | None, force: bool) -> None:
+    """Send what REMOTE lacks of the branch, and move its branch there. It is done, or it is an error.
+
+    In Python: `sync.push(store, remote)`.
+    """
+    with opened(maker_of(options.store, "push"), readonly=True) as repo:
+        store = repo.branch(options.branch or "main")
+        done = sync.push(store, remote, branch=to, force=force)
+        head = None if done.head is None else done.head.hash
+        if head is None:
+            did = f"{store.name} has no head: nothing was pushed"
+        else:
+            did = f"{done.branch} of the remote: {_short(done.before)} -> {_short(head)}"
+        _tell(
+            options,
+            did,
+            done.sent,
+            branch=done.branch,
+            before=None if done.before is None else done.before.hex(),
+            head=None if head is None else head.hex(),
+        )

@@ -1,0 +1,92 @@
+"""Each check deleted from the verifier is noticed: by a vector, by a case, or by a slice of the fuzzer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from inspect import signature
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from irminpy.testing.fuzz.campaign import Campaign
+from irminpy.testing.fuzz.planted import Plant, plants, without
+
+from . import test_cases, test_jobs, test_produce, test_stream, test_vectors
+
+CASES: tuple[ModuleType, ...] = (test_cases, test_stream, test_jobs, test_produce)
+ALL = os.environ.get("IRMINPY_PROFILE", "quick") != "quick"
+PLANTS = plants()
+
+
+@cache
+def vectors() -> list[dict[str, Any]]:
+    return [
+        vector for file in ("refused", "streams", "json", "honest") for vector in test_vectors.vectors(file)
+    ]
+
+
+@cache
+def campaign() -> Campaign:
+    return Campaign(3, None)
+
+
+def cases() -> Iterator[Callable[[], None]]:
+    for module in CASES:
+        for name, function in vars(module).items():
+            if name.startswith("test_") and callable(function) and not signature(function).parameters:
+                yield function
+
+
+def by_a_vector() -> str | None:
+    """The vector whose verdict, or the reason of it, is another one now."""
+    for vector in vectors():
+        try:
+            found = test_vectors.verdict(vector, because=True)
+        except Exception as e:
+            return f"vector {vector['name']} raises {type(e).__name__}"
+        if found != vector["expect"]:
+            return f"vector {vector['name']}"
+    return None
+
+
+def by_a_case() -> str | None:
+    """The test that fails now."""
+    for case in cases():
+        try:
+            case()
+        except (Exception, pytest.fail.Exception):
+            return case.__name__
+    return None
+
+
+def by_the_fuzzer() -> str | None:
+    """What the fuzzer finds."""
+    found = campaign().run(3000).findings
+    return f"fuzzer: {found[0].done}" if found else None
+
+
+def noticed(plant: Plant) -> str | None:
+    with without(plant):
+        return by_a_vector() or by_a_case() or by_the_fuzzer()
+
+
+def test_nothing_is_noticed_where_nothing_is_missing() -> None:
+    assert by_a_vector() is None
+    if ALL:
+        assert by_a_case() is None
+        assert by_the_fuzzer() is None
+
+
+def test_every_number_of_what_acceptance_must_mean_has_checks() -> None:
+    """V1 to V8, but V6: that a verification has no store is no check; P60 to P63 try it."""
+    assert {plant.meaning for plant in PLANTS} == {"V1", "V2", "V3", "V4", "V5", "V7", "V8"}
+
+
+@pytest.mark.profiled
+@pytest.mark.parametrize("plant", PLANTS if ALL else PLANTS[::16], ids=str)
+def test_a_deleted_check_is_noticed(plant: Plant) -> None:
+    """V1 to V8."""
+    assert noticed(plant) is not None
