@@ -1,4 +1,4 @@
-"""The command `irminpy serve`, in a process of its own (CL-16)."""
+"""The command `irminpy serve`, in a process of its own."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def test_a_store_is_served_until_a_signal_ends_it(store: Path) -> None:
 
 
 def test_a_store_is_served_for_reading_only_or_for_those_with_a_token(store: Path, tmp_path: Path) -> None:
+    """CL-16."""
     with serving(store, "--read-only", as_json=True) as (line, _):
         told = json.loads(line)
         assert told["readonly"] is True
