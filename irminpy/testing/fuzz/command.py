@@ -1,4 +1,4 @@
-"""The command: `python -m irminpy.testing.fuzz proof --mutants N [--seed S]`, or `--planted`.
+"""The command: `python -m irminpy.testing.fuzz proof --mutants N [--seed S]`.
 
 Prints figures, and exits with 1 if a mutant was wrongly accepted, if anything but an error of irminpy was raised, or if
 two verifiers do not agree.
