@@ -74,6 +74,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "containers",
         "server",
         "cli",
+        "__main__",
     ),  # 6: the outside
 )
 CONTRACT = 3  # backends import this floor and those below

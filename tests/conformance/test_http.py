@@ -25,16 +25,15 @@ LONG = pytest.mark.skipif(PROFILE == "quick", reason="takes a minute; longer pro
 
 
 class TestHttp(BackendSuite):
-    many = 100 if PROFILE == "quick" else 1000
-    rounds = 3 if PROFILE == "quick" else 25
+    many = 1000 if PROFILE == "deep" else 100
+    rounds = 25 if PROFILE == "deep" else 3
 
     @pytest.fixture
     def maker(self, server: Live) -> Maker:
         return Served.fresh(server)
 
 
-@pytest.mark.profiled
-@LONG
+@pytest.mark.skipif(PROFILE != "deep", reason="the profile deep runs it: what differs is the pack's own")
 class TestHttpOfAPack(BackendSuite):
     @pytest.fixture
     def maker(self, server: Live, tmp_path: Path) -> Maker:
@@ -44,7 +43,7 @@ class TestHttpOfAPack(BackendSuite):
 @pytest.mark.profiled
 @LONG
 class TestStoresOverHttp(StoreSuite):
-    increments = {"quick": 1, "ci": 5}.get(PROFILE, 50)
+    increments = {"quick": 1, "ci": 2}.get(PROFILE, 50)
 
     @pytest.fixture
     def maker(self, server: Live) -> Maker:

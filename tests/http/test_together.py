@@ -17,7 +17,7 @@ from irminpy_http import Http
 from tests.http.live import live
 
 PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
-CLIENTS, EACH = {"quick": (6, 2), "ci": (64, 1)}.get(PROFILE, (64, 20))
+CLIENTS, EACH = {"quick": (6, 2), "ci": (16, 2)}.get(PROFILE, (64, 20))
 
 
 def resident(pid: int) -> int:

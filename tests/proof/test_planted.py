@@ -18,7 +18,7 @@ from irminpy.testing.fuzz.planted import Plant, plants, without
 from . import test_cases, test_jobs, test_produce, test_stream, test_vectors
 
 CASES: tuple[ModuleType, ...] = (test_cases, test_stream, test_jobs, test_produce)
-ALL = os.environ.get("IRMINPY_PROFILE", "quick") != "quick"
+PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
 PLANTS = plants()
 FEW = [plant for plant in PLANTS if plant.module == "irminpy.proof.compact"][::4]
 """Vectors tell of these; the tests and the fuzzer, which take longer, are asked only if vectors do not."""
@@ -89,7 +89,7 @@ def noticed(plant: Plant) -> str | None:
 
 def test_nothing_is_noticed_where_nothing_is_missing() -> None:
     assert by_a_vector() is None
-    if ALL:
+    if PROFILE != "quick":
         assert by_a_case() is None
         assert by_the_fuzzer() is None
 
@@ -100,7 +100,7 @@ def test_every_number_of_what_acceptance_must_mean_has_checks() -> None:
 
 
 @pytest.mark.profiled
-@pytest.mark.parametrize("plant", PLANTS if ALL else FEW, ids=str)
+@pytest.mark.parametrize("plant", {"quick": FEW, "ci": PLANTS[::4]}.get(PROFILE, PLANTS), ids=str)
 def test_a_deleted_check_is_noticed(plant: Plant) -> None:
     """V1 to V8."""
     assert noticed(plant) is not None
