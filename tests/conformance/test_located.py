@@ -74,7 +74,11 @@ if not QUICK:
             return Located(uuid4().hex)
 
 
-FEW = settings(max_examples=5, stateful_step_count=30) if QUICK else settings()
+TRIES = {
+    "quick": settings(max_examples=5, stateful_step_count=30),
+    "ci": settings(max_examples=30, stateful_step_count=50),
+}
+FEW = TRIES.get(PROFILE, settings())
 MODES = pytest.mark.parametrize("mode", ["always", "minimal", "translates"])
 
 

@@ -15,7 +15,11 @@ from irminpy.backend import Maker
 from irminpy.testing import StoreMachine
 from irminpy_pack import Pack
 
-QUICK = os.environ.get("IRMINPY_PROFILE", "quick") == "quick"
+PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
+TRIES = {
+    "quick": settings(max_examples=2, stateful_step_count=10),
+    "ci": settings(max_examples=25, stateful_step_count=50),
+}
 
 
 @pytest.mark.profiled
@@ -36,5 +40,5 @@ def test_random_work_with_collections_agrees_with_plain_values(index: str) -> No
             def collect(self, keep: Sequence[Hash]) -> None:
                 self.repos[0].gc(keep=keep)
 
-        how = settings(max_examples=2, stateful_step_count=10) if QUICK else settings()
+        how = TRIES.get(PROFILE, settings())
         run_state_machine_as_test(Machine, settings=how)
