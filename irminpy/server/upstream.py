@@ -333,8 +333,9 @@ async def watch(call: Call) -> Response:
         return _answer("")
     hub = call.service.hub
     await call.run(hub.begin)
-    subscriber = hub.subscribe(None)
-    stream = _array(call, follow(call, subscriber), name, known)
+    # Who says nothing of what is known is told what comes, from this moment on; everybody else what differs.
+    subscriber = hub.subscribe(hub.position() if known is None else None)
+    stream = _array(call, follow(call, subscriber), name, known or {})
     return StreamingResponse(
         stream, headers={**VERSION, "cache-control": "no-store"}, media_type="application/json"
     )
@@ -353,17 +354,14 @@ def _known(call: Call, given: object) -> dict[str, Hash]:
 
 
 async def _array(
-    call: Call, told: AsyncIterator[Any], name: str | None, known: dict[str, Hash] | None
+    call: Call, told: AsyncIterator[Any], name: str | None, known: dict[str, Hash]
 ) -> AsyncIterator[str]:
     yield "["
-    seen = {branch: head.hex() for branch, head in (known or {}).items()}
-    first = known is None
+    seen = {branch: head.hex() for branch, head in known.items()}
     async for refs, _, change in told:
         if refs is not None:
-            # Without a word of what is known, the watch begins with what comes; later, refs are all that is left.
-            now = {} if first else {at: head for at, head in refs.items() if name in (None, at)}
-            steps = {} if first else {**dict.fromkeys(seen), **now}
-            first = False
+            now = {at: head for at, head in refs.items() if name in (None, at)}
+            steps = {**dict.fromkeys(seen), **now}
         elif change is None:
             yield "\n"  # white space: a sign of life
             continue

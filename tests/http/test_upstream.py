@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from irminpy import Schema, contents
+from irminpy.server.hub import Subscriber
 from tests.http.served import Plain, served
 
 pytestmark = pytest.mark.needs("curl")
@@ -191,7 +194,9 @@ def told(process: subprocess.Popen[str]) -> Any:
     assert process.stdout is not None
     text = ""
     while True:
-        text += process.stdout.read(1)
+        one = process.stdout.read(1)
+        assert one, f"it ended after {text!r}"
+        text += one
         if text.strip() in ("", "["):
             text = "" if text.strip() else text
             continue
@@ -234,6 +239,30 @@ def test_changes_are_an_endless_array(plain: Plain, tool_path: dict[str, str]) -
         assert told(single) == told(every) == {"branch": "main", "diff": {"updated": [second, first]}}
         for process in (every, single, later, other):
             process.kill()
+
+
+def test_what_changes_once_the_array_has_begun_is_told(
+    plain: Plain, tool_path: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HT-13: also what changes before the watch is first asked what there is."""
+    take, changed = Subscriber.take, threading.Event()
+
+    async def late(self: Subscriber, timeout: float) -> Any:
+        while not changed.is_set():
+            await asyncio.sleep(0.01)
+        return await take(self, timeout)
+
+    monkeypatch.setattr(Subscriber, "take", late)
+    one = plain.repo.main().set("a", "1")
+    assert one is not None
+    with lines(plain, tool_path["curl"], f"{plain.url}irmin/watches") as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1) == "["
+        plain.repo.branch("dev").set_head(one)
+        changed.set()
+        plain.repo.branch("end").set_head(one)
+        assert told(process) == {"branch": "dev", "diff": {"added": one.hash.hex()}}
+        process.kill()
 
 
 def test_nothing_is_cleared_and_nothing_else_is_there(curl: Curl) -> None:
