@@ -105,7 +105,19 @@ INNER: dict[str, tuple[str, ...]] = {
         *("diff", "merge", "export", "tree", "glob"),
     ),
     "proof": (
-        *("types", "limits", "shown", "shape", "draft", "compact", "values", "json", "native"),
+        *(
+            "types",
+            "limits",
+            "cursor",
+            "given",
+            "shown",
+            "shape",
+            "draft",
+            "compact",
+            "values",
+            "json",
+            "native",
+        ),
         *(
             "irmin.parts",
             "irmin.fields",

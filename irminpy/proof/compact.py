@@ -13,6 +13,7 @@ from ..errors import BadProof, ProofMismatch
 from ..hash import Hash
 from ..key import KindedHash
 from ..objects import CONTENTS_META, DIRECTORY, Node
+from .cursor import Cursor
 from .draft import Draft, Flat, Inner, Root, assemble, check_metadata
 from .limits import MIB, Limits
 from .shown import Shown, opened
@@ -144,17 +145,14 @@ def encode_tree(schema: Schema[Any, Any], shown: Shown, after: KindedHash) -> by
 
 
 @final
-class Reading:
-    """A place in the bytes of a proof. What is read moves on; BadProof where the bytes are not what they must be."""
+class Reading(Cursor):
+    """A place in the bytes of a native proof, at first behind its head."""
 
-    __slots__ = ("at", "data", "limits", "size")
+    __slots__ = ("limits", "size")
 
     def __init__(self, data: bytes, schema: Schema[Any, Any], kind: int, limits: Limits) -> None:
-        if type(data) is not bytes:
-            raise TypeError(f"a proof is read from bytes, not {type(data).__name__}")
-        self.data = data
+        super().__init__(data)
         self.limits = limits
-        self.at = 0
         self.size = schema.codec.hash_size
         if len(data) > limits.total:
             raise BadProof(f"it has {len(data)} bytes, the limit is {limits.total}")
@@ -181,19 +179,6 @@ class Reading:
             f"parameter mismatch: it is of the schema {found}, not {schema.identity.hex()} ({schema.describe()})",
             "byte 6",
         )
-
-    def refuse(self, reason: str, at: int | None = None) -> BadProof:
-        """The error for `reason` at the byte `at`, which is where reading is."""
-        return BadProof(reason, f"byte {self.at if at is None else at}")
-
-    def take(self, n: int) -> bytes:
-        """The next `n` bytes."""
-        end = self.at + n
-        if end > len(self.data):
-            raise self.refuse(f"truncated: {n} bytes are claimed, {len(self.data) - self.at} are left")
-        found = self.data[self.at : end]
-        self.at = end
-        return found
 
     def byte(self) -> int:
         """The next byte."""

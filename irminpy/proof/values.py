@@ -9,10 +9,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from ..errors import DecodeError, InvalidStep, ProofMismatch
+from ..errors import InvalidStep, ProofMismatch
 from ..hash import Hash
 from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Node
 from .draft import Draft, Flat, Inner, Root, assemble, place_in
+from .given import Given
 from .limits import Limits
 from .shown import Shown, opened
 from .types import (
@@ -104,6 +105,7 @@ class _Loading:
     def __init__(self, schema: Schema[Any, Any], limits: Limits) -> None:
         self.schema = schema
         self.limits = limits
+        self.given = Given(schema, limits)
         self.size = schema.codec.hash_size
         self.levels = 8 * self.size // (schema.codec.fanout.bit_length() - 1)
         self.drafts: list[Draft] = []
@@ -139,13 +141,13 @@ class _Loading:
     def _root(self, given: object) -> Root:
         state: Any = given
         if type(state) in _CONTENTS:
-            metadata = self._metadata(state.metadata, "/")
+            metadata = self.given.metadata(state.metadata, "/")
             if type(state) is BlindedContents:
-                return Root(True, self._hash(state.hash, "/"), metadata)
-            self._value(state.value, "/")
+                return Root(True, self.given.hash(state.hash, "/"), metadata)
+            self.values.append(self.given.value(state.value, "/"))
             return Root(True, None, metadata)
         if type(state) is BlindedNode:
-            hash_ = self._hash(state.hash, "/")
+            hash_ = self.given.hash(state.hash, "/")
             if hash_ == self.schema.codec.empty:
                 raise ProofMismatch("not canonical: the empty directory is blinded", "/")
             return Root(False, hash_, None)
@@ -162,28 +164,6 @@ class _Loading:
         else:
             reason = f"kind mismatch: {type(part).__name__} in the place of {what}"
         return ProofMismatch(reason, place)
-
-    def _hash(self, hash_: object, place: str) -> bytes:
-        if not isinstance(hash_, bytes) or len(hash_) != self.size:
-            raise ProofMismatch(f"bad hash size: {self.size} bytes are expected", place)
-        return bytes(hash_)
-
-    def _metadata(self, metadata: Any, place: str) -> bytes | None:
-        kind = self.schema.metadata
-        try:
-            data, default = kind.encode(metadata), kind.encode(kind.default)
-        except (TypeError, DecodeError) as e:
-            raise ProofMismatch(f"metadata that is none: {e}", place) from e
-        return None if data == default else data
-
-    def _value(self, value: Any, place: str) -> None:
-        try:
-            data = self.schema.contents.encode(value)
-        except (TypeError, DecodeError) as e:
-            raise ProofMismatch(f"contents that are none: {e}", place) from e
-        if len(data) > self.limits.contents:
-            raise ProofMismatch(f"a value of {len(data)} bytes, the limit is {self.limits.contents}", place)
-        self.values.append(data)
 
     def _flat(self, part: Any, stands: _Place) -> None:
         steps: list[str] = []
@@ -204,20 +184,20 @@ class _Loading:
             steps.append(cast("str", step))
             kind = cast("type[object]", type(child))
             if kind in _CONTENTS:
-                data = self._metadata(child.metadata, place)
+                data = self.given.metadata(child.metadata, place)
                 if data is not None:
                     metadata[i] = data
                 kinds.append(CONTENTS if data is None else CONTENTS_META)
                 if kind is Contents:
-                    self._value(child.value, place)
+                    self.values.append(self.given.value(child.value, place))
                     reveals.append(1)
                 else:
-                    hashes += self._hash(child.hash, place)
+                    hashes += self.given.hash(child.hash, place)
                     reveals.append(0)
             else:
                 kinds.append(DIRECTORY)
                 if kind is BlindedNode:
-                    hashes += self._hash(child.hash, place)
+                    hashes += self.given.hash(child.hash, place)
                     reveals.append(0)
                 elif kind in _DIRECTORY:
                     reveals.append(1)
@@ -268,7 +248,7 @@ class _Loading:
                 if type(count) is not int or not 0 < count <= _MOST:
                     raise ProofMismatch(f"bad length: {count!r:.40} of a bucket", here)
                 counts.append(count)
-                hashes += self._hash(child.hash, here)
+                hashes += self.given.hash(child.hash, here)
                 reveals.append(0)
             elif type(child) in _BUCKET:
                 reveals.append(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -34,16 +35,16 @@ def text(key: Key) -> str:
     return "/" + "/".join(steps(key))
 
 
-class Reading:
+class Reading(ABC):
     """Reads of what is committed, or of what a change has made of it so far."""
 
+    @abstractmethod
     def _now(self) -> tuple[Store, Tree[bytes, Mode] | None]:
         """The repository, and the tree; None if there is no commit yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _time(self) -> int | None:
         """The date of the head, in seconds since 1970; None if there is none."""
-        raise NotImplementedError
 
     # -- kinds -----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final
 
@@ -26,8 +27,9 @@ class Writing(Reading):
     cannot be pushed since the remote cannot be reached is NotPushed, and kept, unless the store drops it.
     """
 
+    @abstractmethod
     def _update(self, build: Callable[[Trees | None], Trees]) -> None:
-        raise NotImplementedError
+        """Make what `build` makes of the tree as it is now, None if there is none, the tree."""
 
     def set(self, key: Key, value: bytes) -> None:
         """Bind `key` to `value`, an ordinary file, whatever was there; directories on the way are made."""

@@ -12,6 +12,7 @@ from ...key import KindedHash
 from ...metadata import NoMetadata
 from ...path import step_bytes, step_of_bytes
 from ...repr.base import is_dict, is_list
+from ..cursor import Cursor
 
 if TYPE_CHECKING:
     from ...schema import Schema
@@ -160,30 +161,14 @@ def _string(value: object) -> bytes:
     return found
 
 
-class Input:
-    """A place in the bytes of a proof. What is read moves on; BadProof where the bytes are not what they must be."""
+class Input(Cursor):
+    """A place in the bytes of a proof in Irmin's form."""
 
-    __slots__ = ("_fields", "at", "data")
+    __slots__ = ("_fields",)
 
     def __init__(self, data: bytes, fields: Fields) -> None:
-        if type(data) is not bytes:
-            raise TypeError(f"a proof is read from bytes, not {type(data).__name__}")
-        self.data = data
-        self.at = 0
+        super().__init__(data)
         self._fields = fields
-
-    def refuse(self, reason: str, at: int | None = None) -> BadProof:
-        """The error for `reason` at the byte `at`, which is where reading is."""
-        return BadProof(reason, f"byte {self.at if at is None else at}")
-
-    def take(self, n: int) -> bytes:
-        """The next `n` bytes."""
-        end = self.at + n
-        if end > len(self.data):
-            raise self.refuse(f"truncated: {n} bytes are claimed, {len(self.data) - self.at} are left")
-        found = self.data[self.at : end]
-        self.at = end
-        return found
 
     def number(self) -> int:
         """The next int."""

@@ -16,6 +16,7 @@ from ...objects import CONTENTS, CONTENTS_META, DIRECTORY
 from ...objects import Inode as InodeRecord
 from ...objects import Node as NodeRecord
 from ...path import join, step_bytes
+from ..given import Given
 from ..shown import Shown
 from ..types import (
     BlindedContents,
@@ -207,6 +208,7 @@ class _Loading:
         self.schema = schema
         self.codec = schema.codec
         self.limits = limits
+        self.given = Given(schema, limits)
         self.size = schema.codec.hash_size
         self.levels = levels_of(schema.codec)
         self.drafts: list[_Draft] = []
@@ -222,7 +224,7 @@ class _Loading:
         if type(state) in _CONTENTS:
             return self._contents_root(state)
         if type(state) is BlindedNode:
-            hash_ = self._hash(state.hash, "/")
+            hash_ = self.given.hash(state.hash, "/")
             if hash_ == self.codec.empty:
                 raise ProofMismatch("not canonical: the empty directory is blinded", "/")
             return Shown(KindedHash("node", Hash(hash_)), {}, {})
@@ -241,10 +243,10 @@ class _Loading:
         return self._hashed()
 
     def _contents_root(self, state: Any) -> Shown:
-        metadata = self._metadata(state.metadata, "/")
+        metadata = self.given.metadata(state.metadata, "/")
         if type(state) is BlindedContents:
-            return Shown(KindedHash("contents", Hash(self._hash(state.hash, "/")), metadata), {}, {})
-        value = self._value(state.value, "/")
+            return Shown(KindedHash("contents", Hash(self.given.hash(state.hash, "/")), metadata), {}, {})
+        value = self.given.value(state.value, "/")
         (data,) = self.codec.encode_contents([value])
         hash_ = self.codec.digest(data)
         return Shown(KindedHash("contents", Hash(hash_), metadata), {}, {hash_: value})
@@ -272,21 +274,21 @@ class _Loading:
             steps.append(step)
             kind = cast("type[object]", type(child))
             if kind in _CONTENTS:
-                data = self._metadata(child.metadata, place)
+                data = self.given.metadata(child.metadata, place)
                 if data is not None:
                     metadata.append(data)
                 kinds.append(CONTENTS if data is None else CONTENTS_META)
                 if kind is Contents:
-                    draft.waits.append((i, self._value(child.value, place)))
+                    draft.waits.append((i, self.given.value(child.value, place)))
                     draft.hashes.append(b"")
                     self.values += 1
                 else:
-                    draft.hashes.append(self._hash(child.hash, place))
+                    draft.hashes.append(self.given.hash(child.hash, place))
                     self.blinded_contents.add(draft.hashes[-1])
                 continue
             kinds.append(DIRECTORY)
             if kind is BlindedNode:
-                draft.hashes.append(self._hash(child.hash, place))
+                draft.hashes.append(self.given.hash(child.hash, place))
                 draft.blinded.append(draft.hashes[-1])
             elif kind in _DIRECTORY:
                 draft.hashes.append(b"")
@@ -353,7 +355,7 @@ class _Loading:
             if type(child) is BlindedInode:
                 if child.length is not None:
                     raise ProofMismatch("not canonical: a bucket in Irmin's form does not say its length")
-                draft.hashes.append(self._hash(child.hash, ""))
+                draft.hashes.append(self.given.hash(child.hash, ""))
                 draft.blinded.append(draft.hashes[-1])
                 continue
             draft.hashes.append(b"")
@@ -369,30 +371,6 @@ class _Loading:
         draft.row = (length, bytes(indices))
         self.drafts.append(draft)
         self.stack.extend(reversed(below))
-
-    # -- fields --------------------------------------------------------------------------------------------------
-
-    def _hash(self, hash_: object, place: str) -> bytes:
-        if not isinstance(hash_, bytes) or len(hash_) != self.size:
-            raise ProofMismatch(f"bad hash size: {self.size} bytes are expected", place)
-        return bytes(hash_)
-
-    def _metadata(self, metadata: Any, place: str) -> bytes | None:
-        kind = self.schema.metadata
-        try:
-            data, default = kind.encode(metadata), kind.encode(kind.default)
-        except (TypeError, DecodeError) as e:
-            raise ProofMismatch(f"metadata that is none: {e}", place) from e
-        return None if data == default else data
-
-    def _value(self, value: Any, place: str) -> bytes:
-        try:
-            data = self.schema.contents.encode(value)
-        except (TypeError, DecodeError) as e:
-            raise ProofMismatch(f"contents that are none: {e}", place) from e
-        if len(data) > self.limits.contents:
-            raise ProofMismatch(f"a value of {len(data)} bytes, the limit is {self.limits.contents}", place)
-        return data
 
     # -- hashing -------------------------------------------------------------------------------------------------
 
