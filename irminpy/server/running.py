@@ -130,7 +130,7 @@ def _protocol(limits: Limits) -> type[asyncio.Protocol]:
     class Bounded(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
             if len(self.connections) > limits.connections:
                 transport.write(_FULL)

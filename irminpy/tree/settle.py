@@ -194,18 +194,18 @@ class _Settling:
                 kinds = set(map(type, changes.values()))
                 if kinds == _ONLY_BYTES:
                     job.values = list(changes)
-                    values.extend(changes.values())  # type: ignore[arg-type]
+                    values.extend(changes.values())  # type: ignore[arg-type]  # `kinds` says bytes
                     continue
                 if kinds == _ONLY_FEW and flat >= MOST_FEW:
                     job.few = list(changes)
-                    few.extend(changes.values())  # type: ignore[arg-type]
+                    few.extend(changes.values())  # type: ignore[arg-type]  # `kinds` says Few
                     continue
             entries = job.entries
             for name, child in changes.items():
                 kind = type(child)
                 if kind is bytes:
                     job.values.append(name)
-                    values.append(child)  # type: ignore[arg-type]
+                    values.append(child)  # type: ignore[arg-type]  # `kind` says bytes
                 elif type(child) is dict:
                     if len(child) <= flat:
                         job.few.append(name)
@@ -218,7 +218,7 @@ class _Settling:
                         found = child.now.copy() if newest else child.overlay(version)
                         if found and _ONLY_BYTES.issuperset(map(type, found.values())):
                             job.few.append(name)
-                            few.append(found)  # type: ignore[arg-type]
+                            few.append(found)  # type: ignore[arg-type]  # all of it is bytes
                             continue
                     stack.append((child, version, None, job, name))
                 elif kind is Frozen:

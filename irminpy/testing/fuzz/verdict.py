@@ -26,7 +26,7 @@ __all__ = ["Finding", "Oracle", "Second", "second"]
 class _Anything:
     """A root that every root is equal to, so that only the rules of the format decide."""
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # equal to all, so it can have none
 
     def __eq__(self, other: object) -> bool:
         return True
