@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "types",
         "errors",
         "_core",
+        "_frames",
         "_ccore",
         "core",
         "hash",
