@@ -15,9 +15,13 @@ from zlib import crc32
 
 from ._core import digest, digit, seek_inode, seek_node
 
-__all__ = ["Mapped", "checked_frame", "descend"]
+__all__ = ["Mapped", "checked_frame", "descend", "filled_words", "frame_of"]
 
 _header = Struct("<IIIBBH").unpack_from  # crc, units, hints, kind, pad, zero
+_rest = Struct("<IIBBH").pack  # the header after the crc
+_put_word = Struct("<Q").pack_into
+_ZERO = bytes(8)
+_PADS = [bytes(n) for n in range(8)]
 _FRAME = {1: ord("N"), 2: ord("B"), 3: ord("C")}  # kind of a word to kind of a frame
 _NODE, _CONTENTS = 1, 2
 _LONG = (1 << 20) - 1
@@ -131,3 +135,42 @@ def _at(
     if mapped is None or at + (units << 3) > segment.seen:
         return None
     return checked_frame(mapped, at, units << 3, head, kind, hash)
+
+
+def frame_of(kind: int, hash: bytes, hints: bytes, canonical: bytes, /) -> bytes:
+    """The bytes of a frame."""
+    fill = _PADS[-len(hash) & 7]
+    size = 16 + len(hash) + len(fill) + len(hints) + len(canonical)
+    pad = -size & 7
+    front = _rest((size + pad) >> 3, len(hints) >> 3, kind, pad, 0)
+    rest = b"".join((front, hash, fill, hints, canonical, _PADS[pad]))
+    return crc32(rest).to_bytes(4, "little") + rest
+
+
+def filled_words(
+    words: bytes, kinds: bytes, hashes: bytes, nodes: dict[bytes, int], contents: dict[bytes, int], /
+) -> bytes | None:
+    """The column of the `words` of children with these columns, where those that are 0 are looked up by their hash.
+
+    `words` may be empty, which is all 0. The kind 0 is that of nodes. None if a word is nowhere to be found.
+    """
+    if not kinds:
+        return b""
+    size = len(hashes) // len(kinds)
+    if not words:
+        found = [
+            (contents if kind else nodes).get(hashes[i * size : (i + 1) * size], 0)
+            for i, kind in enumerate(kinds)
+        ]
+        return None if 0 in found else Struct(f"<{len(found)}Q").pack(*found)
+    column = bytearray(words)
+    # The first byte of a word has its kind: only in 0 is it 0.
+    at = words.find(_ZERO)
+    while at >= 0:
+        i = (at + 7) >> 3
+        word = (contents if kinds[i] else nodes).get(hashes[i * size : (i + 1) * size])
+        if not word:
+            return None
+        _put_word(column, i << 3, word)
+        at = words.find(_ZERO, (i << 3) + 8)
+    return bytes(column)

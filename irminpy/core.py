@@ -32,10 +32,11 @@ from ._core import (
     load_inode,
     load_node,
     patch_column,
+    patched,
     seek_inode,
     seek_node,
 )
-from ._frames import checked_frame, descend
+from ._frames import checked_frame, descend, filled_words, frame_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -60,9 +61,12 @@ __all__ = [
     "encode_inode",
     "encode_node",
     "encode_nodes",
+    "filled_words",
+    "frame_of",
     "load_inode",
     "load_node",
     "patch_column",
+    "patched",
     "seek_inode",
     "seek_node",
 ]
@@ -105,9 +109,12 @@ if _chosen is not None:
         encode_inode,
         encode_node,
         encode_nodes,
+        filled_words,
+        frame_of,
         load_inode,
         load_node,
         patch_column,
+        patched,
         seek_inode,
         seek_node,
     )

@@ -30,7 +30,10 @@
     X(children)       \
     X(patch_column)   \
     X(checked_frame)  \
-    X(descend)
+    X(descend)        \
+    X(frame_of)       \
+    X(filled_words)   \
+    X(patched)
 
 typedef enum {
 #define X(name) REF_##name,

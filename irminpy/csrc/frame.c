@@ -211,7 +211,105 @@ unknown:
     Py_RETURN_NONE;
 }
 
+/* -- making ------------------------------------------------------------------------------------------------------------ */
+
+static inline void put32(uint8_t *p, uint32_t x) {
+    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(x >> (8 * i));
+}
+
+FUNCTION(frame_of) {
+    /* kind, hash, hints, canonical */
+    if (nargs != 4 || !PyBytes_Check(args[1]) || !PyBytes_CheckExact(args[2]) || !PyBytes_CheckExact(args[3]))
+        return REFER(frame_of);
+    Py_ssize_t kind = size_of(args[0]), hash = PyBytes_GET_SIZE(args[1]), hints = PyBytes_GET_SIZE(args[2]);
+    Py_ssize_t canonical = PyBytes_GET_SIZE(args[3]);
+    if (kind < 0 || kind > 255 || hash > 1024 || hints > 1 << 30 || canonical > 1 << 30) return REFER(frame_of);
+    Py_ssize_t head = HEADER + ((hash + 7) & -8), size = head + hints + canonical, whole = (size + 7) & -8;
+    PyObject *frame = PyBytes_FromStringAndSize(NULL, whole);
+    if (!frame) return NULL;
+    uint8_t *p = (uint8_t *)PyBytes_AS_STRING(frame);
+    put32(p + 4, (uint32_t)(whole >> 3));
+    put32(p + 8, (uint32_t)(hints >> 3));
+    p[12] = (uint8_t)kind;
+    p[13] = (uint8_t)(whole - size);
+    p[14] = p[15] = 0;
+    memset(p + HEADER, 0, (size_t)(head - HEADER));
+    memcpy(p + HEADER, PyBytes_AS_STRING(args[1]), (size_t)hash);
+    memcpy(p + head, PyBytes_AS_STRING(args[2]), (size_t)hints);
+    memcpy(p + head + hints, PyBytes_AS_STRING(args[3]), (size_t)canonical);
+    memset(p + size, 0, (size_t)(whole - size));
+    put32(p, crc_of(p + 4, (size_t)whole - 4, 0));
+    return frame;
+}
+
+FUNCTION(filled_words) {
+    /* words, kinds, hashes, nodes, contents */
+    if (nargs != 5 || !PyBytes_CheckExact(args[0]) || !PyBytes_CheckExact(args[1]) || !PyBytes_CheckExact(args[2]) ||
+        !PyDict_CheckExact(args[3]) || !PyDict_CheckExact(args[4]))
+        return REFER(filled_words);
+    Py_ssize_t n = PyBytes_GET_SIZE(args[1]), known = PyBytes_GET_SIZE(args[0]), size = PyBytes_GET_SIZE(args[2]);
+    if (!n || n > 1 << 24 || size % n || (known && known != 8 * n)) return REFER(filled_words);
+    size /= n;
+    PyObject *column = PyBytes_FromStringAndSize(NULL, 8 * n);
+    if (!column) return NULL;
+    uint8_t *words = (uint8_t *)PyBytes_AS_STRING(column);
+    if (known)
+        memcpy(words, PyBytes_AS_STRING(args[0]), (size_t)known);
+    else
+        memset(words, 0, (size_t)(8 * n));
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (u64(words + 8 * i)) continue;
+        PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(args[2]) + i * size, size);
+        PyObject *found =
+            hash ? PyDict_GetItemWithError(args[PyBytes_AS_STRING(args[1])[i] ? 4 : 3], hash) : NULL;
+        uint64_t word = found && PyLong_CheckExact(found) ? PyLong_AsUnsignedLongLong(found) : 0;
+        Py_XDECREF(hash);
+        if (!word || PyErr_Occurred()) {
+            Py_DECREF(column);
+            if (!PyErr_Occurred()) Py_RETURN_NONE;
+            PyErr_Clear();
+            return REFER(filled_words);
+        }
+        put32(words + 8 * i, (uint32_t)word);
+        put32(words + 8 * i + 4, (uint32_t)(word >> 32));
+    }
+    return column;
+}
+
+FUNCTION(patched) {
+    /* head, hashes, words, i, hash */
+    if (nargs != 5 || !PyBytes_CheckExact(args[0]) || !PyBytes_CheckExact(args[1]) || !PyBytes_CheckExact(args[2]) ||
+        !PyBytes_Check(args[4]) || PyBytes_GET_SIZE(args[4]) != HASH)
+        return REFER(patched);
+    Py_ssize_t head = PyBytes_GET_SIZE(args[0]), hashes = PyBytes_GET_SIZE(args[1]), words = PyBytes_GET_SIZE(args[2]);
+    Py_ssize_t i = size_of(args[3]);
+    if (i < 0 || i >= hashes / HASH || hashes % HASH || (words && words != hashes / HASH * 8) ||
+        head > MOST_HASHED || hashes > MOST_HASHED)
+        return REFER(patched);
+    PyObject *data = PyBytes_FromStringAndSize(NULL, head + hashes);
+    PyObject *column = PyBytes_FromStringAndSize(NULL, hashes);
+    PyObject *lacking = words ? PyBytes_FromStringAndSize(NULL, words) : Py_NewRef(args[2]), *digest = NULL;
+    if (data && column && lacking) {
+        memcpy(PyBytes_AS_STRING(column), PyBytes_AS_STRING(args[1]), (size_t)hashes);
+        memcpy(PyBytes_AS_STRING(column) + i * HASH, PyBytes_AS_STRING(args[4]), HASH);
+        memcpy(PyBytes_AS_STRING(data), PyBytes_AS_STRING(args[0]), (size_t)head);
+        memcpy(PyBytes_AS_STRING(data) + head, PyBytes_AS_STRING(column), (size_t)hashes);
+        if (words) {
+            memcpy(PyBytes_AS_STRING(lacking), PyBytes_AS_STRING(args[2]), (size_t)words);
+            memset(PyBytes_AS_STRING(lacking) + 8 * i, 0, 8);
+        }
+        uint8_t out[BLAKE3_SIZE];
+        blake3_digest((const uint8_t *)PyBytes_AS_STRING(data), (size_t)(head + hashes), out);
+        digest = PyBytes_FromStringAndSize((const char *)out, BLAKE3_SIZE);
+    }
+    PyObject *items[] = {digest, data, column, lacking};
+    return tuple_of(4, items);
+}
+
 PyMethodDef frame_methods[] = {
+    METHOD(frame_of, "The bytes of a frame."),
+    METHOD(filled_words, "A column of words without gaps."),
+    METHOD(patched, "A node with another hash of one child."),
     METHOD(checked_frame, "What lies in a frame that was found right."),
     METHOD(descend, "What steps lead to, from the frames of nodes in maps."),
     {NULL, NULL, 0, NULL},

@@ -6,6 +6,7 @@ Without a compiled core there is nothing to compare, and one line of the summary
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -349,6 +350,43 @@ def test_a_frame_checked_where_it_lies(stored: Stored, data: st.DataObject) -> N
         kind,
         stored.root,
     )
+
+
+@given(st.integers(0, 255), hashes, st.binary(max_size=40), st.binary(max_size=600))
+def test_a_frame_made(kind: int, hash: bytes, hints: bytes, canonical: bytes) -> None:
+    for size in (20, 32):
+        same("frame_of", kind, hash[:size], hints[: len(hints) & -8], canonical)
+    same("frame_of", kind + 256, hash, hints, canonical)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), hashes, st.integers(1, 2**64 - 1), st.booleans()), max_size=20),
+    st.data(),
+)
+def test_words_filled_in(children: list[tuple[int, bytes, int, bool]], data: st.DataObject) -> None:
+    kinds = bytes([kind for kind, _, _, _ in children])
+    joined = b"".join([hash for _, hash, _, _ in children])
+    # The first byte of a word is never 0.
+    words = [0 if gap else word | 1 for _, _, word, gap in children]
+    absent = (
+        data.draw(st.sets(st.sampled_from([hash for _, hash, _, _ in children]), max_size=1))
+        if children
+        else set()
+    )
+    at: list[dict[bytes, int]] = [
+        {hash: word | 1 for kind, hash, word, _ in children if bool(kind) is contents and hash not in absent}
+        for contents in (False, True)
+    ]
+    same("filled_words", struct.pack(f"<{len(words)}Q", *words), kinds, joined, *at)
+    same("filled_words", b"", kinds, joined, *at)
+    same("filled_words", b"", kinds, joined, dict.fromkeys(at[0], 2**64), {})
+
+
+@given(st.binary(max_size=60), st.lists(hashes, max_size=200), hashes, st.integers(-1, 201), st.booleans())
+def test_a_node_patched(head: bytes, joined: list[bytes], hash: bytes, i: int, known: bool) -> None:
+    words = bytes(range(1, 9)) * len(joined) if known else b""
+    same("patched", head, b"".join(joined), words, i, hash)
+    same("patched", head, b"".join(joined)[:-1], words[:-1], i, hash)
 
 
 # -- the choice ---------------------------------------------------------------------------------------------------
