@@ -37,7 +37,9 @@ _LEAST_LINE: Final = 8
 _PIECE: Final = 256
 _SMALL: Final = 1024
 _NEAR: Final = 48  # what is probed first: mostly the next anchor is not far
-_SHORT: Final = 256  # up to here one exclusive or tells where two pieces differ; longer ones are halved before
+_SHORT: Final = (
+    256  # up to here one exclusive or tells where two pieces differ; longer ones are halved before
+)
 _KEPT: Final = 128 << 10
 """A target of more bytes makes the pieces that it is probed at for each source anew: 70 bytes each are too much."""
 _LEAST_COPY: Final = 8

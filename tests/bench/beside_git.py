@@ -48,7 +48,7 @@ class Run:
                 if self.over():
                     return
                 many = 150 if n % 40 == 39 else 1
-                with main.edit(message=f"{name} {n}\n", on_race="merge") as editor:
+                with main.edit(message=f"{name} {n}\n", on_race="merge", retries=100) as editor:
                     for i in range(many):
                         editor[f"{name}/{n % 7}/{i}"] = b"%d of %d" % (i, n)
                 self.acknowledged.append(f"{name} {n}")
