@@ -956,7 +956,6 @@ def test_what_an_object_is_called_is_what_it_is(at: Path, repo: Repos) -> None:
     assert not loose_file(at, hash_).exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
 @pytest.mark.parametrize("error", [FileExistsError, FileNotFoundError])
 def test_a_directory_that_git_removes_while_it_is_made_is_made_again(
     at: Path, repo: Repos, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
@@ -978,6 +977,7 @@ def test_a_directory_that_git_removes_while_it_is_made_is_made_again(
     git(at, "fsck", "--strict")
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
 def test_a_directory_that_cannot_be_written_is_a_storage_error(at: Path, repo: Repos) -> None:
     """G17."""
     repo.main().set("a", b"1")
