@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
 from irminpy.backend import (
-    Collected,
-    Keep,
     Moved,
     Options,
-    Progress,
     Readable,
     RefListener,
     RefUpdate,
@@ -39,6 +36,8 @@ from .word import kind_of
 from .writer import Settings, Writer
 
 if TYPE_CHECKING:
+    from irminpy.collecting import Collected, Keep, Progress
+
     from .gc.relocate import Relocation
 
 __all__ = ["PackBackend", "PackReader"]
