@@ -7,12 +7,14 @@ metadata; those that are built in are found by their names, and the identity pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import contents, formats, hash, metadata
 from .errors import DecodeError, InvalidHash, NotFound, ReadOnly, SchemaMismatch
-from .merge import Conflict, Old
 from .schema import Schema
+
+if TYPE_CHECKING:
+    from .merge import Conflict, Old
 
 __all__ = ["Raw", "described", "recorded"]
 
@@ -40,6 +42,8 @@ class Raw:
         """One of two equal sides, else a conflict."""
         if ours == theirs:
             return ours
+        from .merge import Conflict  # late: who looks at such a store merges nothing
+
         return Conflict(f"contents of type {self.id} are not known here")
 
 

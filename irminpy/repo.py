@@ -17,7 +17,6 @@ from .hash import Hash
 from .history import check_count
 from .info import Info
 from .key import Key, KindedHash, KindedKey, hash_of_key
-from .merge import NO_ANCESTOR, Conflict, NoAncestor, Old
 from .objects import Kind, Objects
 from .registry import maker_of_uri
 from .schema import Schema
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from . import graph
     from .collecting import Collected, Progress
     from .diff import Change
+    from .merge import Old
     from .proof import Limits, Proof, StreamProof
     from .slice import Slice
 
@@ -310,6 +310,8 @@ class Repo(Generic[C, M]):
         None stands for absent contents, NO_ANCESTOR for no known ancestor. Raises MergeConflict; NotFound for
         a key that leads nowhere.
         """
+        from .merge import NO_ANCESTOR, Conflict, NoAncestor  # late, as in closure
+
         base: Old[C | None] = NO_ANCESTOR if isinstance(old, NoAncestor) else self._value(old)
         merged = self.schema.contents.merge(base, self._value(left), self._value(right))
         if isinstance(merged, Conflict):

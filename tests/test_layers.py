@@ -85,7 +85,7 @@ INNER: dict[str, tuple[str, ...]] = {
     "hash": ("base", "digests", "own"),
     "repr": ("base", "plain", "compound"),
     "metadata": ("plain", "modes", "own"),
-    "contents": ("protocol", "own", "nesting", "plain", "json", "msgpack", "one_of"),
+    "contents": ("protocol", "own", "nesting", "plain", "counter", "json", "msgpack", "one_of"),
     "formats": ("format", "native", "inodes", "irmin", "tezos", "described", "git_commit", "git"),
     "tree": (
         *(
@@ -246,6 +246,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
             "settle",
             "append",
             "state",
+            "settings",
             "writer",
             "scan",
             "still",

@@ -22,8 +22,8 @@ from .identity import Identity, Root
 from .index import CHECK
 from .lookup import ALWAYS, INDEXED
 from .opening import create
+from .settings import Settings
 from .state import State
-from .writer import Settings
 
 if TYPE_CHECKING:
     from .fsck import Report

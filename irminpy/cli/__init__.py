@@ -6,7 +6,6 @@ traceback. `failure.py` has the exit statuses. A module of commands is imported 
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -22,8 +21,6 @@ from irminpy.cli.failure import NO, USAGE, Failure, failure_of
 from irminpy.cli.output import Color, Options, shown, shown_block
 
 __all__ = ["main"]
-
-_GARBAGE = 50_000  # objects between two searches: of the many that a start makes, none is garbage
 
 # Section, module, and its commands. The function of a command has its name, or that with an underscore behind it.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -105,7 +102,6 @@ class _Group(click.Group):
         run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
         if not standalone_mode:
             return run()
-        gc.set_threshold(_GARBAGE)
         try:
             done: object = run()
         except click.UsageError as error:

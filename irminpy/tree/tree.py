@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cas
 from ..errors import DanglingHash, DecodeError, MergeConflict, NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
-from ..merge import NO_ANCESTOR, Conflict, Old
 from ..path import Path, PathLike
 from ..schema import Schema
 from ..types import C2, M2, C, M
@@ -26,6 +25,7 @@ from .walk import WalkableTree
 
 if TYPE_CHECKING:
     from ..diff import Change
+    from ..merge import Conflict, Old
     from .merge import Clash, Edit, Resolve
 
 __all__ = ["Editor", "OnConflict", "Tree"]
@@ -292,7 +292,8 @@ class Tree(WalkableTree[C, M]):
         changed. Without an ancestor, what is on both sides is read whole. The trees may be of different
         repositories: the result is of this tree's, and reads from the other one what it took from there.
         """
-        from .merge import Merging  # late: who reads merges nothing
+        from ..merge import NO_ANCESTOR, Conflict  # late: who reads merges nothing
+        from .merge import Merging
 
         home = self._home
         home.schema.require(theirs._home.schema)
@@ -323,7 +324,8 @@ class Tree(WalkableTree[C, M]):
         if on_conflict is not None and not callable(on_conflict):
             raise TypeError(f"on_conflict is text or a function, not {type(on_conflict).__name__}")
 
-        from .diff import data_of  # late, as above
+        from ..merge import Conflict  # late, as above
+        from .diff import data_of
         from .merge import encoded
 
         def side(child: Child | None) -> C | Tree[C, M] | None:
@@ -414,7 +416,7 @@ class Tree(WalkableTree[C, M]):
         return self if done is None else Tree(home, done[0], done[1])
 
 
-OnConflict: TypeAlias = Literal["ours", "theirs"] | Callable[[Conflict], C | Tree[C, M] | Conflict | None]
+OnConflict: TypeAlias = "Literal['ours', 'theirs'] | Callable[[Conflict], C | Tree[C, M] | Conflict | None]"
 """What settles the conflicts of a merge, see `Tree.merge`."""
 
 

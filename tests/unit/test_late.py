@@ -78,7 +78,7 @@ HEAVY = (
         "irminpy.tree.view",
         "irminpy.tree.stats",
     ),
-    *("irminpy.diff", "irminpy.collecting", "irminpy.metadata.modes"),
+    *("irminpy.diff", "irminpy.collecting", "irminpy.merge", "irminpy_pack.writer", "irminpy.metadata.modes"),
     *("irminpy_pack.fsck", "irminpy_pack.gc.collect", "irminpy_pack.snapshot", "irminpy.cli.telling"),
 )
 
