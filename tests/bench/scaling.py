@@ -1,7 +1,7 @@
-"""`python -m tests.bench.scaling`: one commit of 100 updates on stores of 10^4 to 10^7 keys; it grows with the depth only.
+"""`python -m tests.bench.scaling`: one commit of 100 updates on stores of 10^4 to 10^7 keys; it grows with the depth.
 
-Each store (the keys of W1, 256 x 256 directories; pack, `minimal`, durability `none`) is built in batches in a process of
-its own, reopened in another, given some commits of W2 that are not counted, and then `--commits` that are. What is
+Each store (the keys of W1, 256 x 256 directories; pack, `minimal`, durability `none`) is built in batches in a process
+of its own, reopened in another, given some commits of W2 that are not counted, and then `--commits` that are. What is
 told: CPU ms a commit (median), objects that a commit writes, nodes that it reads, nodes on the way to a key, CPU µs
 for each object written or read, peak memory. `--plot FILE` draws it, `--json FILE` keeps it.
 """
@@ -115,7 +115,9 @@ def plot(found: list[dict[str, Any]]) -> str:
 def main() -> int:
     """Build, measure, tell."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--keys", default="10000,100000,1000000", help="default: %(default)s; 10^7 takes 3 GB of disk")
+    parser.add_argument(
+        "--keys", default="10000,100000,1000000", help="default: %(default)s; 10^7 takes 3 GB of disk"
+    )
     parser.add_argument("--commits", type=int, default=100)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", type=Path)
