@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
 from irminpy.backend import (
-    Collected,
-    Keep,
     Moved,
     Options,
-    Progress,
     Readable,
     RefListener,
     RefUpdate,
@@ -33,13 +30,16 @@ from .files import sync_directory, typed
 from .keys import PackKey
 from .large import Large, open_large, put
 from .lock import Lock
+from .settings import Settings
 from .state import State
 from .view import View
 from .word import kind_of
-from .writer import Settings, Writer
 
 if TYPE_CHECKING:
+    from irminpy.collecting import Collected, Keep, Progress
+
     from .gc.relocate import Relocation
+    from .writer import Writer
 
 __all__ = ["PackBackend", "PackReader"]
 
@@ -166,12 +166,14 @@ class PackBackend:
         self._function = schema.hash
         self._reader = PackReader(self, state.manifest.generation, state.view)
         self._moves: list[_Move] = []
-        self._shallow: tuple[int, frozenset[Hash]] | None = None
+        self._shallow: tuple[tuple[int, int], frozenset[Hash]] | None = None
         _all.add(self)
 
     def _open_for_writing(
         self, schema: Schema[Any, Any], settings: Settings, clock: Callable[[], float]
     ) -> Writer:
+        from .writer import Writer  # late: reading needs none of it
+
         state = self.state
         lock = Lock(state.files, state.root.lock)
         try:
@@ -406,16 +408,15 @@ class PackBackend:
             raise StorageError(f"{state.root.path}: garbage was not collected: {e}") from e
 
     def shallow(self) -> frozenset[Hash]:
-        """Where history ends since garbage was collected."""
+        """Where history ends: since garbage was collected, or since a part of a history came."""
         self._open()
-        known = self._shallow
-        if known is not None and known[0] == self.state.manifest.generation:
-            return known[1]
-        with self._mutex:
-            generation = self.state.manifest.generation
-            if self._shallow is None or self._shallow[0] != generation:
-                self._shallow = (generation, self.state.shallow())
-            return self._shallow[1]
+        state, known = self.state, self._shallow
+        if known is None or known[0] != (state.manifest.generation, len(state.ends)):
+            with self._mutex:
+                # Within a generation ends only become more.
+                now = (state.manifest.generation, len(state.ends))
+                known = self._shallow = (now, state.shallow())
+        return known[1]
 
     def _flipped(self, places: Relocation) -> None:
         before, moves = self._reader, self._moves

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from irminpy import branch as branches
-from irminpy.backend import Keep, Options
+from irminpy.backend import Options
 from irminpy.branch import MAIN
 from irminpy.errors import DecodeError, NotAStore, StorageError
 from irminpy.hash import Hash
@@ -22,8 +22,8 @@ from .identity import Identity, Root
 from .index import CHECK
 from .lookup import ALWAYS, INDEXED
 from .opening import create
+from .settings import Settings
 from .state import State
-from .writer import Settings
 
 if TYPE_CHECKING:
     from .fsck import Report
@@ -175,6 +175,8 @@ class Pack:
         if garbage:
             backend = self._reading(self.recorded())
             try:
+                from irminpy.collecting import Keep  # late: only this needs it
+
                 found.garbage = backend.collect(Keep(), dry_run=True)
             finally:
                 backend.close()
@@ -201,7 +203,7 @@ class Pack:
                 still = Still.open(self.path, self.files)
                 lookup = backend.state.lookup
                 if commit is None:
-                    heads, depth = still.log.refs_at(still.tip)[0], None
+                    heads, depth = still.log.branches_at(still.tip), None
                 else:
                     heads = {branches.check(branch): (bytes(commit), 0)}
                 return export(still, wanted, lookup.find, file, heads, depth=depth, progress=progress)

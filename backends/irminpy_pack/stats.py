@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from irminpy.backend import Collected
+from irminpy.collecting import Collected
 from irminpy.errors import StorageError
 
 from .environment import DATA
@@ -172,7 +172,7 @@ def measure(
         if progress is not None:
             progress(done, stats.bytes)
     stats.batches = stats.kinds["T"].frames if "T" in stats.kinds else 0
-    stats.branches = len(still.log.refs_at(still.tip)[0])
+    stats.branches = len(still.log.branches_at(still.tip))
     stats.indexes = [
         _index(still, strategy, check)
         for strategy in INDEXED
