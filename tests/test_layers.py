@@ -197,6 +197,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "helping",
             "carrying",
             "importing",
+            "remotes",
             "syncing",
             "proofs",
             "proving",

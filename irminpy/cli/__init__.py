@@ -35,6 +35,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("Branches", "merging", "merge lca"),
     ("Copies", "importing", "import"),
     ("Copies", "syncing", "clone fetch pull push"),
+    ("Copies", "remotes", "remote"),
     ("Proofs", "proving", "prove verify proof"),
     ("Server", "serving", "serve"),
     ("Other", "watching", "watch"),
