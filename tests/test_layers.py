@@ -65,6 +65,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),  # 5: stores
     (
         "remote",
+        "slice_files",
         "transfer",
         "sync",
         "importing",
