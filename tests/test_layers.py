@@ -197,6 +197,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "timing",
             "helping",
             "carrying",
+            "slicing",
             "importing",
             "remotes",
             "syncing",

@@ -55,12 +55,15 @@ def of_directory(path: str) -> str:
     return f"irmin-fs:{path}"
 
 
-@click.group()
-def remote() -> None:
-    """The other stores that this directory knows by name: irmin.yml holds them as remote.NAME.
+@click.group(invoke_without_command=True)
+@click.pass_context
+def remote(ctx: click.Context) -> None:
+    """List the other stores that this directory knows by name, or change them. irmin.yml holds them as remote.NAME.
 
     clone, fetch, pull and push take the names; without one, it is origin that is meant.
     """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(remote_list)
 
 
 @remote.command("add")

@@ -56,6 +56,7 @@ def test_a_remote_is_added_listed_used_and_forgotten(here: Path) -> None:
     listed = [json.loads(line) for line in run("--json", "remote", "list").splitlines()]
     assert [one["name"] for one in listed] == ["backup", "origin"]
     assert listed[1]["uri"] == f"pack:{here / 'theirs'}"
+    assert run("remote") == run("remote", "list")
     assert run("-z", "remote", "list") == "backup\0origin\0"
     assert "did you mean 'origin'?" in run("fetch", "orign", status=3)
     run("remote", "rm", "origin")
