@@ -128,7 +128,10 @@ def opened_store(options: Options, *, readonly: bool = True) -> Generator[AnyRep
     except Corrupted as e:
         why = "what the server shows is not what the trusted hash leads to"
         raise Failure(
-            f"REFUSED: {e}", why=why, type="do not believe the server, or trust another hash", status=NO
+            f"REFUSED: {e.reason}",
+            why=why,
+            type="do not believe the server, or trust another hash",
+            status=NO,
         ) from e
 
 
