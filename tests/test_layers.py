@@ -68,6 +68,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),  # 5: stores
     (
         "remote",
+        "slice_files",
         "transfer",
         "sync",
         "importing",
@@ -199,7 +200,9 @@ INNER: dict[str, tuple[str, ...]] = {
             "timing",
             "helping",
             "carrying",
+            "slicing",
             "importing",
+            "remotes",
             "syncing",
             "proofs",
             "proving",
