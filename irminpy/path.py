@@ -17,6 +17,7 @@ PathLike: TypeAlias = str | Sequence[str]
 
 MAX_STEP_BYTES = 4096
 
+_TEXT = {str}
 _BINARY = (bytes, bytearray, memoryview)
 
 
@@ -28,6 +29,8 @@ def as_path(path: PathLike) -> Path:
     """
     if isinstance(path, str):
         return tuple([step for step in path.split("/") if step])
+    if type(path) is tuple and set(map(type, path)) <= _TEXT:
+        return path
     # Bytes are a sequence, of integers.
     if not isinstance(path, Sequence) or isinstance(path, _BINARY):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a path is a str or a sequence of str, not {type(path).__name__}")

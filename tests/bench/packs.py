@@ -148,7 +148,9 @@ class Run:
             other = sqlite_commits(self.path("sqlite" + shape), SHAPES[shape], generations)
             self.found[f"16 {shape}"] = other / seconds["minimal"]
         # Irmin becomes slower with the number of commits: only as many are comparable.
-        rate = IRMIN["pack"]["W2_commits_per_cpu_s" if self.count == 1000 else "W2_first_100_commits_per_cpu_s"]
+        rate = IRMIN["pack"][
+            "W2_commits_per_cpu_s" if self.count == 1000 else "W2_first_100_commits_per_cpu_s"
+        ]
         self.found["3"] = 1 / seconds["minimal"] / rate
         self.found["3 always"] = seconds["always"] / seconds["minimal"]
 
