@@ -1,6 +1,7 @@
 # The compiled twins of functions of `_core`, which says what they do.
 
 from collections.abc import Mapping
+from typing import Any
 
 SEAM: int
 
@@ -27,7 +28,31 @@ def load_node(
     data: bytes, hash_size: int, leaf: int, empty: bytes, /
 ) -> tuple[dict[str, int], bytes, bytes, dict[int, bytes], bytes]: ...
 def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]], /) -> bytes: ...
+def read_nodes(
+    data: bytes,
+    at: int,
+    fanout: int,
+    leaf: int,
+    levels: int,
+    empty: bytes,
+    depth: int,
+    room: int,
+    objects: int,
+    longest: int,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None: ...
 def seek_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int, /
 ) -> tuple[int, int, int, int, bytes]: ...
 def seek_node(data: bytes, hash_size: int, leaf: int, step: str, /) -> tuple[int, int, int, bytes]: ...
+def write_nodes(
+    root: bytes,
+    nodes: dict[bytes, Any],
+    contents: dict[bytes, bytes],
+    fanout: int,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> bytes | None: ...

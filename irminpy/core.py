@@ -31,8 +31,10 @@ from ._core import (
     load_inode,
     load_node,
     patch_column,
+    read_nodes,
     seek_inode,
     seek_node,
+    write_nodes,
 )
 
 if TYPE_CHECKING:
@@ -59,8 +61,10 @@ __all__ = [
     "load_inode",
     "load_node",
     "patch_column",
+    "read_nodes",
     "seek_inode",
     "seek_node",
+    "write_nodes",
 ]
 
 
@@ -102,6 +106,8 @@ if _chosen is not None:
         load_inode,
         load_node,
         patch_column,
+        read_nodes,
         seek_inode,
         seek_node,
+        write_nodes,
     )

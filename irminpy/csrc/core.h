@@ -28,7 +28,9 @@
     X(seek_node)      \
     X(seek_inode)     \
     X(children)       \
-    X(patch_column)
+    X(patch_column) \
+    X(read_nodes)   \
+    X(write_nodes)
 
 typedef enum {
 #define X(name) REF_##name,
@@ -56,7 +58,9 @@ static inline PyObject *refer(PyObject *module, Reference which, PyObject *const
 /* One table for each file; the end of each is a row of zeros. */
 extern PyMethodDef digest_methods[];
 extern PyMethodDef node_methods[];
+extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef seek_methods[];
+extern PyMethodDef write_nodes_methods[];
 
 /* The int `o` from 0 on, what is larger than a size being the largest size; -1 for anything else. */
 static inline Py_ssize_t size_of(PyObject *o) {

@@ -3,7 +3,7 @@
 #include "blake3.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
-#define SEAM 1
+#define SEAM 2
 
 static int execute(PyObject *module) {
     static const char *const names[] = {
@@ -11,7 +11,7 @@ static int execute(PyObject *module) {
         REFERENCES(X)
 #undef X
     };
-    PyMethodDef *const tables[] = {digest_methods, node_methods, seek_methods};
+    PyMethodDef *const tables[] = {digest_methods, node_methods, read_nodes_methods, seek_methods, write_nodes_methods};
     State *state = state_of(module);
     blake3_choose();
     PyObject *reference = PyImport_ImportModule("irminpy._core");
