@@ -235,6 +235,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
         *(
+            "ends",
             "log",
             "generation",
             "lookup",
