@@ -95,9 +95,12 @@ def test_honest_proofs_are_written_and_read_alike(
 ) -> None:
     main = store_of({}, schema)
     main.set_tree((), tree_of(schema, bindings), message="", date=0)
-    paths = [
-        path for path, _ in main.tree().fold([], contents=lambda path, value, acc: [*acc, (path, value)])
-    ]
+    known: list[tuple[str, ...]] = []
+
+    def noted(path: tuple[str, ...], value: Any, acc: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        return [*acc, path]
+
+    paths = main.tree().fold(known, contents=noted)
     asked = data.draw(st.lists(st.sampled_from(paths), min_size=1, unique=True))
     raws: list[bytes] = []
     for chosen in (_core, ccore):
