@@ -1,6 +1,6 @@
 # The compiled twins of functions of `_core`, which says what they do.
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 SEAM: int
@@ -12,6 +12,9 @@ def decode_inode(
 def decode_node(
     data: bytes, hash_size: int, leaf: int, empty: bytes, /
 ) -> tuple[dict[str, int], bytes, bytes, dict[int, bytes]]: ...
+def descend(
+    record: Any, key: bytes, width: int, load: Callable[[bytes], Any], flat: type[Any], inner: type[Any], /
+) -> Any: ...
 def digest(data: bytes, /) -> bytes: ...
 def digest_many(items: list[bytes], /) -> list[bytes]: ...
 def encode_inode(

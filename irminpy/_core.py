@@ -31,6 +31,7 @@ __all__ = [
     "decode_commit",
     "decode_inode",
     "decode_node",
+    "descend",
     "digest",
     "digest_many",
     "digit",
@@ -546,6 +547,17 @@ def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]], /) 
     for i, item in changes:
         out[i * size : (i + 1) * size] = item
     return bytes(out)
+
+
+def descend(
+    record: Any, key: bytes, width: int, load: Callable[[bytes], Any], flat: type[Any], inner: type[Any], /
+) -> Any:
+    """The record that a step with the hash `key` belongs to, from `record` of the class `inner` down, or None.
+
+    Digits have `width` bits, `load` gives the record with a hash. It ends early, here at once, at a record that it knows
+    nothing of, or whose child is not what it says: `irminpy.shape.place_of` goes on from there.
+    """
+    return record
 
 
 def read_nodes(

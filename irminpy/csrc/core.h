@@ -28,9 +28,10 @@
     X(seek_node)      \
     X(seek_inode)     \
     X(children)       \
-    X(patch_column) \
-    X(read_nodes)   \
-    X(write_nodes)
+    X(patch_column)   \
+    X(read_nodes)     \
+    X(write_nodes)    \
+    X(descend)
 
 typedef enum {
 #define X(name) REF_##name,
@@ -56,6 +57,7 @@ static inline PyObject *refer(PyObject *module, Reference which, PyObject *const
     { #name, (PyCFunction)(void (*)(void))core_##name, METH_FASTCALL, text }
 
 /* One table for each file; the end of each is a row of zeros. */
+extern PyMethodDef descend_methods[];
 extern PyMethodDef digest_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];

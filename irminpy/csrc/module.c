@@ -11,7 +11,9 @@ static int execute(PyObject *module) {
         REFERENCES(X)
 #undef X
     };
-    PyMethodDef *const tables[] = {digest_methods, node_methods, read_nodes_methods, seek_methods, write_nodes_methods};
+    PyMethodDef *const tables[] = {
+        descend_methods, digest_methods, node_methods, read_nodes_methods, seek_methods, write_nodes_methods,
+    };
     State *state = state_of(module);
     blake3_choose();
     PyObject *reference = PyImport_ImportModule("irminpy._core");

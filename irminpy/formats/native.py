@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..hash import HashFunction
     from ..metadata import Metadata
     from ..path import PathLike
-    from .format import Codec, Sought
+    from .format import Codec, Load, Sought
 
 __all__ = ["FlatNative", "Native", "NativeCodec"]
 
@@ -214,6 +214,11 @@ class NativeCodec:
                 return key[depth >> 3] >> (7 - (depth & 7)) & 1
             return core.digit(key, depth, width)
         raise self._too_deep(step)
+
+    def descend(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
+        """Down the inner nodes, as far as the core goes at once."""
+        key = self._hashed.get(step) or self._key(step)
+        return core.descend(record, key, self._width, load, Node, Inode)
 
     def keys(self, steps: list[str], /) -> list[bytes]:
         """The hashes of the steps, from which all digits are taken."""
