@@ -9,30 +9,53 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import resource
 import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import process_time
-from typing import Any
+from time import perf_counter, process_time
+from typing import Any, NamedTuple
 
 import lmdb
 
-__all__ = ["IRMIN", "Calibration", "Side", "report", "timed"]
+__all__ = ["IRMIN", "Calibration", "Spent", "measured", "timed"]
 
 IRMIN: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "vectors" / "irmin" / "bench-irmin.json").read_text(encoding="utf-8")
 )
-STORES = ("mem", "pack", "tezos")
+
+
+class Spent(NamedTuple):
+    """Seconds of the CPU, by this process and the children that it waited for, and of the wall clock."""
+
+    cpu: float
+    wall: float
+
+    def __add__(self, other: object) -> Spent:
+        if not isinstance(other, Spent):
+            return NotImplemented
+        return Spent(self.cpu + other.cpu, self.wall + other.wall)
+
+
+def _cpu() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return process_time() + children.ru_utime + children.ru_stime
+
+
+def measured(f: Callable[..., Any], *args: Any) -> tuple[Spent, Any]:
+    """What one call takes, garbage of the one before collected first, and its result."""
+    gc.collect()
+    wall, cpu = perf_counter(), _cpu()
+    result = f(*args)
+    return Spent(_cpu() - cpu, perf_counter() - wall), result
 
 
 def timed(f: Callable[..., Any], *args: Any) -> tuple[float, Any]:
-    """CPU seconds of one call, garbage of the one before collected first, and its result."""
-    gc.collect()
-    start = process_time()
-    result = f(*args)
-    return process_time() - start, result
+    """`measured`, CPU seconds alone."""
+    spent, result = measured(f, *args)
+    return spent.cpu, result
 
 
 def _hashing() -> float:
@@ -88,33 +111,3 @@ class Calibration:
     def scale(self) -> float:
         """By how much this machine is slower: the mean over the loops."""
         return statistics.mean(self.ratios().values())
-
-
-@dataclass
-class Side:
-    """Our rates in one workload, per CPU second, and the name of Irmin's."""
-
-    what: str
-    irmin: str
-    must: float
-    rates: list[float] = field(default_factory=list)
-
-
-def report(title: str, sides: list[Side], calibration: Calibration) -> None:
-    """One block: our rate with its spread, Irmin's as it would be here, and the ratios with what they are held to.
-
-    `must` is the ratio to Irmin's pack that performance asks for; the others are for information.
-    """
-    scale = calibration.scale()
-    told = ", ".join(f"{name} {ratio:.2f}" for name, ratio in calibration.ratios().items())
-    print(f"{title}   (this machine takes {scale:.2f} times as long: {told})")
-    for side in sides:
-        ours = statistics.median(side.rates)
-        low, high = min(side.rates), max(side.rates)
-        print(f"  {side.what}: {ours:,.1f} /s CPU ({low:,.1f} to {high:,.1f})")
-        for store in STORES:
-            there = IRMIN[store][side.irmin] / scale
-            ratio = ours / there
-            bound = f"   must {side.must:g}" if store == "pack" else ""
-            missed = "   MISSED" if bound and ratio < side.must else ""
-            print(f"    Irmin {store:<6} {there:>8.1f}   ours/Irmin {ratio:6.2f}{bound}{missed}")

@@ -55,10 +55,10 @@ def immutable_adds(paths: list[str]) -> Tree[bytes]:
     return tree
 
 
-def edits(paths: list[str]) -> Tree[bytes]:
+def edits(paths: list[str], values: list[bytes] = VALUES) -> Tree[bytes]:
     """The same through an editor."""
     editor = Tree.empty().edit()
-    for path, value in zip(paths, VALUES, strict=True):
+    for path, value in zip(paths, values, strict=True):
         editor[path] = value
     return editor.tree()
 
@@ -69,9 +69,9 @@ def finds(tree: Tree[bytes], paths: list[str]) -> None:
         tree.find(path)
 
 
-def hashing() -> None:
+def hashing(values: list[bytes] = VALUES) -> None:
     """The yardstick for commits: the same values hashed, and nothing else."""
-    [blake3(value).digest() for value in VALUES]
+    [blake3(value).digest() for value in values]
 
 
 def commit(main: Store[bytes], tree: Tree[bytes]) -> Any:

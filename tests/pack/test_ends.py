@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from irminpy import Repo, sync
-from irminpy.backend import Keep
+from irminpy.collecting import Keep
 from irminpy.cli import main as command
 from irminpy.errors import DanglingHash
 from irminpy.objects import Kind, Objects

@@ -9,13 +9,9 @@ import pytest
 import irminpy
 from irminpy.diff import Updated
 from irminpy.testing.model import bindings_of
-from tests.bench.commits import work
 from tests.bench.deltas import load
-from tests.bench.diffs import differences, history
-from tests.bench.merges import branches, merge, sides
-from tests.bench.rivals import RIVALS, absent, run
 from tests.bench.timing import IRMIN, LOOPS, Calibration
-from tests.bench.workloads import first, key, rng, updates, value
+from tests.bench.workloads import branches, differences, first, key, merge, rng, sides, updates, value, work
 from tests.git_repositories import git, make
 
 SMALL = 500
@@ -40,20 +36,11 @@ def test_commits_hold_every_update() -> None:
         assert [commit.info.date for commit in repo.main().log()] == [5, 4, 3, 2, 1, 0]
 
 
-def test_rivals_are_given_every_update(tmp_path: Path) -> None:
-    some = [(key(i), value(i, 0)) for i in range(50)]
-    generations = list(updates(2, 3, 50))
-    for name in RIVALS:
-        if absent(name):
-            continue
-        times = run(name, str(tmp_path), some, generations)
-        assert times.first > 0
-        assert (times.size > 0) is (name != "py-trie")
-
-
 def test_diffs_are_between_neighbours() -> None:
     with irminpy.open("mem:") as repo:
-        commits = history(repo, 2, SMALL)
+        first(repo, SMALL)
+        work(repo, list(updates(2, 2, SMALL)))
+        commits = list(repo.main().log())[::-1]
         distinct = [len({path for path, _ in each}) for each in updates(2, 2, SMALL)]
         assert differences(commits) == sum(distinct)
         assert {type(change) for _, change in commits[0].tree().diff(commits[1].tree())} == {Updated}
