@@ -554,8 +554,8 @@ def descend(
 ) -> Any:
     """The record that a step with the hash `key` belongs to, from `record` of the class `inner` down, or None.
 
-    Digits have `width` bits, `load` gives the record with a hash. It ends early, here at once, at a record that it knows
-    nothing of, or whose child is not what it says: `irminpy.shape.place_of` goes on from there.
+    Digits have `width` bits, `load` gives the record with a hash. It ends early, here at once, at a record that it
+    knows nothing of, or whose child is not what it says: `irminpy.shape.place_of` goes on from there.
     """
     return record
 

@@ -19,9 +19,10 @@ from irminpy import Proof, Schema, Tree, _core, core
 from irminpy.contents import String
 from irminpy.errors import IrminError
 from irminpy.formats import FlatNative, Native
-from irminpy.objects import Inode, Node
+from irminpy.objects import ROOT, Inode, Node
 from irminpy.proof import Limits, Read
 from irminpy.proof.compact import encode_tree
+from irminpy.shape import Record, place_of
 from irminpy.testing.fuzz.plain import Sweep
 from irminpy.testing.fuzz.subjects import Subject, subjects
 
@@ -158,6 +159,39 @@ def test_the_compiled_function_answers_where_nothing_is_unusual() -> None:
         assert not answered(raw[:cut], SCHEMAS[2])
 
 
+@given(st.data(), st.sampled_from(SCHEMAS[:4]), st.sets(STEPS, min_size=10, max_size=80))
+def test_look_ups_go_down_alike(data: st.DataObject, schema: Schema[Any, Any], steps: set[str]) -> None:
+    """What is there, what is not, and a bucket that is not what its parent says: Corrupted, as it was."""
+    main = store_of({}, schema)
+    main.set_tree((), tree_of(schema, {(step,): step for step in steps}), message="", date=0)
+    codec, source = schema.codec, main._opened.home.source()
+    root = source.node(main.head().tree_hash)
+    wrong = data.draw(st.sampled_from([None, *(step for step in sorted(steps))]))
+    depth = data.draw(st.integers(0, 3))
+
+    def load(hash: bytes, word: int = 0, /) -> Record:
+        record = source.node(hash, word)
+        if wrong is None:
+            return record
+        if type(record) is Inode:
+            return record._replace(counts=[n + 1 for n in record.counts]) if record.depth > depth else record
+        return record._replace(place=ROOT) if wrong in record.index else record
+
+    asked = [*steps, *data.draw(st.lists(STEPS, max_size=20))]
+    found: list[list[object]] = []
+    for chosen in (_core, ccore):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(core, "descend", chosen.descend)
+            rows: list[object] = []
+            for step in asked:
+                try:
+                    rows.append(place_of(codec, load, lambda hash: None, root, step))
+                except IrminError as e:
+                    rows.append((type(e), str(e)))
+            found.append(rows)
+    assert found[0] == found[1]
+
+
 ODD = st.one_of(
     st.none(),
     st.integers(-(2**70), 2**70),
@@ -178,10 +212,13 @@ ODD = st.one_of(
 @settings(max_examples=300)
 def test_arguments_of_any_type_are_safe(arguments: list[Any], data: bytes, schema: Schema[Any, Any]) -> None:
     """Whatever is given, there is an answer, none, or an error of Python."""
-    for function in (ccore.read_nodes, ccore.write_nodes):
+    for function in (ccore.read_nodes, ccore.write_nodes, ccore.descend):
         with contextlib.suppress(TypeError, ValueError):
             function(*arguments)
-    answered(data, schema)
     nodes = [item for item in arguments if type(item) is dict] or [{}]
+    for record in [*nodes[0].values(), *arguments]:
+        with contextlib.suppress(TypeError, KeyError):
+            ccore.descend(record, data, 4, nodes[0].__getitem__, Node, Inode)
+    answered(data, schema)
     found = ccore.write_nodes(b"\0" * 32, nodes[0], nodes[-1], 16, Node, Inode)
     assert found is None or type(found) is bytes
