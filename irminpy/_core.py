@@ -31,7 +31,6 @@ __all__ = [
     "decode_commit",
     "decode_inode",
     "decode_node",
-    "descend",
     "digest",
     "digest_many",
     "digit",
@@ -42,10 +41,9 @@ __all__ = [
     "load_inode",
     "load_node",
     "patch_column",
-    "read_nodes",
+    "patched",
     "seek_inode",
     "seek_node",
-    "write_nodes",
 ]
 
 _unpack = cast("Callable[..., Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
@@ -61,7 +59,7 @@ class _Packer(threading.local):
 
 _local = _Packer()
 
-SEAM = 2
+SEAM = 3
 """Goes up with each change of what a function here takes or gives, so that no other twin is used than that of these."""
 MAX_STEP = 4096
 """The most UTF-8 bytes of a step."""
@@ -70,6 +68,7 @@ MAX_COMMIT = 16 << 20
 MAX_PARENTS = 65535
 """The most parents of a commit."""
 _WIDEST = 256
+_UNKNOWN = bytes(8)
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -549,51 +548,15 @@ def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]], /) 
     return bytes(out)
 
 
-def descend(
-    record: Any, key: bytes, width: int, load: Callable[[bytes], Any], flat: type[Any], inner: type[Any], /
-) -> Any:
-    """The record that a step with the hash `key` belongs to, from `record` of the class `inner` down, or None.
+def patched(
+    head: bytes, hashes: bytes, words: bytes, i: int, hash: bytes, /
+) -> tuple[bytes, bytes, bytes, bytes]:
+    """(hash, canonical bytes, hashes, words) of a node that gets `hash` for child number `i`; its word is not known.
 
-    Digits have `width` bits, `load` gives the record with a hash. It ends early, here at once, at a record that it
-    knows nothing of, or whose child is not what it says: `irminpy.shape.place_of` goes on from there.
+    The bytes of the node are `head` and `hashes`, of 32 bytes each; `words` may be empty.
     """
-    return record
-
-
-def read_nodes(
-    data: bytes,
-    at: int,
-    fanout: int,
-    leaf: int,
-    levels: int,
-    empty: bytes,
-    depth: int,
-    room: int,
-    objects: int,
-    longest: int,
-    flat: type[Any],
-    inner: type[Any],
-    /,
-) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None:
-    """What the nodes of a tree proof show, which begin at the byte `at` of `data`, hashed by BLAKE3 and checked.
-
-    (where they end, hash of the first node, hash to node from the last to the first, hash to value in their order,
-    whether a hash that is blinded is that of something revealed). Nodes are named tuples of the classes `flat` and
-    `inner`. The other numbers are the parameters of the format and the limits of the proof. None where this function
-    has no answer, because something is wrong or unusual, or always, as here: `irminpy.proof.compact` does the
-    same node by node, and says what is wrong and where.
-    """
-    return None
-
-
-def write_nodes(
-    root: bytes,
-    nodes: dict[bytes, Any],
-    contents: dict[bytes, bytes],
-    fanout: int,
-    flat: type[Any],
-    inner: type[Any],
-    /,
-) -> bytes | None:
-    """The bytes of `nodes`, by hash, as a tree proof of `root` has them, and of `contents`; None as `read_nodes`."""
-    return None
+    hashes = hashes[: i * 32] + hash + hashes[(i + 1) * 32 :]
+    if words:
+        words = words[: 8 * i] + _UNKNOWN + words[8 * i + 8 :]
+    data = head + hashes
+    return digest(data), data, hashes, words

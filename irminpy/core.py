@@ -1,7 +1,8 @@
 """The hot functions of the native format, by the core that is used: compiled where it was built, else in Python.
 
-This is the one place where it is chosen (docs/decisions/056). `IRMINPY_CORE=python` asks for the functions of `_core`;
-`IRMINPY_CORE=c` for those that `_ccore` has, and its absence is an ImportError then.
+`_core` has them in Python, `_frames` those over frames of the pack, and `_ccore` the compiled ones. This is the one
+place where it is chosen (docs/decisions/056). `IRMINPY_CORE=python` asks for those in Python; `IRMINPY_CORE=c` for the
+compiled ones, and their absence is an ImportError then.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from ._core import (
     decode_commit,
     decode_inode,
     decode_node,
-    descend,
     digest,
     digest_many,
     digit,
@@ -32,11 +32,12 @@ from ._core import (
     load_inode,
     load_node,
     patch_column,
-    read_nodes,
+    patched,
     seek_inode,
     seek_node,
-    write_nodes,
 )
+from ._frames import checked_frame, descend, filled_words, frame_of
+from ._nodes import bucket_of, read_nodes, write_nodes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -46,8 +47,10 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "bucket_of",
     "check_inode",
     "check_node",
+    "checked_frame",
     "children",
     "decode_commit",
     "decode_inode",
@@ -60,9 +63,12 @@ __all__ = [
     "encode_inode",
     "encode_node",
     "encode_nodes",
+    "filled_words",
+    "frame_of",
     "load_inode",
     "load_node",
     "patch_column",
+    "patched",
     "read_nodes",
     "seek_inode",
     "seek_node",
@@ -97,6 +103,8 @@ CORE = "python" if _chosen is None else "c"
 """Which core is used."""
 if _chosen is not None:
     from ._ccore import (
+        bucket_of,
+        checked_frame,
         children,
         decode_inode,
         decode_node,
@@ -106,9 +114,12 @@ if _chosen is not None:
         encode_inode,
         encode_node,
         encode_nodes,
+        filled_words,
+        frame_of,
         load_inode,
         load_node,
         patch_column,
+        patched,
         read_nodes,
         seek_inode,
         seek_node,

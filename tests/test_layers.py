@@ -18,6 +18,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "types",
         "errors",
         "_core",
+        "_frames",
+        "_nodes",
         "_ccore",
         "core",
         "hash",

@@ -1,6 +1,6 @@
 /* Tree proofs of the native format (docs/formats/proof.md, "Nodes"): what reading and writing them has in common.
  *
- * Both functions answer only for what is right and usual. For the rest, as the rule is, they hand the call to `_core`, which
+ * Both functions answer only for what is right and usual. For the rest, as the rule is, they hand the call to `_nodes`, which
  * has no answer: then `irminpy/proof/compact.py` goes through the nodes one by one, decides, and knows what to say. */
 #ifndef IRMINPY_PROOF_H
 #define IRMINPY_PROOF_H

@@ -218,7 +218,7 @@ class NativeCodec:
     def descend(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
         """Down the inner nodes, as far as the core goes at once."""
         key = self._hashed.get(step) or self._key(step)
-        found: Node | Inode | None = core.descend(record, key, self._width, load, Node, Inode)
+        found: Node | Inode | None = core.bucket_of(record, key, self._width, load, Node, Inode)
         return found
 
     def keys(self, steps: list[str], /) -> list[bytes]:

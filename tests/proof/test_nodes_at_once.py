@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irminpy import Proof, Schema, Tree, _core, core
+from irminpy import Proof, Schema, Tree, _nodes, core
 from irminpy.contents import String
 from irminpy.errors import IrminError
 from irminpy.formats import FlatNative, Native
@@ -68,7 +68,7 @@ def read(raw: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[object, 
 def same(raw: bytes, schema: Schema[Any, Any], limits: Limits = LIMITS) -> tuple[object, ...]:
     """What `read` gives, with either core."""
     found: list[tuple[object, ...]] = []
-    for chosen in (_core, ccore):
+    for chosen in (_nodes, ccore):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(core, "read_nodes", chosen.read_nodes)
             patch.setattr(core, "write_nodes", chosen.write_nodes)
@@ -104,7 +104,7 @@ def test_honest_proofs_are_written_and_read_alike(
     paths = main.tree().fold(known, contents=noted)
     asked = data.draw(st.lists(st.sampled_from(paths), min_size=1, unique=True))
     raws: list[bytes] = []
-    for chosen in (_core, ccore):
+    for chosen in (_nodes, ccore):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(core, "write_nodes", chosen.write_nodes)
             raws.append(main.produce_proof(Read(asked))[0].to_bytes())
@@ -154,7 +154,7 @@ def test_the_compiled_function_answers_where_nothing_is_unusual() -> None:
     root = shown.root.hash
     written = ccore.write_nodes(root, shown.nodes, shown.contents, 16, Node, Inode)
     assert raw.endswith(written)
-    assert _core.write_nodes(root, shown.nodes, shown.contents, 16, Node, Inode) is None
+    assert _nodes.write_nodes(root, shown.nodes, shown.contents, 16, Node, Inode) is None
     for cut in range(40, len(raw)):
         assert not answered(raw[:cut], SCHEMAS[2])
 
@@ -179,9 +179,9 @@ def test_look_ups_go_down_alike(data: st.DataObject, schema: Schema[Any, Any], s
 
     asked = [*steps, *data.draw(st.lists(STEPS, max_size=20))]
     found: list[list[object]] = []
-    for chosen in (_core, ccore):
+    for chosen in (_nodes, ccore):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(core, "descend", chosen.descend)
+            patch.setattr(core, "bucket_of", chosen.bucket_of)
             rows: list[object] = []
             for step in asked:
                 try:
@@ -212,13 +212,13 @@ ODD = st.one_of(
 @settings(max_examples=300)
 def test_arguments_of_any_type_are_safe(arguments: list[Any], data: bytes, schema: Schema[Any, Any]) -> None:
     """Whatever is given, there is an answer, none, or an error of Python."""
-    for function in (ccore.read_nodes, ccore.write_nodes, ccore.descend):
+    for function in (ccore.read_nodes, ccore.write_nodes, ccore.bucket_of):
         with contextlib.suppress(TypeError, ValueError):
             function(*arguments)
     nodes = [item for item in arguments if type(item) is dict] or [{}]
     for record in [*nodes[0].values(), *arguments]:
         with contextlib.suppress(TypeError, KeyError):
-            ccore.descend(record, data, 4, nodes[0].__getitem__, Node, Inode)
+            ccore.bucket_of(record, data, 4, nodes[0].__getitem__, Node, Inode)
     answered(data, schema)
     found = ccore.write_nodes(b"\0" * 32, nodes[0], nodes[-1], 16, Node, Inode)
     assert found is None or type(found) is bytes

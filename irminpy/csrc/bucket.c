@@ -46,15 +46,15 @@ static int fits(PyObject *child, Py_ssize_t depth, Py_ssize_t count, PyTypeObjec
     return total == count;
 }
 
-/* descend(record, key, width, load, flat, inner) */
-FUNCTION(descend) {
+/* bucket_of(record, key, width, load, flat, inner) */
+FUNCTION(bucket_of) {
     if (nargs != 6 || !PyBytes_CheckExact(args[1]) || !PyType_Check(args[4]) || !PyType_Check(args[5]) ||
         !plain_tuple(args[4]) || !plain_tuple(args[5]))
-        return REFER(descend);
+        return REFER(bucket_of);
     Py_ssize_t width = size_of(args[2]), bits = 8 * PyBytes_GET_SIZE(args[1]);
     PyTypeObject *flat = (PyTypeObject *)args[4], *inner = (PyTypeObject *)args[5];
     const uint8_t *key = (const uint8_t *)PyBytes_AS_STRING(args[1]);
-    if (width < 1 || width > 8) return REFER(descend);
+    if (width < 1 || width > 8) return REFER(bucket_of);
     /* What `load` runs may do anything: this one reference is ours. */
     PyObject *record = Py_NewRef(args[0]);
     Inner node;
@@ -84,7 +84,7 @@ FUNCTION(descend) {
     return record;
 }
 
-PyMethodDef descend_methods[] = {
-    METHOD(descend, "The record that a step belongs to, below one of a large directory."),
+PyMethodDef bucket_methods[] = {
+    METHOD(bucket_of, "The record that a step belongs to, below one of a large directory."),
     {NULL, NULL, 0, NULL},
 };
