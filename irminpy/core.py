@@ -37,6 +37,7 @@ from ._core import (
     seek_node,
 )
 from ._frames import checked_frame, descend, filled_words, frame_of
+from ._nodes import bucket_of, read_nodes, write_nodes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -46,6 +47,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "bucket_of",
     "check_inode",
     "check_node",
     "checked_frame",
@@ -67,8 +69,10 @@ __all__ = [
     "load_node",
     "patch_column",
     "patched",
+    "read_nodes",
     "seek_inode",
     "seek_node",
+    "write_nodes",
 ]
 
 
@@ -99,6 +103,7 @@ CORE = "python" if _chosen is None else "c"
 """Which core is used."""
 if _chosen is not None:
     from ._ccore import (
+        bucket_of,
         checked_frame,
         children,
         decode_inode,
@@ -115,6 +120,8 @@ if _chosen is not None:
         load_node,
         patch_column,
         patched,
+        read_nodes,
         seek_inode,
         seek_node,
+        write_nodes,
     )

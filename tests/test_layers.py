@@ -19,6 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "errors",
         "_core",
         "_frames",
+        "_nodes",
         "_ccore",
         "core",
         "hash",

@@ -33,7 +33,10 @@
     X(descend)        \
     X(frame_of)       \
     X(filled_words)   \
-    X(patched)
+    X(patched)        \
+    X(bucket_of)      \
+    X(read_nodes)     \
+    X(write_nodes)
 
 typedef enum {
 #define X(name) REF_##name,
@@ -60,10 +63,13 @@ static inline PyObject *refer(PyObject *module, Reference which, PyObject *const
     { #name, (PyCFunction)(void (*)(void))core_##name, METH_FASTCALL, text }
 
 /* One table for each file; the end of each is a row of zeros. */
+extern PyMethodDef bucket_methods[];
 extern PyMethodDef digest_methods[];
 extern PyMethodDef node_methods[];
+extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];
+extern PyMethodDef write_nodes_methods[];
 
 /* The int `o` from 0 on, what is larger than a size being the largest size; -1 for anything else. */
 static inline Py_ssize_t size_of(PyObject *o) {

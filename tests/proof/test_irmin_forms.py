@@ -935,3 +935,10 @@ def test_read_is_a_job_of_these_formats_too() -> None:
     job = Read(["k1", "nope"])
     proof, found = BIG.repo.produce_proof(BIG.root, job)
     assert verify_proof(Proof.from_bytes(proof.to_bytes(), TEZOS), job, TEZOS, root=BIG.root.hash)[1] == found
+
+
+def test_the_elements_of_a_stream_in_json_are_a_list() -> None:
+    root = {"Node": "00" * 20}
+    for value in ({"a": 1}, "ab", None):
+        with pytest.raises(BadProof, match="a list of elements is expected"):
+            StreamProof.from_json({"before": root, "after": root, "state": value}, TRIE)

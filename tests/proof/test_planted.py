@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from inspect import signature
 from time import process_time
 from types import ModuleType
@@ -15,13 +15,17 @@ import pytest
 from irminpy.testing.fuzz.campaign import Campaign
 from irminpy.testing.fuzz.planted import Plant, plants, without
 
-from . import test_cases, test_jobs, test_produce, test_stream, test_vectors
+from . import test_cases, test_irmin_forms, test_jobs, test_produce, test_stream, test_vectors
 
 CASES: tuple[ModuleType, ...] = (test_cases, test_stream, test_jobs, test_produce)
 PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
 PLANTS = plants()
 FEW = [plant for plant in PLANTS if plant.module == "irminpy.proof.compact"][::4]
 """Vectors tell of these; the tests and the fuzzer, which take longer, are asked only if vectors do not."""
+
+
+IRMIN = [plant for plant in plants(irmin=True) if plant.function != "IrminForm.encode"]
+"""Those of Irmin's formats. Without the one that is left out, the test of it makes a proof that grows without bound."""
 
 
 @cache
@@ -104,3 +108,31 @@ def test_every_number_of_what_acceptance_must_mean_has_checks() -> None:
 def test_a_deleted_check_is_noticed(plant: Plant) -> None:
     """V1 to V8."""
     assert noticed(plant) is not None
+
+
+def irmin_cases() -> list[Callable[[], object]]:
+    """The tests of Irmin's forms, each with all that it is parametrized by, but those that grow with the profile."""
+    found: list[Callable[[], object]] = []
+    for name, function in vars(test_irmin_forms).items():
+        if name.startswith("test_") and callable(function):
+            given: list[pytest.Mark] = getattr(function, "pytestmark", [])
+            marks = [mark for mark in given if mark.name == "parametrize"]
+            if not given:
+                found.append(function)
+            for mark in marks if marks == given else []:
+                label, values = mark.args
+                found += [partial(function, **{label: value}) for value in values]
+    return found
+
+
+@pytest.mark.profiled
+@pytest.mark.parametrize("plant", {"quick": IRMIN[::25], "ci": IRMIN[::4]}.get(PROFILE, IRMIN), ids=str)
+def test_a_deleted_check_of_irmins_forms_is_noticed(plant: Plant) -> None:
+    """V1 to V8, of proofs in Irmin's formats."""
+    with without(plant):
+        for case in irmin_cases():
+            try:
+                case()
+            except (Exception, pytest.fail.Exception):
+                return
+    pytest.fail("no test of Irmin's forms tells")

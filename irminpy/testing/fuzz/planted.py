@@ -27,13 +27,15 @@ _CORE = frozenset({"check_node", "_check_metadata", "check_inode"})
 """What the native format asks of one object."""
 
 
-def _modules() -> Iterator[str]:
-    """Where native proofs are checked."""
+def _modules(*, irmin: bool) -> Iterator[str]:
+    """Where native proofs are checked, or what only those of Irmin's formats are checked by."""
     package = import_module("irminpy.proof")
     for found in walk_packages(package.__path__, "irminpy.proof."):
-        if found.name.split(".")[2] not in _APART:
+        part = found.name.split(".")[2]
+        if part == "irmin" if irmin else part not in _APART:
             yield found.name
-    yield "irminpy._core"
+    if not irmin:
+        yield "irminpy._core"
 
 
 # By what a check says; the first that fits.
@@ -99,10 +101,10 @@ def _raises(function: ast.FunctionDef) -> Iterator[tuple[list[ast.stmt], int, as
                         yield statements, i, statement
 
 
-def plants() -> list[Plant]:
-    """All checks, but those of a caller's arguments."""
+def plants(*, irmin: bool = False) -> list[Plant]:
+    """All checks of native proofs, or those that only Irmin's formats have, but those of a caller's arguments."""
     found: list[Plant] = []
-    for module in _modules():
+    for module in _modules(irmin=irmin):
         for function, node in _functions(_tree(module)):
             if module == "irminpy._core" and function not in _CORE:
                 continue
