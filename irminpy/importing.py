@@ -7,7 +7,7 @@ that is there is lost; and it can be tried without writing anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,15 +19,12 @@ from .history import lcas
 from .objects import Kind, Objects
 from .remote import Local, Receiver
 from .repo import Repo
-from .transfer import Bounds, Sent, Transfer
+from .transfer import Advance, Bounds, Sent, Transfer
 
 __all__ = ["Imported", "import_branches"]
 
 _FAR: Final = 1 << 40
 """Parents away: further than any history goes."""
-
-Advance = Callable[[Sent], object]
-"""Called now and then with what has travelled so far."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from .remote import AnyRemote, Brought, Local, Remote, Sender, opened
 from .repo import Repo
 from .slice import export
 from .store import Store
-from .transfer import Bounds, Sent, Transfer
+from .transfer import Advance, Bounds, Sent, Transfer
 from .tree import OnConflict, Tree
 from .tree.home import Home
 from .types import C, M
@@ -103,6 +103,7 @@ def fetch(
     depth: int | None = None,
     deepen: bool = False,
     bounds: Bounds = _DEFAULT,
+    progress: Advance | None = None,
 ) -> Fetched[C, M]:
     """Bring what the repository of `store` lacks of a branch of `remote`; its head, now a commit here.
 
@@ -114,13 +115,15 @@ def fetch(
     needs it. Commits that are here are not looked behind, unless `deepen` says so: then what an earlier fetch
     has cut off comes too, as far as `depth`. Raises SchemaMismatch; DanglingHash, DecodeError or Corrupted for
     a remote that does not send what it should. Then, or if it is interrupted, refs stay as they are.
+    `progress` is called with what has travelled so far, after each object; what it raises interrupts the fetch.
     """
     local = Local(store._opened)
     with opened(remote, store._opened.home.schema, readonly=True) as there:
         head = _head(branch, remote, store, there)
         heads = [] if head is None else [head]
         with _sending(there, heads, store._opened, bounds, depth, deepen=deepen) as sender:
-            sent = Transfer(store._opened.home.codec, sender, local, bounds).run(heads, depth, deepen=deepen)
+            transfer = Transfer(store._opened.home.codec, sender, local, bounds, progress)
+            sent = transfer.run(heads, depth, deepen=deepen)
     return Fetched(None if head is None else store._opened.get(head, "what was fetched"), sent)
 
 
@@ -169,6 +172,7 @@ def fetch_all(
     depth: int | None = None,
     deepen: bool = False,
     bounds: Bounds = _DEFAULT,
+    progress: Advance | None = None,
 ) -> FetchedAll[C, M]:
     """As `fetch`, for all branches of `remote`.
 
@@ -184,7 +188,7 @@ def fetch_all(
         )
         heads = list(refs.values())
         with _sending(there, heads, repo._opened, bounds, depth, deepen=deepen) as sender:
-            transfer = Transfer(repo._opened.home.codec, sender, local, bounds)
+            transfer = Transfer(repo._opened.home.codec, sender, local, bounds, progress)
             sent = transfer.run(heads, depth, updates, deepen=deepen)
     return FetchedAll({name: repo._opened.get(h, "what was fetched") for name, h in refs.items()}, sent)
 
@@ -198,6 +202,7 @@ def pull(
     depth: int | None = None,
     deepen: bool = False,
     bounds: Bounds = _DEFAULT,
+    progress: Advance | None = None,
     on_conflict: OnConflict[C, M] | None = None,
     max_depth: int | None = None,
     n: int | None = None,
@@ -214,7 +219,9 @@ def pull(
         raise DecodeError("strategy", f'{strategy!r:.80}: use "merge" or "set"')
     if strategy == "set" and how:
         raise TypeError(f"a pull that sets makes no commit, and takes no keyword {min(how)!r}")
-    theirs = fetch(store, remote, branch=branch, depth=depth, deepen=deepen, bounds=bounds).head
+    theirs = fetch(
+        store, remote, branch=branch, depth=depth, deepen=deepen, bounds=bounds, progress=progress
+    ).head
     if theirs is None:
         return None
     if strategy == "merge":
@@ -234,6 +241,7 @@ def push(
     branch: str | None = None,
     force: bool = False,
     bounds: Bounds = _DEFAULT,
+    progress: Advance | None = None,
 ) -> Pushed[C, M]:
     """Send what `remote` lacks of the head of `store`, and move the remote's branch there.
 
@@ -257,7 +265,8 @@ def push(
         if isinstance(there, Carrier):
             sent = _carried(mine, there, head.hash, list(refs.values()), update)
         else:
-            sent = Transfer(mine.home.codec, Local(mine), there, bounds).run([head.hash], None, [update])
+            transfer = Transfer(mine.home.codec, Local(mine), there, bounds, progress)
+            sent = transfer.run([head.hash], None, [update])
     return Pushed(name, before, head, sent)
 
 

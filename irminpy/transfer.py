@@ -12,9 +12,9 @@ No recursion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from .backend import RefUpdate
 from .errors import Corrupted, DanglingHash, DecodeError, Rejected, RemoteError
@@ -29,7 +29,7 @@ from .remote import Receiver, Sender
 if TYPE_CHECKING:
     from .formats.format import Codec
 
-__all__ = ["Bounds", "Sent", "Transfer"]
+__all__ = ["Advance", "Bounds", "Sent", "Transfer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,10 @@ class Sent:
         return self.commits + self.nodes + self.contents
 
 
+Advance: TypeAlias = Callable[[Sent], object]
+"""Called with what has travelled so far: the same object each time."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A node whose children are not all at the receiver yet: its bytes, and how many are missing."""
@@ -82,6 +86,7 @@ class Transfer:
     sender: Sender
     receiver: Receiver
     bounds: Bounds
+    progress: Advance | None = None
     sent: Sent = field(default_factory=Sent)
     # Commits that were read, some of them ahead; None for those that the sender has not.
     _read: dict[Hash, CommitVal | None] = field(default_factory=dict[Hash, "CommitVal | None"])
@@ -345,6 +350,8 @@ class Transfer:
             sent.nodes += 1
         else:
             sent.commits += 1
+        if self.progress is not None:
+            self.progress(sent)
         if len(self._batch) >= self.bounds.write or self._batched >= self.bounds.size:
             self._flush()
 

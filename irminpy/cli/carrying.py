@@ -10,11 +10,12 @@ from irminpy.backend import Maker
 from irminpy.cli.failure import USAGE, Failure
 from irminpy.cli.place import maker_of, opened
 from irminpy.errors import NotAStore
-from irminpy.importing import Advance, Imported, import_branches
+from irminpy.importing import Imported, import_branches
 from irminpy.recorded import described
 from irminpy.registry import maker_of_uri
 from irminpy.repo import Repo
 from irminpy.schema import Schema
+from irminpy.transfer import Advance
 
 __all__ = ["imported"]
 

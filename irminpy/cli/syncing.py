@@ -11,7 +11,8 @@ from irminpy import sync
 from irminpy.cli.arguments import Named
 from irminpy.cli.failure import CONFLICT, USAGE, Failure
 from irminpy.cli.output import Options, Output, size
-from irminpy.cli.place import branch_of, maker_of, opened
+from irminpy.cli.place import branch_of, opened, opened_store
+from irminpy.cli.progress import Bar, progress
 from irminpy.cli.remotes import address
 from irminpy.formats import Git
 from irminpy.hash import SHA1, SHA256
@@ -19,6 +20,7 @@ from irminpy.metadata import Modes
 from irminpy.registry import carrier_of_url, maker_of_uri
 from irminpy.repo import Repo
 from irminpy.schema import Schema
+from irminpy.transfer import Advance
 
 __all__ = ["clone", "fetch", "pull", "push"]
 
@@ -37,6 +39,11 @@ def _tell(options: Options, did: str, sent: sync.Sent | None = None, **facts: ob
         output.message(
             f"{sent.commits} commits, {sent.nodes} directories, {sent.contents} values, {size(sent.bytes)}"
         )
+
+
+def _counting(bar: Bar) -> Advance:
+    """`bar` as it is told of objects."""
+    return lambda sent: bar("objects", sent.objects, 0)
 
 
 def _schema(remote: str) -> Schema[Any, Any]:
@@ -88,7 +95,8 @@ def clone(options: Options, remote: str, uri: str | None, depth: int | None) -> 
                 type=f"irminpy --store {uri} fetch {remote}",
                 status=CONFLICT,
             )
-        got = sync.fetch_all(repo, remote, prefix="", depth=depth)
+        with progress(options, "clone") as bar:
+            got = sync.fetch_all(repo, remote, prefix="", depth=depth, progress=_counting(bar))
     names = sorted(got.heads)
     _tell(options, f"cloned {', '.join(names) or 'nothing'} into {uri}", got.sent, store=uri, branches=names)
 
@@ -109,14 +117,15 @@ def fetch(options: Options, remote: str | None, prefix: str | None, depth: int |
     In Python: `sync.fetch(store, remote)`, `sync.fetch_all(repo, remote, prefix=...)`.
     """
     there = address(remote)
-    with opened(maker_of(options.store, "fetch"), readonly=False) as repo:
+    with opened_store(options, readonly=False) as repo, progress(options, "fetch") as bar:
+        advance = _counting(bar)
         if prefix is not None:
-            got = sync.fetch_all(repo, there, prefix=prefix, depth=depth, deepen=deepen)
+            got = sync.fetch_all(repo, there, prefix=prefix, depth=depth, deepen=deepen, progress=advance)
             names = [prefix + name for name in sorted(got.heads)]
             _tell(options, f"fetched {', '.join(names) or 'nothing'}", got.sent, branches=names)
             return
         store = repo.branch(branch_of(options))
-        one = sync.fetch(store, there, depth=depth, deepen=deepen)
+        one = sync.fetch(store, there, depth=depth, deepen=deepen, progress=advance)
         head = None if one.head is None else one.head.hash
         _tell(
             options,
@@ -140,13 +149,14 @@ def pull(options: Options, remote: str | None, set_: bool, message: str | None, 
     In Python: `sync.pull(store, remote)`.
     """
     there = address(remote)
-    with opened(maker_of(options.store, "pull"), readonly=False) as repo:
+    with opened_store(options, readonly=False) as repo, progress(options, "pull") as bar:
+        advance = _counting(bar)
         store = repo.branch(branch_of(options))
         if set_:
-            new = sync.pull(store, there, "set", depth=depth)
+            new = sync.pull(store, there, "set", depth=depth, progress=advance)
         else:
             text = f"Merge {store.name} of a remote" if message is None else message
-            new = sync.pull(store, there, depth=depth, message=text)
+            new = sync.pull(store, there, depth=depth, message=text, progress=advance)
         did = (
             f"{store.name} has all of it already"
             if new is None
@@ -168,9 +178,10 @@ def push(options: Options, remote: str | None, to: str | None, force: bool) -> N
     In Python: `sync.push(store, remote)`.
     """
     there = address(remote)
-    with opened(maker_of(options.store, "push"), readonly=True) as repo:
+    with opened_store(options) as repo, progress(options, "push") as bar:
+        advance = _counting(bar)
         store = repo.branch(branch_of(options))
-        done = sync.push(store, there, branch=to, force=force)
+        done = sync.push(store, there, branch=to, force=force, progress=advance)
         head = None if done.head is None else done.head.hash
         if head is None:
             did = f"{store.name} has no head: nothing was pushed"

@@ -129,3 +129,18 @@ def test_what_a_server_shows_is_believed_only_below_the_trusted_hash() -> None:
         assert "InvalidHash" not in run(*served, "get", "a/b", "--verify", "xyz", status=2)
     run("init", "pack:here")
     assert "is read here" in run("get", "a", "--verify", commit, status=2)
+
+
+def test_a_merge_of_a_pull_is_by_whoever_pulls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CL-09: as other commits."""
+    run("init", "pack:theirs")
+    run("set", "a", "1")
+    run("clone", "theirs", "pack:mine")
+    run("set", "b", "2")
+    monkeypatch.setenv("IRMINPY_AUTHOR", "ann")
+    run("--store", "pack:mine", "set", "c", "3")
+    run("--store", "pack:mine", "pull", "theirs")
+    (merge,) = [
+        json.loads(line) for line in run("--store", "pack:mine", "--json", "log", "-n", "1").splitlines()
+    ]
+    assert (merge["author"], len(merge["parents"])) == ("ann", 2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ import irminpy
 from irminpy import Schema
 from irminpy.errors import TestWas as IsNot  # pytest would collect it
 from irminpy.errors import TooManyRetries
-from irminpy.testing.samples import in_threads
 from irminpy_http import Http
 from tests.http.live import live
 
@@ -54,7 +54,8 @@ def counted(url: str, clients: int, each: int) -> Counted:
                 except (IsNot, TooManyRetries):
                     lost[n] += 1
 
-    in_threads(clients, count)
+    with ThreadPoolExecutor(clients) as pool:  # each request has an end, so this has one
+        list(pool.map(count, range(clients)))
     with irminpy.Repo.open(Http(url), Schema()) as repo:
         messages = [commit.info.message for commit in repo.main().log()]
         return Counted(repo.main().get("n"), sum(lost), messages, repo.check().ok)

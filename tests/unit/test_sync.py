@@ -638,3 +638,25 @@ def test_the_names_of_errors() -> None:
         sync.push(here.main(), there)
     with pytest.raises(NotFound, match="branch="):
         sync.push(here.detached(here.main().head()), there)
+
+
+def test_who_waits_for_a_transfer_is_told_what_has_travelled() -> None:
+    with Repo.open(Memory()) as one, Repo.open(Memory()) as two:
+        with one.main().edit("", message="many") as edit:
+            for i in range(10):
+                edit[f"{i}"] = b"%d" % i
+        told: list[int] = []
+        sync.fetch_all(two, one, prefix="", progress=lambda sent: told.append(sent.objects))
+        assert told == list(range(1, 13))  # ten values, a directory, a commit
+        two.main().set("x", b"new")
+        told.clear()
+        sync.push(two.main(), one, progress=lambda sent: told.append(sent.commits))
+        assert told == [0, 0, 1]
+
+        def stop(sent: sync.Sent) -> None:
+            raise KeyboardInterrupt
+
+        two.main().set("x", b"newer")
+        with pytest.raises(KeyboardInterrupt):
+            sync.pull(one.main(), two, progress=stop)
+        assert one.main().get("x") == b"new"
