@@ -1,8 +1,8 @@
 """The hot functions of the native format: pure functions over bytes and ints (docs/formats/native.md).
 
-Nothing here knows trees, backends or schemas, and nothing is imported from the rest of the package, so that a
-compiled twin can replace this module function by function. It must then give the same bytes: the vectors in
-`tests/vectors/native/` say which.
+Nothing here knows trees, backends or schemas, and nothing is imported from the rest of the package: the compiled
+twin `_ccore` (sources in `csrc/`) replaces some of these functions, where it was built. It gives the same results and
+errors, and hands what is unusual to the functions here; who wants either imports from `core`, which chooses.
 
 All functions are total: bytes that `encode_*` would not give make `decode_*` raise ValueError with the
 reason; the caller turns it into a typed error.
@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgpack
+from blake3 import blake3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,10 +24,15 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "SEAM",
+    "check_inode",
+    "check_node",
     "children",
     "decode_commit",
     "decode_inode",
     "decode_node",
+    "digest",
+    "digest_many",
     "digit",
     "encode_commit",
     "encode_inode",
@@ -52,6 +58,8 @@ class _Packer(threading.local):
 
 _local = _Packer()
 
+SEAM = 1
+"""Goes up with each change of what a function here takes or gives, so that no other twin is used than that of these."""
 MAX_STEP = 4096
 """The most UTF-8 bytes of a step."""
 MAX_COMMIT = 16 << 20
@@ -62,7 +70,25 @@ _WIDEST = 256
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 
-def encode_node(steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes]) -> bytes:
+def digest(data: bytes, /) -> bytes:
+    """The 32 bytes that BLAKE3 gives for `data`."""
+    return blake3(data).digest()
+
+
+def digest_many(items: list[bytes], /) -> list[bytes]:
+    """The `digest` of each of `items`, in order."""
+    # One hasher for all: to make one costs as much as to hash 100 bytes, to reset one a tenth of that.
+    hasher = blake3()
+    update, finish, reset = hasher.update, hasher.digest, hasher.reset
+    digests: list[bytes] = []
+    for data in items:
+        update(data)
+        digests.append(finish())
+        reset()
+    return digests
+
+
+def encode_node(steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], /) -> bytes:
     """The canonical bytes of a node: columns of strictly ascending `steps`, one kind byte and one hash each.
 
     `metadata` holds one item per entry of kind 2, in order; the fourth column is there iff it is not empty.
@@ -71,7 +97,7 @@ def encode_node(steps: list[str], kinds: bytes, hashes: bytes, metadata: list[by
 
 
 def encode_nodes(
-    steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes]
+    steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes], /
 ) -> list[bytes]:
     """`encode_node` of many nodes: the steps of each, and the other columns joined.
 
@@ -91,7 +117,7 @@ def encode_nodes(
 
 
 def encode_inode(
-    fanout: int, leaf: int, depth: int, buckets: bytes, counts: list[int], hashes: bytes
+    fanout: int, leaf: int, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /
 ) -> bytes:
     """The canonical bytes of an inner node of a large directory."""
     return b"I" + _local.pack([fanout, leaf, depth, buckets, counts, hashes])
@@ -166,7 +192,7 @@ def _shown(item: object) -> str:
 
 
 def decode_node(
-    data: bytes, hash_size: int, leaf: int, empty: bytes
+    data: bytes, hash_size: int, leaf: int, empty: bytes, /
 ) -> tuple[dict[str, int], bytes, bytes, dict[int, bytes]]:
     """(step to position, kinds, joined hashes, position to metadata) of the node with the bytes `data`.
 
@@ -251,7 +277,7 @@ def _check_metadata(kinds: bytes, columns: list[bytes] | None) -> dict[int, byte
 
 
 def load_node(
-    data: bytes, hash_size: int, leaf: int, empty: bytes
+    data: bytes, hash_size: int, leaf: int, empty: bytes, /
 ) -> tuple[dict[str, int], bytes, bytes, dict[int, bytes], bytes]:
     """What `decode_node` gives for bytes that were checked when they were stored, and those before the hashes.
 
@@ -274,7 +300,7 @@ def load_node(
     return *decode_node(data, hash_size, leaf, empty), b""
 
 
-def seek_node(data: bytes, hash_size: int, leaf: int, step: str) -> tuple[int, int, int, bytes]:
+def seek_node(data: bytes, hash_size: int, leaf: int, step: str, /) -> tuple[int, int, int, bytes]:
     """(entries, position, kind, hash): where `step` stands in the node `data`, and what it leads to.
 
     The position is -1 if it is not there. `data` was checked when it was stored; types and lengths are looked at as
@@ -309,7 +335,7 @@ def _inode_head(fanout: int, leaf: int, depth: int) -> bytes:
 
 
 def seek_inode(
-    data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int
+    data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int, /
 ) -> tuple[int, int, int, int, bytes]:
     """(entries, buckets, position, entries of the bucket, its hash) of the bucket `digit` in the inode `data`.
 
@@ -355,7 +381,7 @@ def seek_inode(
     return total, k, i, counts[i], hashes[i * hash_size : (i + 1) * hash_size]
 
 
-def children(data: bytes, hash_size: int) -> tuple[bytes, bytes]:
+def children(data: bytes, hash_size: int, /) -> tuple[bytes, bytes]:
     """(kinds, joined hashes) of the children of a node or inode, in order; buckets have the kind 0.
 
     The hashes are the last column, or the last but one with metadata. `data` is canonical: only as much is looked at
@@ -381,7 +407,7 @@ def children(data: bytes, hash_size: int) -> tuple[bytes, bytes]:
 
 
 def decode_inode(
-    data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes
+    data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /
 ) -> tuple[int, bytes, list[int], bytes]:
     """(depth, buckets, counts, joined hashes) of the inode `data`; ValueError as `decode_node`."""
     row = _rows(data, b"I", fanout)
@@ -433,7 +459,7 @@ def check_inode(
 
 
 def load_inode(
-    data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes
+    data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /
 ) -> tuple[int, bytes, list[int], bytes, bytes]:
     """What `decode_inode` gives for bytes that were checked when they were stored, and those before the hashes.
 
@@ -509,7 +535,7 @@ def digit(key: bytes, depth: int, width: int) -> int:
     return window >> (16 - width - (start & 7)) & ((1 << width) - 1)
 
 
-def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]]) -> bytes:
+def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]], /) -> bytes:
     """`column`, of items of `size` bytes, with `item` for its item `i` for each (i, item) in `changes`."""
     if len(changes) == 1:
         i, item = changes[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._core import patch_column
+from .core import patch_column
 from .formats.format import Linking
 from .objects import CONTENTS_META, Inode, Node, make_inode, make_node
 from .shape import EMPTY, Load, Record, bucket, build, entries, put

@@ -112,8 +112,14 @@ def traces(fix: bool) -> None:
 
 
 def tests(fix: bool) -> None:
-    """The tests, doctests, README and examples; with `IRMINPY_TESTED` only what a longer profile changes."""
-    again = ["-m", "hypothesis or profiled"] if os.environ.get("IRMINPY_TESTED") else []
+    """The tests, doctests, README and examples; with `IRMINPY_TESTED` only what a longer profile changes.
+
+    Those then run with the core in Python: the run before had the compiled one, where it was built.
+    """
+    again: list[str] = []
+    if os.environ.get("IRMINPY_TESTED"):
+        again = ["-m", "hypothesis or profiled"]
+        os.environ.setdefault("IRMINPY_CORE", "python")
     output = tool("pytest", "-q", "-n", "auto", *again)
     for line in output.splitlines():
         if line.startswith("deselected") or re.match(r"\d+ passed", line):
@@ -194,8 +200,11 @@ def package(fix: bool) -> None:
             modules, backends, lacking = run(python, "-I", "-W", "error", "-c", script, cwd=place).split()
             print(f"         {modules} modules, {backends} backends, {lacking} waiting for an extra")
             version = run(programs / "irminpy", "--version", cwd=place).strip()
-            if not re.fullmatch(r"irminpy,? (version )?\d+\.\d+\.\d+\S*", version):
+            if not re.fullmatch(r"irminpy \d+\.\d+\.\d+\S* \((compiled core|core in Python)\)", version):
                 raise Failed(f"irminpy --version printed {version!r}")
+            if wheel.name.endswith("-none-any.whl") != version.endswith("(core in Python)"):
+                raise Failed(f"{wheel.name} gives {version!r}")
+        print(f"         {wheel.name}: {version}")
 
 
 STEPS: dict[str, Callable[[bool], None]] = {

@@ -17,6 +17,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "late",
         "types",
         "errors",
+        "_core",
+        "_ccore",
+        "core",
         "hash",
         "repr",
         "path",
@@ -28,7 +31,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     (
         "objects",
-        "_core",
         "formats",
         "key",
         "schema",
@@ -233,6 +235,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
         *("files", "damage", "environment", "fingerprint", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
         *(
+            "ends",
             "log",
             "generation",
             "lookup",
@@ -289,9 +292,11 @@ def backend_order(package: str) -> list[str]:
 
 
 def modules(folder: Path, package: str) -> dict[str, Path]:
-    """Module name to file, for all modules of the package in `folder`."""
+    """Module name to file, for all modules of the package in `folder`; of a compiled one, its stub."""
     found: dict[str, Path] = {}
-    for file in sorted((folder / package).rglob("*.py")):
+    for file in sorted((folder / package).rglob("*.py*")):
+        if file.suffix not in (".py", ".pyi") or "csrc" in file.parts:
+            continue
         parts = file.relative_to(folder).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
     return found

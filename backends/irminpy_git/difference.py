@@ -37,6 +37,9 @@ _LEAST_LINE: Final = 8
 _PIECE: Final = 256
 _SMALL: Final = 1024
 _NEAR: Final = 48  # what is probed first: mostly the next anchor is not far
+_SHORT: Final = (
+    256  # up to here one exclusive or tells where two pieces differ; longer ones are halved before
+)
 _KEPT: Final = 128 << 10
 """A target of more bytes makes the pieces that it is probed at for each source anew: 70 bytes each are too much."""
 _LEAST_COPY: Final = 8
@@ -82,7 +85,9 @@ class Side:
                 # The first of equal keys must win: it is the last one to be set.
                 first = dict(zip(reversed(lines), reversed(self._starts), strict=True))
                 if self.kind is not Type.TREE:
-                    first = {line: at for line, at in first.items() if len(line) >= _LEAST_LINE}
+                    # Short lines are many, but they are the same few.
+                    for line in [line for line in first if len(line) < _LEAST_LINE]:
+                        del first[line]
                 self._first = first
             return self._first
         if self._blocks is None:
@@ -165,6 +170,15 @@ def _forward(a: bytes, i: int, b: bytes, j: int, most: int) -> int:
         size = min(step, most - n)
         x, y = a[i + n : i + n + size], b[j + n : j + n + size]
         if x != y:
+            while size > _SHORT:
+                half = size >> 1
+                if x[:half] == y[:half]:
+                    n += half
+                    size -= half
+                    x, y = x[half:], y[half:]
+                else:
+                    size = half
+                    x, y = x[:half], y[:half]
             differ = int.from_bytes(x, "big") ^ int.from_bytes(y, "big")
             return n + size - (differ.bit_length() + 7) // 8
         n += size
@@ -179,6 +193,15 @@ def _backward(a: bytes, i: int, b: bytes, j: int, most: int) -> int:
         size = min(step, most - n)
         x, y = a[i - n - size : i - n], b[j - n - size : j - n]
         if x != y:
+            while size > _SHORT:
+                half = size >> 1
+                if x[-half:] == y[-half:]:
+                    n += half
+                    size -= half
+                    x, y = x[:size], y[:size]
+                else:
+                    size = half
+                    x, y = x[-half:], y[-half:]
             differ = int.from_bytes(x, "little") ^ int.from_bytes(y, "little")
             return n + size - (differ.bit_length() + 7) // 8
         n += size

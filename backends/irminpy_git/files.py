@@ -26,6 +26,7 @@ _SMALL: Final = 16 << 20
 _numbers = count()
 _FIRST_WAIT: Final = 0.001
 _LONGEST_WAIT: Final = 0.05
+_TRIES: Final = 10
 
 
 @contextmanager
@@ -85,7 +86,14 @@ def place(path: str, new: str) -> None:
 
 def make_directory(path: str) -> None:
     """The directory and those above it, if they are not there."""
-    os.makedirs(path, exist_ok=True)
+    for left in reversed(range(_TRIES)):
+        try:
+            os.makedirs(path, exist_ok=True)
+            return
+        except (FileExistsError, FileNotFoundError):
+            # Git removes directories that are empty: one may be there when it is made, and gone when it is looked at.
+            if not left or (os.path.lexists(path) and not os.path.isdir(path)):
+                raise
 
 
 def sync_directory(path: str) -> None:

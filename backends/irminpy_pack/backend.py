@@ -160,7 +160,7 @@ class PackBackend:
         self._function = schema.hash
         self._reader = PackReader(self, state.manifest.generation, state.view)
         self._moves: list[_Move] = []
-        self._shallow: tuple[int, frozenset[Hash]] | None = None
+        self._shallow: tuple[tuple[int, int], frozenset[Hash]] | None = None
         _all.add(self)
 
     def _open_for_writing(
@@ -400,16 +400,15 @@ class PackBackend:
             raise StorageError(f"{state.root.path}: garbage was not collected: {e}") from e
 
     def shallow(self) -> frozenset[Hash]:
-        """Where history ends since garbage was collected."""
+        """Where history ends: since garbage was collected, or since a part of a history came."""
         self._open()
-        known = self._shallow
-        if known is not None and known[0] == self.state.manifest.generation:
-            return known[1]
-        with self._mutex:
-            generation = self.state.manifest.generation
-            if self._shallow is None or self._shallow[0] != generation:
-                self._shallow = (generation, self.state.shallow())
-            return self._shallow[1]
+        state, known = self.state, self._shallow
+        if known is None or known[0] != (state.manifest.generation, len(state.ends)):
+            with self._mutex:
+                # Within a generation ends only become more.
+                now = (state.manifest.generation, len(state.ends))
+                known = self._shallow = (now, state.shallow())
+        return known[1]
 
     def _flipped(self, places: Relocation) -> None:
         before, moves = self._reader, self._moves

@@ -15,6 +15,7 @@ import msgpack
 
 from irminpy.errors import Corrupted
 
+from .ends import branches
 from .frame import BLOB, COMMIT, GENERATION, HEADER, LARGE, NODE, REF, TABLE, TRAILER, Frame, Framing
 from .segment import HEADER_SIZE, Table
 from .trailer import NOTHING, TRAILER_SIZE, Tip, Trailer
@@ -28,6 +29,7 @@ __all__ = [
     "Log",
     "Marks",
     "Ref",
+    "apply",
     "decode_ref",
     "decode_table",
     "encode_ref",
@@ -68,6 +70,14 @@ def encode_ref(ref: Ref) -> bytes:
 def encode_table(refs: Mapping[str, tuple[bytes, int]]) -> bytes:
     """The payload of a K frame: all refs, ascending by the UTF-8 bytes of their names."""
     return _pack([[name, *refs[name]] for name in sorted(refs)])
+
+
+def apply(ref: Ref, refs: dict[str, tuple[bytes, int]]) -> None:
+    """Move `ref` in `refs`."""
+    if ref.new is None:
+        refs.pop(ref.name, None)
+    else:
+        refs[ref.name] = (ref.new, ref.word)
 
 
 def decode_ref(payload: bytes) -> Ref:
@@ -218,7 +228,7 @@ class Log:
     # -- refs ------------------------------------------------------------------------------------------------
 
     def refs_at(self, tip: Tip) -> tuple[dict[str, tuple[bytes, int]], Marks]:
-        """(name to commit hash and word, marks) at `tip`: the last table, then what moved since.
+        """(name to commit hash and word, marks) at `tip`: the last table, then what moved since. Ends are among them.
 
         Cost: one read per batch with refs since.
         """
@@ -248,11 +258,12 @@ class Log:
         for batch in reversed(behind):
             for ref, size in self.moves(batch):
                 ref_bytes += size
-                if ref.new is None:
-                    refs.pop(ref.name, None)
-                else:
-                    refs[ref.name] = (ref.new, ref.word)
+                apply(ref, refs)
         return refs, Marks(table, last_refs, ref_bytes, table_bytes)
+
+    def branches_at(self, tip: Tip) -> dict[str, tuple[bytes, int]]:
+        """Name to commit hash and word of the branches at `tip`. Cost: as `refs_at`."""
+        return branches(self.refs_at(tip)[0])
 
     def moves(self, batch: Batch) -> Iterator[tuple[Ref, int]]:
         """The moves of refs in `batch`, in order, each with the bytes of its frame. They lie side by side."""

@@ -201,7 +201,7 @@ class Pack:
                 still = Still.open(self.path, self.files)
                 lookup = backend.state.lookup
                 if commit is None:
-                    heads, depth = still.log.refs_at(still.tip)[0], None
+                    heads, depth = still.log.branches_at(still.tip), None
                 else:
                     heads = {branches.check(branch): (bytes(commit), 0)}
                 return export(still, wanted, lookup.find, file, heads, depth=depth, progress=progress)

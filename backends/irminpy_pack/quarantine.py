@@ -332,7 +332,7 @@ class _Run:
 
     def tell(self) -> None:
         try:
-            refs = self.still.log.refs_at(self.still.tip)[0]
+            refs = self.still.log.branches_at(self.still.tip)
         except Corrupted:
             return  # the findings say so
         for name, (head, _) in sorted(refs.items()):

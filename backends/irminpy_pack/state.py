@@ -17,6 +17,7 @@ from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
 
 from . import lock as locks
+from .ends import branches, ends, is_end
 from .files import Files, read_at, remove_directory, write_at
 from .frame import Framing
 from .generation import generation_at
@@ -24,7 +25,7 @@ from .head import HEAD_SIZE, MODES, SLOT_SIZE, Slot, best, place, slots
 from .identity import Identity, Root
 from .index import Index, IndexDamaged
 from .indexing import fill, open_index, set_aside
-from .log import Batch, Log, Marks
+from .log import Batch, Log, Marks, apply
 from .lookup import INDEXED, Lookup
 from .manifest import Manifest, Row
 from .opening import BEGIN, Found, find, harden, open_table, write_manifest, write_segment
@@ -62,6 +63,7 @@ class State:
         "alone",
         "degraded",
         "durable",
+        "ends",
         "files",
         "framing",
         "identity",
@@ -118,6 +120,7 @@ class State:
         self.now: tuple[View, Lookup]
         """What reads objects and what finds them, of one generation: taken together, so that they fit."""
         self.refs: dict[str, tuple[bytes, int]] = {}
+        self.ends: dict[str, tuple[bytes, int]] = {}
         self.marks = Marks()
         self.tip = BEGIN
         """The end that is published: what readers may see."""
@@ -184,7 +187,8 @@ class State:
         ours = newest is not None and newest.generation == manifest.generation
         self.durable = newest.durable if ours and newest is not None else manifest.tip
         self._trim(tip)
-        self.refs, self.marks = self.log.refs_at(tip)
+        refs, self.marks = self.log.refs_at(tip)
+        self.refs, self.ends = branches(refs), ends(refs)
         self._last_head = head
         lookup = self._take_index()
         self.now = (View(self.framing, table, self._codec, self._function, self._find_contents), lookup)
@@ -320,9 +324,10 @@ class State:
             self._last_head = self._last_head[:at] + nothing + self._last_head[at + SLOT_SIZE :]
 
     def shallow(self) -> frozenset[Hash]:
-        """Where history was cut off by the garbage collection that made this generation. Cost: one read."""
+        """Where history was cut off, by garbage collection or before it came. Cost: one read."""
         flip = self.manifest.flip
-        return frozenset(map(Hash, generation_at(self.log, flip).shallow)) if flip else frozenset()
+        collected = generation_at(self.log, flip).shallow if flip else []
+        return frozenset(map(Hash, (*collected, *(commit for commit, _ in self.ends.values()))))
 
     def blank(self) -> None:
         """Name nothing in HEAD, so that whoever reads or writes next asks MANIFEST. Raises OSError."""
@@ -412,11 +417,11 @@ class State:
         size = 0
         for ref, length in self.log.moves(batch):
             size += length
+            if is_end(ref.name):
+                apply(ref, self.ends)
+                continue
             before = self.refs.get(ref.name)
-            if ref.new is None:
-                self.refs.pop(ref.name, None)
-            else:
-                self.refs[ref.name] = (ref.new, ref.word)
+            apply(ref, self.refs)
             if (before and before[0]) != ref.new:
                 after = None if ref.new is None else Hash(ref.new)
                 changes.append(RefChange(ref.name, Hash(before[0]) if before else None, after))

@@ -172,7 +172,7 @@ def measure(
         if progress is not None:
             progress(done, stats.bytes)
     stats.batches = stats.kinds["T"].frames if "T" in stats.kinds else 0
-    stats.branches = len(still.log.refs_at(still.tip)[0])
+    stats.branches = len(still.log.branches_at(still.tip))
     stats.indexes = [
         _index(still, strategy, check)
         for strategy in INDEXED

@@ -10,6 +10,7 @@ from irminpy.errors import DecodeError
 from irminpy.formats.format import Codec
 from irminpy.hash import HashFunction
 
+from .ends import branches, ends, is_end
 from .files import Files
 from .frame import COMMIT, GENERATION, LARGE, NODE, REF, TABLE, TRAILER, Frame
 from .generation import decode_generation
@@ -136,10 +137,15 @@ def _refs(frame: Frame, codec: Codec, function: HashFunction) -> tuple[tuple[str
 def _says(frame: Frame) -> dict[str, Any]:
     if frame.kind == REF:
         ref = decode_ref(frame.canonical)
+        if is_end(ref.name) and ref.new is not None:
+            return {"end": ref.new.hex(), "time": ref.time}
         old, new = (None if hash_ is None else hash_.hex() for hash_ in (ref.old, ref.new))
         return {"ref": ref.name, "old": old, "new": new, "time": ref.time}
     if frame.kind == TABLE:
-        return {"table": {name: hash_.hex() for name, (hash_, _) in decode_table(frame.canonical).items()}}
+        refs = decode_table(frame.canonical)
+        table = {name: hash_.hex() for name, (hash_, _) in branches(refs).items()}
+        cut_off = {"ends": [hash_.hex() for hash_, _ in ends(refs).values()]} if ends(refs) else {}
+        return {"table": table} | cut_off
     if frame.kind == GENERATION:
         found = decode_generation(frame.canonical)
         shallow = [hash_.hex() for hash_ in found.shallow]

@@ -26,12 +26,13 @@ from irminpy.hash import Hash, HashFunction
 from irminpy.objects import Kind, Objects, words_of
 
 from .append import Batch, Builder, Piece
+from .ends import absent_parents, end_name, is_end
 from .files import typed, write_at
 from .head import MODES
 from .index import IndexDamaged
 from .large import LIMIT, Large, split
 from .lock import Lock
-from .log import Marks, Ref
+from .log import Marks, Ref, apply
 from .segment import HEADER_SIZE, Segment
 from .state import TAIL_BYTES, State
 from .trailer import Tip
@@ -225,9 +226,22 @@ class Writer:
             Ref(name, old, new, self._word_of(objects, new), int(self._clock() * 1e6))
             for name, old, new in tested[0]
         ]
+        if objects.shallow:
+            moves += self._new_ends(objects)
         if before.frames or moves:
             self._put(builder, before, begin, moves, tested[1])
         return True
+
+    def _new_ends(self, objects: Objects) -> list[Ref]:
+        """What says that parents of these commits are nowhere, where nothing says it yet."""
+        known, now = self._state.shallow(), int(self._clock() * 1e6)
+        return [
+            Ref(end_name(parent), None, parent, 0, now)
+            for parent in absent_parents(objects, self._codec)
+            if parent not in known
+            and end_name(parent) not in self._overlay
+            and not self._place(Kind.COMMIT, parent)
+        ]
 
     def _word_of(self, objects: Objects, commit: bytes | None) -> int:
         if commit is None:
@@ -400,13 +414,10 @@ class Writer:
             raise StorageError(f"{segment.path}: the batch was not written: {e}{full}") from e
 
     def _refs_now(self) -> Mapping[str, tuple[bytes, int]]:
-        refs = dict(self._state.refs)
+        refs = self._state.refs | self._state.ends
         for pending in self._pending:
             for move in pending.moves:
-                if move.new is None:
-                    refs.pop(move.name, None)
-                else:
-                    refs[move.name] = (move.new, move.word)
+                apply(move, refs)
         return refs
 
     def fail(self, what: str, cause: BaseException) -> StorageError:
@@ -499,10 +510,7 @@ class Writer:
             segment.length = max(segment.length, pending.tip.end - segment.base)
             state.lookup.add(pending.entries)
             for move in pending.moves:
-                if move.new is None:
-                    state.refs.pop(move.name, None)
-                else:
-                    state.refs[move.name] = (move.new, move.word)
+                apply(move, state.ends if is_end(move.name) else state.refs)
             self._announcer.queue(pending.changes)
         state.marks = ready[-1].marks
         self._overlay = {move.name: move.new for pending in self._pending for move in pending.moves}

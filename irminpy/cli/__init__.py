@@ -156,10 +156,13 @@ def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> No
         return
     from importlib import metadata  # late: only this option needs it
 
+    from ..core import CORE
+
+    core = "compiled core" if CORE == "c" else "core in Python"
     try:
-        click.echo(f"irminpy {metadata.version('irminpy')}")
+        click.echo(f"irminpy {metadata.version('irminpy')} ({core})")
     except metadata.PackageNotFoundError:
-        click.echo("irminpy (a checkout that is not installed)")
+        click.echo(f"irminpy (a checkout that is not installed; {core})")
     ctx.exit()
 
 

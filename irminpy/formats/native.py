@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import _core
+from .. import core
 from ..errors import DecodeError, DepthExceeded, SchemaMismatch
 from ..hash import Hash
 from ..info import Info
@@ -33,7 +33,7 @@ _MANY = 4096  # steps up to which the hashes of those of whole directories are r
 _WIDEST = 12  # bits by which directories are split at once
 _HASH_SIZE = 32
 _NO_LIMIT = 1 << 63
-_MAX_STEP = _core.MAX_STEP
+_MAX_STEP = core.MAX_STEP
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -129,16 +129,16 @@ class NativeCodec:
     contents_prefix: bytes | None = b"B"
     """The domain byte of contents."""
 
-    encode_node = staticmethod(_core.encode_node)
+    encode_node = staticmethod(core.encode_node)
     """The bytes of an `N` object."""
 
-    encode_bucket = staticmethod(_core.encode_node)
+    encode_bucket = staticmethod(core.encode_node)
     """The same: one `N` may serve as a directory and as a bucket."""
 
-    encode_nodes = staticmethod(_core.encode_nodes)
+    encode_nodes = staticmethod(core.encode_nodes)
     """The bytes of many `N` objects."""
 
-    encode_buckets = staticmethod(_core.encode_nodes)
+    encode_buckets = staticmethod(core.encode_nodes)
     """The same."""
 
     def __init__(self, hash: HashFunction, fanout: int, leaf: int) -> None:
@@ -150,7 +150,7 @@ class NativeCodec:
         self._width = fanout.bit_length() - 1
         # The flat shape has no inner node at any depth.
         self.levels = 0 if leaf == _NO_LIMIT else 8 * _HASH_SIZE // self._width
-        self.empty = hash.digest(_core.encode_node([], b"", b"", []))
+        self.empty = hash.digest(core.encode_node([], b"", b"", []))
         self._hashed: dict[str, bytes] = {}
         self.order = None
 
@@ -186,11 +186,11 @@ class NativeCodec:
     def digit(self, step: str, depth: int, /) -> int:
         """Digit `depth` of the hash of `step`."""
         key = self._hashed.get(step) or self._key(step)
-        if self._width == 4 and depth < 64:  # as `_core.digit`, without the call
+        if self._width == 4 and depth < 64:  # as `core.digit`, without the call
             return key[depth >> 1] & 15 if depth & 1 else key[depth >> 1] >> 4
         if depth >= self.levels:
             raise self._too_deep(step)
-        return _core.digit(key, depth, self._width)
+        return core.digit(key, depth, self._width)
 
     def keys(self, steps: list[str], /) -> list[bytes]:
         """The hashes of the steps, from which all digits are taken."""
@@ -234,7 +234,7 @@ class NativeCodec:
                 groups[(key[at] << 8 | key[at + 1]) >> shift & mask].append(row)
         else:
             for row in rows:
-                groups[_core.digit(keys[row], depth, width)].append(row)
+                groups[core.digit(keys[row], depth, width)].append(row)
         return groups
 
     def encode_contents(self, values: list[bytes], /) -> list[bytes]:
@@ -249,11 +249,11 @@ class NativeCodec:
 
     def encode_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /) -> bytes:
         """The bytes of an `I` object."""
-        return _core.encode_inode(self.fanout, self.leaf, depth, buckets, counts, hashes)
+        return core.encode_inode(self.fanout, self.leaf, depth, buckets, counts, hashes)
 
     def children(self, data: bytes, /) -> tuple[bytes, bytes]:
         """The last columns, found without decoding the others."""
-        return _core.children(data, self.hash_size)
+        return core.children(data, self.hash_size)
 
     def parents(self, given: Sequence[Hash], /) -> tuple[Hash, ...]:
         """The parents in the order given, each once."""
@@ -273,11 +273,11 @@ class NativeCodec:
         """The `N` or `I` object with the bytes `data`."""
         try:
             if data[:1] != b"I":
-                return Node(*_core.decode_node(data, self.hash_size, self.leaf, self.empty))
+                return Node(*core.decode_node(data, self.hash_size, self.leaf, self.empty))
             if not self.levels:
                 raise ValueError("an inner node, which this format does not have")
             parameters = (self.fanout, self.leaf, self.levels, self.empty)
-            return Inode(*_core.decode_inode(data, self.hash_size, *parameters))
+            return Inode(*core.decode_inode(data, self.hash_size, *parameters))
         except ValueError as e:
             raise DecodeError("directory", str(e), None) from None
 
@@ -286,12 +286,12 @@ class NativeCodec:
     ) -> tuple[bytes, Node]:
         """The bytes of the `N` object with these columns, and the object; DecodeError if no directory has them."""
         try:
-            index, found = _core.check_node(
+            index, found = core.check_node(
                 steps, kinds, hashes, metadata or None, self.hash_size, self.leaf, self.empty
             )
         except ValueError as e:
             raise DecodeError("directory", str(e), None) from None
-        return _core.encode_node(steps, kinds, hashes, metadata), Node(index, kinds, hashes, found)
+        return core.encode_node(steps, kinds, hashes, metadata), Node(index, kinds, hashes, found)
 
     def made_inode(self, depth: int, buckets: bytes, counts: list[int], hashes: bytes) -> tuple[bytes, Inode]:
         """As `made_node`, of an `I` object."""
@@ -299,7 +299,7 @@ class NativeCodec:
             if not self.levels:
                 raise ValueError("an inner node, which this format does not have")
             parameters = (self.hash_size, self.fanout, self.leaf, self.levels, self.empty)
-            _core.check_inode(depth, buckets, counts, hashes, *parameters)
+            core.check_inode(depth, buckets, counts, hashes, *parameters)
         except ValueError as e:
             raise DecodeError("directory", str(e), None) from None
         return self.encode_inode(depth, buckets, counts, hashes), Inode(depth, buckets, counts, hashes)
@@ -308,7 +308,7 @@ class NativeCodec:
         """The `N` or `I` object with the bytes `data`, which were checked when they were stored."""
         try:
             if data[:1] != b"I":
-                index, kinds, hashes, metadata, head = _core.load_node(
+                index, kinds, hashes, metadata, head = core.load_node(
                     data, self.hash_size, self.leaf, self.empty
                 )
                 if words and len(words) != 8 * len(kinds):
@@ -316,7 +316,7 @@ class NativeCodec:
                 return Node(index, kinds, hashes, metadata, words, head)
             if not self.levels:
                 raise ValueError("an inner node, which this format does not have")
-            depth, buckets, counts, hashes, head = _core.load_inode(
+            depth, buckets, counts, hashes, head = core.load_inode(
                 data, self.hash_size, self.fanout, self.leaf, self.levels, self.empty
             )
             if words and len(words) != 8 * len(buckets):
@@ -329,12 +329,12 @@ class NativeCodec:
         """What `step` leads to in the `N` or `I` object with the bytes `data`; see `Seeking`."""
         try:
             if data[:1] != b"I":
-                n, i, kind, hash_ = _core.seek_node(data, self.hash_size, self.leaf, step)
+                n, i, kind, hash_ = core.seek_node(data, self.hash_size, self.leaf, step)
                 columns, below = n, 0
             else:
                 if not self.levels:
                     raise ValueError("an inner node, which this format does not have")
-                n, columns, i, below, hash_ = _core.seek_inode(
+                n, columns, i, below, hash_ = core.seek_inode(
                     data, self.hash_size, self.fanout, self.leaf, depth, self.digit(step, depth)
                 )
                 kind = BUCKET
@@ -351,8 +351,8 @@ class NativeCodec:
     def encode_commit(self, commit: Commit, /) -> bytes:
         """The bytes of a `C` object; DecodeError for a commit that the format cannot hold."""
         info = commit.info
-        if len(commit.parents) > _core.MAX_PARENTS:
-            reason = f"{len(commit.parents)} parents, the limit is {_core.MAX_PARENTS}"
+        if len(commit.parents) > core.MAX_PARENTS:
+            reason = f"{len(commit.parents)} parents, the limit is {core.MAX_PARENTS}"
             raise DecodeError("commit", reason, None)
         for hash_ in (commit.node, *commit.parents):
             if len(hash_) != self.hash_size:
@@ -360,17 +360,17 @@ class NativeCodec:
         extra: list[str | bytes] = []
         for key, value in info.extra:
             extra += [key, value]
-        data = _core.encode_commit(
+        data = core.encode_commit(
             bytes(commit.node), b"".join(commit.parents), info.date, info.author, info.message, extra
         )
-        if len(data) > _core.MAX_COMMIT:
-            raise DecodeError("commit", f"{len(data)} bytes, the limit is {_core.MAX_COMMIT}", None)
+        if len(data) > core.MAX_COMMIT:
+            raise DecodeError("commit", f"{len(data)} bytes, the limit is {core.MAX_COMMIT}", None)
         return data
 
     def decode_commit(self, data: bytes, /) -> Commit:
         """The commit with the bytes `data`."""
         try:
-            node, parents, date, author, message, extra = _core.decode_commit(data, self.hash_size)
+            node, parents, date, author, message, extra = core.decode_commit(data, self.hash_size)
         except ValueError as e:
             raise DecodeError("commit", str(e), None) from None
         return Commit(Hash(node), tuple(map(Hash, parents)), Info(date, author, message, tuple(extra)))

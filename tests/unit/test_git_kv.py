@@ -361,6 +361,22 @@ def test_quirk_2_nothing_that_others_pushed_is_overwritten(there: There) -> None
         assert (there.show("foo"), there.show("bar")) == (b"2", b"1")
 
 
+def test_a_write_that_has_returned_is_at_the_remote_even_if_it_changed_nothing(there: There) -> None:
+    """The value was kept when the remote was away: writing it once more pushes it."""
+    with there.connect() as kv:
+        kv.set("foo", b"1")
+        there.go()
+        with pytest.raises(NotPushed):
+            kv.set("foo", b"2")
+        with pytest.raises(NotPushed):
+            kv.set("foo", b"2")
+        there.come()
+        kv.set("foo", b"2")
+        assert there.show("foo") == b"2"
+        assert kv.pending == []
+        assert there.count() == 2
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_quirk_3_what_is_not_pushed_is_kept_or_dropped_as_was_asked(there: There, keep: bool) -> None:
     with there.connect(on_push_error="keep" if keep else "rollback") as kv:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -113,8 +113,12 @@ class Machine(RuleBasedStateMachine):
     def write(self, new: Values, act: Any) -> None:
         """A write that should make `new` of what is there."""
         mood = self.shelf.mood
-        if (new == self.local and self.kv.commit is not None) or (not new and self.kv.commit is None):
-            act()
+        same = (new == self.local and self.kv.commit is not None) or (not new and self.kv.commit is None)
+        if same:
+            if self.kv.pending:
+                self.pushed(act)  # what was kept
+            else:
+                act()
             return
         if mood == "gone":
             with pytest.raises(NotPushed):
@@ -227,20 +231,24 @@ class Machine(RuleBasedStateMachine):
         if not self.kv.pending:
             assert not self.kv.push()
             return
+        self.pushed(lambda: self.kv.push() or pytest.fail("nothing was pushed"))
+
+    def pushed(self, act: Callable[[], object]) -> None:
+        """`act` should push what is pending."""
         commit = self.kv.commit
         done = self.at() == (None if commit is None else commit.hash)
         if self.shelf.mood == "gone":
             with pytest.raises(RemoteError):
-                self.kv.push()
+                act()
         elif self.shelf.mood == "refuses" or (self.at() != self.met and not done):
             with pytest.raises(PushRejected):
-                self.kv.push()
+                act()
         elif self.shelf.mood == "lies" and not done:
             with pytest.raises(RemoteError):
-                self.kv.push()
+                act()
             self.base = self.theirs = self.local
         else:
-            assert self.kv.push()
+            act()
             self.base = self.theirs = self.local
             self.met = self.at()
 

@@ -956,6 +956,27 @@ def test_what_an_object_is_called_is_what_it_is(at: Path, repo: Repos) -> None:
     assert not loose_file(at, hash_).exists()
 
 
+@pytest.mark.parametrize("error", [FileExistsError, FileNotFoundError])
+def test_a_directory_that_git_removes_while_it_is_made_is_made_again(
+    at: Path, repo: Repos, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    """A prune takes away directories of objects that are empty: between any two calls of ours."""
+    mkdir, left = os.mkdir, [3]
+
+    def removed(path: str, mode: int = 0o777) -> None:
+        if os.path.basename(os.path.dirname(path)) == "objects" and left[0]:
+            left[0] -= 1
+            raise error(2, "somebody else was quicker", path)
+        mkdir(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", removed)
+    repo.main().set("a", b"1", message="a")
+    assert not left[0]
+    monkeypatch.undo()
+    assert repo.main().get("a") == b"1"
+    git(at, "fsck", "--strict")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
 def test_a_directory_that_cannot_be_written_is_a_storage_error(at: Path, repo: Repos) -> None:
     """G17."""

@@ -33,7 +33,7 @@ def test_irmin_and_we_compute_the_same(name: str) -> None:
     os.environ.get("IRMINPY_PROFILE", "quick") == "quick", reason="runs in the profiles ci and deep"
 )
 def test_the_workloads_reach_the_roots_that_the_real_irmin_reached() -> None:
-    """The workloads are the same: see `python -m tests.bench --roots`, which makes each of their commits; here only the last of each."""
+    """`python -m tests.bench --roots` makes each of their commits; here only the last of each."""
     out = StringIO()
     report = run(str(FOLDER / "bench-roots.json"), out)
     assert report.failures == 0, out.getvalue()

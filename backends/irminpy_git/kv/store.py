@@ -153,13 +153,19 @@ class GitKv(Writing):
             self._write(before, build(before), None, None)
 
     def _write(self, before: Trees | None, after: Trees, author: str | None, message: str | None) -> None:
-        if before == after or (before is None and after.is_empty()):
-            return
         old = self._held
-        parents = () if old.head is None else (old.head,)
-        date = int(self._clock())
-        info = Info(date, self._author if author is None else author, MESSAGE if message is None else message)
-        made = self._repo.commit_tree(after, info=info, parents=parents)
+        made = old.head
+        if before == after or (before is None and after.is_empty()):
+            if made is None or made == old.remote:
+                return
+            # Nothing changes, but what was kept is to be at the remote when a write has returned.
+        else:
+            parents = () if made is None else (made,)
+            date = int(self._clock())
+            info = Info(
+                date, self._author if author is None else author, MESSAGE if message is None else message
+            )
+            made = self._repo.commit_tree(after, info=info, parents=parents)
         try:
             self._send(Held(made, old.remote), force=False)
         except RemoteError as cause:

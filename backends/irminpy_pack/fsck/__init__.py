@@ -18,6 +18,7 @@ from irminpy.errors import Corrupted, StorageError
 from irminpy.objects import Kind
 from irminpy.schema import Schema
 
+from ..ends import branches, ends
 from ..files import Files, nameless, read_at
 from ..frame import Frame, Framing
 from ..gc.bitmap import Bitmap
@@ -113,8 +114,9 @@ class _Check:
             indexes = self._indexes()
             visits += indexes
         place = self.place = self._place(indexes, published)
+        shallow = frozenset[bytes]()
         if level >= LEVELS.index("graph"):
-            shallow = self._shallow(self.log)
+            shallow = self._shallow(self.log, published)
             visits.append(Graph(self.schema, self.framing, self.table, self.view, place, shallow, report))
 
         def visit(segment: Segment, at: int, frame: Frame) -> None:
@@ -132,11 +134,12 @@ class _Check:
             progress=self.progress,
         )
         sweep.run()
-        report.refs = len(sweep.refs)
+        refs = branches(sweep.refs)
+        report.refs = len(refs)
         if level >= LEVELS.index("graph"):
-            self._heads(sweep.refs, place)
+            self._heads(refs, place)
         if level >= LEVELS.index("deep"):
-            self._deep({**heads, **sweep.refs}, indexes, place)
+            self._deep({**heads, **refs}, indexes, place, shallow)
         for index in indexes:
             index.finish(self.table, self.framing)
 
@@ -145,6 +148,7 @@ class _Check:
         refs: dict[str, tuple[bytes, int]],
         indexes: list[Indexed],
         place: Callable[[int, bytes], int],
+        shallow: frozenset[bytes],
     ) -> None:
         everything = not indexes or any(index.everything for index in indexes)
 
@@ -157,7 +161,7 @@ class _Check:
         deep = Deep(
             old,
             lambda: Bitmap(self.files, nameless(self.files, folder)),
-            self._shallow(self.log),
+            shallow,
             self.report,
         )
         try:
@@ -199,14 +203,17 @@ class _Check:
 
         return place
 
-    def _shallow(self, log: Log) -> frozenset[bytes]:
+    def _shallow(self, log: Log, published: Tip) -> frozenset[bytes]:
         """Where history was cut off."""
         flip = self.manifest.flip
+        found: set[bytes] = set()
         try:
-            return frozenset(generation_at(log, flip).shallow) if flip else frozenset()
+            found.update(generation_at(log, flip).shallow if flip else ())
         except Corrupted as e:
             self.report.findings.append(Finding("store", self.root.packs, flip, None, str(e)))
-            return frozenset()
+        with suppress(Corrupted):  # the sweep tells what is wrong with the refs
+            found.update(commit for commit, _ in ends(log.refs_at(published)[0]).values())
+        return frozenset(found)
 
     def _find(self, hash: bytes) -> int:
         return 0 if self.place is None else self.place(Kind.CONTENTS, hash)

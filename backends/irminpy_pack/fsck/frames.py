@@ -9,7 +9,7 @@ from collections.abc import Callable
 from zlib import crc32
 
 from ..frame import GENERATION, LARGE, REF, TABLE, TRAILER, Frame, Framing
-from ..log import Ref, decode_ref, decode_table, encode_ref, encode_table
+from ..log import Ref, apply, decode_ref, decode_table, encode_ref, encode_table
 from ..scan import Gap, scan
 from ..segment import HEADER_SIZE, Segment, Table
 from ..trailer import TRAILER_SIZE, Tip, Trailer
@@ -167,10 +167,7 @@ class Sweep:
         before = self.refs.get(ref.name)
         if self._known and (before and before[0]) != ref.old:
             self._tell("refs", segment, at, f"the ref {ref.name!r} moves from where it was not")
-        if ref.new is None:
-            self.refs.pop(ref.name, None)
-        else:
-            self.refs[ref.name] = (ref.new, ref.word)
+        apply(ref, self.refs)
 
     def _trailer(self, segment: Segment, at: int, frame: Frame) -> None:
         offset = segment.base + at

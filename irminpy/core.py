@@ -1,0 +1,107 @@
+"""The hot functions of the native format, by the core that is used: compiled where it was built, else in Python.
+
+This is the one place where it is chosen (docs/decisions/056). `IRMINPY_CORE=python` asks for the functions of `_core`;
+`IRMINPY_CORE=c` for those that `_ccore` has, and its absence is an ImportError then.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+from ._core import (
+    MAX_COMMIT,
+    MAX_PARENTS,
+    MAX_STEP,
+    SEAM,
+    check_inode,
+    check_node,
+    children,
+    decode_commit,
+    decode_inode,
+    decode_node,
+    digest,
+    digest_many,
+    digit,
+    encode_commit,
+    encode_inode,
+    encode_node,
+    encode_nodes,
+    load_inode,
+    load_node,
+    patch_column,
+    seek_inode,
+    seek_node,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = [
+    "CORE",
+    "MAX_COMMIT",
+    "MAX_PARENTS",
+    "MAX_STEP",
+    "check_inode",
+    "check_node",
+    "children",
+    "decode_commit",
+    "decode_inode",
+    "decode_node",
+    "digest",
+    "digest_many",
+    "digit",
+    "encode_commit",
+    "encode_inode",
+    "encode_node",
+    "encode_nodes",
+    "load_inode",
+    "load_node",
+    "patch_column",
+    "seek_inode",
+    "seek_node",
+]
+
+
+def _compiled() -> ModuleType | None:
+    """The module `_ccore`, if it is to be used."""
+    wanted = os.environ.get("IRMINPY_CORE", "")
+    if wanted not in ("", "c", "python"):
+        raise ImportError(f"IRMINPY_CORE={wanted!r:.40}: the cores are c and python")
+    if wanted == "python":
+        return None
+    try:
+        from . import _ccore
+    except ImportError as e:
+        if wanted:
+            raise ImportError(f"IRMINPY_CORE=c, and the compiled core was not built: {e}") from e
+        return None
+    if _ccore.SEAM != SEAM:
+        stale = f"{_ccore.__file__} was built from other sources than these: build it again, or remove it"
+        if wanted:
+            raise ImportError(stale)
+        warnings.warn(stale, RuntimeWarning, stacklevel=2)
+        return None
+    return _ccore
+
+
+_chosen = _compiled()
+CORE = "python" if _chosen is None else "c"
+"""Which core is used."""
+if _chosen is not None:
+    from ._ccore import (
+        children,
+        decode_inode,
+        decode_node,
+        digest,
+        digest_many,
+        encode_inode,
+        encode_node,
+        encode_nodes,
+        load_inode,
+        load_node,
+        patch_column,
+        seek_inode,
+        seek_node,
+    )

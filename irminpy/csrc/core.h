@@ -1,0 +1,76 @@
+/* What the files of the compiled core have in common.
+ *
+ * The rule of all functions here: C answers what is well-formed and usual, and hands every other call, with its
+ * arguments, to the function of the same name in `irminpy/_core.py`, which decides, and raises what is to be raised. So
+ * both cores accept the same input and give the same errors, and C has no text of an error.
+ *
+ * The second rule: no length that was read is used before it was compared with the bytes that are there. */
+#ifndef IRMINPY_CORE_H
+#define IRMINPY_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdint.h>
+#include <string.h>
+
+/* The functions of `irminpy._core` that C may hand a call to. */
+#define REFERENCES(X) \
+    X(digest)         \
+    X(digest_many)    \
+    X(encode_node)    \
+    X(encode_nodes)   \
+    X(encode_inode)   \
+    X(decode_node)    \
+    X(decode_inode)   \
+    X(load_node)      \
+    X(load_inode)     \
+    X(seek_node)      \
+    X(seek_inode)     \
+    X(children)       \
+    X(patch_column)
+
+typedef enum {
+#define X(name) REF_##name,
+    REFERENCES(X)
+#undef X
+        REFERENCE_COUNT
+} Reference;
+
+typedef struct {
+    PyObject *reference[REFERENCE_COUNT];
+} State;
+
+static inline State *state_of(PyObject *module) { return (State *)PyModule_GetState(module); }
+
+/* The answer of the function in Python. */
+static inline PyObject *refer(PyObject *module, Reference which, PyObject *const *args, Py_ssize_t n) {
+    return PyObject_Vectorcall(state_of(module)->reference[which], args, (size_t)n, NULL);
+}
+
+#define FUNCTION(name) PyObject *core_##name(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+#define REFER(name) refer(module, REF_##name, args, nargs)
+#define METHOD(name, text) \
+    { #name, (PyCFunction)(void (*)(void))core_##name, METH_FASTCALL, text }
+
+/* One table for each file; the end of each is a row of zeros. */
+extern PyMethodDef digest_methods[];
+extern PyMethodDef node_methods[];
+extern PyMethodDef seek_methods[];
+
+/* The int `o` from 0 on, what is larger than a size being the largest size; -1 for anything else. */
+static inline Py_ssize_t size_of(PyObject *o) {
+    if (!PyLong_CheckExact(o)) return -1;
+    int overflow = 0;
+    long long value = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (overflow) return overflow > 0 ? PY_SSIZE_T_MAX : -1;
+    return value > PY_SSIZE_T_MAX ? PY_SSIZE_T_MAX : value < 0 ? -1 : (Py_ssize_t)value;
+}
+
+/* The same for sizes of a hash, which are small: products with numbers of items that fit their bytes do not overflow. */
+static inline Py_ssize_t hash_size_of(PyObject *o) {
+    Py_ssize_t size = size_of(o);
+    return size >= 1 && size <= 1024 ? size : -1;
+}
+
+#endif
