@@ -29,15 +29,13 @@ null, other objects as their `repr`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class _Codec:
+class _Codec(NamedTuple):
     """How one attribute goes to JSON and comes back; `of_json` raises TypeError or ValueError."""
 
     to_json: Callable[[Any], Any]
@@ -114,8 +112,7 @@ class AnyConflict(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedConflict:
+class ReportedConflict(NamedTuple):
     """A conflict as another process told of it: where and why, with the three sides as text or None."""
 
     path: tuple[str, ...]

@@ -7,18 +7,16 @@ metadata; those that are built in are found by their names, and the identity pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import contents, formats, hash
+from . import contents, formats, hash, metadata
 from .errors import DecodeError, InvalidHash, NotFound, ReadOnly, SchemaMismatch
-from .merge import Conflict, Old
-from .metadata import Metadata, Modes, NoMetadata
 from .schema import Schema
 
+if TYPE_CHECKING:
+    from .merge import Conflict, Old
+
 __all__ = ["Raw", "described", "recorded"]
-
-
-_METADATA: dict[str, Metadata[Any]] = {kind.id: kind for kind in (NoMetadata(), Modes())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,8 @@ class Raw:
         """One of two equal sides, else a conflict."""
         if ours == theirs:
             return ours
+        from .merge import Conflict  # late: who looks at such a store merges nothing
+
         return Conflict(f"contents of type {self.id} are not known here")
 
 
@@ -77,9 +77,7 @@ def _parsed(description: str) -> Schema[Any, Any]:
     parameters = formats.parameters_in(name, words[2:-2])
     at = 2 + len(parameters)
     format = formats.by_name(name, int(version), parameters)
-    kind = _METADATA.get(words[-1])
-    if kind is None:
-        raise NotFound("built-in type of metadata", words[-1])
+    kind = metadata.by_id(words[-1])
     return Schema(_contents(" ".join(words[at:-1])), metadata=kind, hash=function, format=format)
 
 

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypedDict, Unpack, ca
 
 from . import branch as branches_
 from . import revision as revision_
-from .backend import Collected, Collecting, Defaulting, Keep, Maker, Options, Progress, RefUpdate
+from .backend import Defaulting, Maker, Options, RefUpdate
 from .branch import MAIN
 from .commit import Commit, Infos, Opened, hash_of_commit, hashes_of
-from .diff import Change
 from .errors import DanglingHash, MergeConflict, NotFound, StorageError
 from .hash import Hash
 from .history import check_count
 from .info import Info
 from .key import Key, KindedHash, KindedKey, hash_of_key
-from .merge import NO_ANCESTOR, Conflict, NoAncestor, Old
 from .objects import Kind, Objects
 from .registry import maker_of_uri
 from .schema import Schema
@@ -35,12 +33,15 @@ from .watch import Changes, Watch, Watches, changed
 if TYPE_CHECKING:
     from . import check as check_
     from . import graph
+    from .collecting import Collected, Progress
+    from .diff import Change
+    from .merge import Old
     from .proof import Limits, Proof, StreamProof
     from .slice import Slice
 
 __all__ = ["Opening", "Repo", "open"]
 
-BranchChanges: TypeAlias = Changes[Commit[C, M], tuple[str, Change[Commit[C, M]]]]
+BranchChanges: TypeAlias = "Changes[Commit[C, M], tuple[str, Change[Commit[C, M]]]]"
 
 
 class Opening(TypedDict, total=False):
@@ -309,6 +310,8 @@ class Repo(Generic[C, M]):
         None stands for absent contents, NO_ANCESTOR for no known ancestor. Raises MergeConflict; NotFound for
         a key that leads nowhere.
         """
+        from .merge import NO_ANCESTOR, Conflict, NoAncestor  # late, as in closure
+
         base: Old[C | None] = NO_ANCESTOR if isinstance(old, NoAncestor) else self._value(old)
         merged = self.schema.contents.merge(base, self._value(left), self._value(right))
         if isinstance(merged, Conflict):
@@ -509,6 +512,8 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         backend = opened.backend
+        from .collecting import Collecting, Keep  # late, as in closure
+
         if not isinstance(backend, Collecting):
             raise StorageError("this backend collects no garbage")
         names = None if branches is None else tuple(map(branches_.check, branches))

@@ -14,20 +14,21 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Generic, NamedTuple, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
-from . import diff
 from .backend import RefChange, RefListener
-from .diff import Change
 from .errors import Closed
 from .hash import Hash
+
+if TYPE_CHECKING:
+    from .diff import Change
 
 __all__ = ["Callback", "Changes", "Stats", "Watch", "Watches", "changed"]
 
 T = TypeVar("T")
 V = TypeVar("V")
 
-Callback: TypeAlias = Callable[[str, Change[Hash]], None]
+Callback: TypeAlias = "Callable[[str, Change[Hash]], None]"
 """Called with the name of a ref and what happened to it."""
 
 
@@ -205,6 +206,8 @@ class Changes(Generic[V, T]):
 
 def changed(before: V | None, after: V | None) -> Change[V] | None:
     """The change from `before` to `after`; None if there is none."""
+    from . import diff  # late: who watches nothing needs no changes
+
     return None if before == after else diff.of(before, after)
 
 

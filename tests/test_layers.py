@@ -41,6 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),  # 2: objects as bytes
     (
         "backend",
+        "collecting",
         "upkeep",
         "slice_stream",
         "wire",
@@ -83,9 +84,10 @@ CONTRACT = 3  # backends import this floor and those below
 
 # The order inside a package; its __init__ comes last and need not be named.
 INNER: dict[str, tuple[str, ...]] = {
-    "hash": ("base", "digests"),
+    "hash": ("base", "digests", "own"),
     "repr": ("base", "plain", "compound"),
-    "contents": ("protocol", "nesting", "plain", "json", "msgpack", "one_of"),
+    "metadata": ("plain", "modes", "own"),
+    "contents": ("protocol", "own", "nesting", "plain", "counter", "json", "msgpack", "one_of"),
     "formats": ("format", "native", "inodes", "irmin", "tezos", "described", "git_commit", "git"),
     "tree": (
         *(
@@ -132,7 +134,7 @@ INNER: dict[str, tuple[str, ...]] = {
         *("irmin.form", "irmin", "form"),
         *("proof", "stream", "source", "produce", "verify", "commits", "jobs", "question", "file"),
     ),
-    "store": ("follow", "read", "history", "stream", "writing", "store"),
+    "store": ("follow", "status", "read", "history", "stream", "writing", "store"),
     "testing": (
         *("vectors.report", "vectors.types", "vectors.values", "vectors.objects", "vectors.order"),
         *(
@@ -247,6 +249,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
             "settle",
             "append",
             "state",
+            "settings",
             "writer",
             "scan",
             "still",

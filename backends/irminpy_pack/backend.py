@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
 from irminpy.backend import (
-    Collected,
-    Keep,
     Moved,
     Options,
-    Progress,
     Readable,
     RefListener,
     RefUpdate,
@@ -33,13 +30,16 @@ from .files import sync_directory, typed
 from .keys import PackKey
 from .large import Large, open_large, put
 from .lock import Lock
+from .settings import Settings
 from .state import State
 from .view import View
 from .word import kind_of
-from .writer import Settings, Writer
 
 if TYPE_CHECKING:
+    from irminpy.collecting import Collected, Keep, Progress
+
     from .gc.relocate import Relocation
+    from .writer import Writer
 
 __all__ = ["PackBackend", "PackReader"]
 
@@ -166,6 +166,8 @@ class PackBackend:
     def _open_for_writing(
         self, schema: Schema[Any, Any], settings: Settings, clock: Callable[[], float]
     ) -> Writer:
+        from .writer import Writer  # late: reading needs none of it
+
         state = self.state
         lock = Lock(state.files, state.root.lock)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from irminpy.errors import Corrupted, NotAStore, SchemaMismatch, UnsupportedVersion
@@ -74,8 +74,7 @@ class Root:
         return os.path.join(self.path, "lost")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What FORMAT says."""
 
     uuid: bytes

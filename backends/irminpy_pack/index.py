@@ -12,9 +12,8 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from struct import Struct
-from typing import final
+from typing import NamedTuple, final
 
 from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
 
@@ -37,10 +36,9 @@ _PAGE = 4096  # entries read at once by `dump`
 _HEX = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(NamedTuple):
     end: int
-    count: int
+    entries: int
     transaction: int
 
 
@@ -142,7 +140,7 @@ class Index:
     @property
     def count(self) -> int:
         """How many entries there are."""
-        return self._state().count
+        return self._state().entries
 
     def find(self, kind: int, hash: bytes) -> int:
         """The word of an object with this kind and hash, or 0 if there is no entry. Cost: some 3 us."""

@@ -6,8 +6,7 @@ turns an Indexed one into a Direct one, once its place is known; doing it again 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from irminpy.errors import DecodeError
 from irminpy.hash import Hash
@@ -17,8 +16,7 @@ from . import word as words
 __all__ = ["Direct", "Indexed", "PackKey", "v_direct", "v_indexed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Direct:
+class Direct(NamedTuple):
     """The object `hash` lies in the frame of `length` bytes at the virtual `offset`: one read, no index."""
 
     hash: Hash
@@ -26,8 +24,7 @@ class Direct:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(NamedTuple):
     """Where the object `hash` lies is for the index to say."""
 
     hash: Hash

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from irminpy import branch as branches
-from irminpy.backend import Keep, Options
+from irminpy.backend import Options
 from irminpy.branch import MAIN
 from irminpy.errors import DecodeError, NotAStore, StorageError
 from irminpy.hash import Hash
@@ -22,8 +22,8 @@ from .identity import Identity, Root
 from .index import CHECK
 from .lookup import ALWAYS, INDEXED
 from .opening import create
+from .settings import Settings
 from .state import State
-from .writer import Settings
 
 if TYPE_CHECKING:
     from .fsck import Report
@@ -175,6 +175,8 @@ class Pack:
         if garbage:
             backend = self._reading(self.recorded())
             try:
+                from irminpy.collecting import Keep  # late: only this needs it
+
                 found.garbage = backend.collect(Keep(), dry_run=True)
             finally:
                 backend.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import uuid as uuids
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 from irminpy.errors import Corrupted, NotAStore, StorageError
 from irminpy.schema import Schema
@@ -119,8 +119,7 @@ def write_manifest(files: Files, root: Root, manifest: Manifest) -> None:
     write_file(files, root.manifest, manifest.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The segments that make the store now, and the files in its directory of segments that do not belong to it."""
 
     manifest: Manifest

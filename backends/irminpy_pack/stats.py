@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from irminpy.backend import Collected
+from irminpy.collecting import Collected
 from irminpy.errors import StorageError
 
 from .environment import DATA

@@ -34,30 +34,16 @@ from .large import LIMIT, Large, split
 from .lock import Lock
 from .log import Marks, Ref, apply
 from .segment import HEADER_SIZE, Segment
+from .settings import Settings
 from .state import TAIL_BYTES, State
 from .trailer import Tip
 
-__all__ = ["Settings", "Writer"]
+__all__ = ["Writer"]
 
 _SYNC_EVERY: Final = 16 << 20  # bytes of the log between two syncs of HEAD
 _TAIL_ENTRIES: Final = 1 << 16
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_HOLD: Final = 0.05  # seconds that LOCK may be kept for batch after batch
-
-
-class Settings(NamedTuple):
-    """How a handle writes."""
-
-    durability: str
-    """"full": segments and HEAD are synced; "wal": segments; "none": nothing, but now and then."""
-    exclusive: bool
-    """LOCK is held as long as the handle is open."""
-    timeout: float
-    """Seconds to wait for LOCK."""
-    seal: int
-    """Bytes of a segment beyond which the next batch begins another."""
-    linger: float
-    """Seconds that a sync may wait for company."""
 
 
 class _Pending(NamedTuple):

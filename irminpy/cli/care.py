@@ -8,9 +8,10 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from irminpy.backend import Checking, Collected, Progress
+from irminpy.backend import Checking
 from irminpy.cli.failure import ABSENT, CORRUPT, Failure
 from irminpy.cli.place import maker_of, opened, unable
+from irminpy.collecting import Collected, Progress
 from irminpy.recorded import described
 from irminpy.upkeep import Advance, Measuring, Mending, Reindexing, Salvaging, Snapshots, Told, Traversing
 

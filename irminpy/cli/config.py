@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from irminpy.cli.failure import USAGE, Failure
 
@@ -27,12 +28,11 @@ KEYS = ("store", "branch", "author", "contents")
 _PLAIN = re.compile(r"[A-Za-z0-9./_]([^\s#\"']|:(?!\s|\Z)| (?=[A-Za-z0-9]))*(?<!:)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """What a file says, and which file that is; empty if there is none."""
 
     file: str | None = None
-    values: Mapping[str, str] = field(default_factory=dict[str, str])
+    values: Mapping[str, str] = MappingProxyType[str, str]({})
 
     @property
     def store(self) -> str | None:

@@ -10,8 +10,7 @@ import os
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO, Any, Literal, TypeAlias
+from typing import IO, Any, Literal, NamedTuple, TypeAlias
 
 import click
 
@@ -20,8 +19,7 @@ Span: TypeAlias = "str | tuple[str, str]"
 """Text, or text and its style in rich's words, such as "bold cyan"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The global options, as given; `place.py` looks up what was not."""
 
     store: str | None = None

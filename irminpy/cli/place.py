@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -189,7 +188,7 @@ def target(repo: AnyRepo, options: Options, text: str) -> tuple[AnyStore, str]:
         raise _missing(
             repo, f"branch not found: {name!r}", name, f"{_again(f':{text}')} if the path has a colon"
         )
-    return writable(repo, replace(options, branch=name)), path
+    return writable(repo, options._replace(branch=name)), path
 
 
 def absent(repo: AnyRepo, store: AnyStore, path: str) -> Failure:

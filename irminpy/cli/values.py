@@ -6,7 +6,6 @@ In JSON a value of JSON is itself, text a string, a counter a number; bytes are 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Any, Literal, cast
@@ -37,14 +36,20 @@ def rendered(contents: Contents[Any], value: Any, form: Form) -> bytes:
             value.encode() if isinstance(value, str) else data if isinstance(value, bytes) else _plain(value)
         )
     if form == "json":
-        return json.dumps(to_json(contents, value), ensure_ascii=False).encode("utf-8", "backslashreplace")
+        return _dumps(to_json(contents, value)).encode("utf-8", "backslashreplace")
     from irminpy.contents import Msgpack  # late: few ask for it
 
     return Msgpack().encode(value)
 
 
 def _plain(value: Any) -> bytes:
-    return json.dumps(_sayable(value), ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return _dumps(_sayable(value)).encode("utf-8", "backslashreplace")
+
+
+def _dumps(value: Any) -> str:
+    import json  # late: bytes and text are written as they are
+
+    return json.dumps(value, ensure_ascii=False)
 
 
 def parsed(contents: Contents[Any], data: bytes, form: Form | None) -> Any:
@@ -76,6 +81,8 @@ def parsed(contents: Contents[Any], data: bytes, form: Form | None) -> Any:
 
 
 def _loads(data: bytes) -> Any:
+    import json  # late, as above
+
     def refuse(text: str) -> Any:
         raise ValueError(f"{text} is not JSON")
 
@@ -166,7 +173,7 @@ def brief(value: Any) -> str:
     if isinstance(value, str):
         if value.isascii() and value.isdigit() and len(value) < _BRIEF:
             return value
-        text = json.dumps(value[: _BRIEF + 1], ensure_ascii=False)
+        text = _dumps(value[: _BRIEF + 1])
         return text if len(value) <= _BRIEF else f"{text[:_BRIEF]}…"
     text = _plain(value).decode() if _depth_is_small(value) else "…"
     return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 1]}…"
@@ -177,7 +184,7 @@ def _cut(value: bytes) -> str:
         text = value[: 4 * _BRIEF].decode("utf-8")
     except UnicodeDecodeError:
         return f"{size(len(value))} {value[:8].hex()}…"
-    return f"{size(len(value))} {json.dumps(text[: _BRIEF // 2], ensure_ascii=False)[:-1]}…"
+    return f"{size(len(value))} {_dumps(text[: _BRIEF // 2])[:-1]}…"
 
 
 def _depth_is_small(value: Any, limit: int = 400) -> bool:

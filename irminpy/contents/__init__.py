@@ -9,19 +9,28 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from irminpy.contents.plain import Bytes, Counter, String
-from irminpy.contents.protocol import Contents, Own
+from irminpy.contents.plain import Bytes, String
+from irminpy.contents.protocol import Contents
 from irminpy.errors import NotFound
 from irminpy.late import late
 
 if TYPE_CHECKING:
+    from irminpy.contents.counter import Counter
     from irminpy.contents.json import Json, JsonObject
     from irminpy.contents.msgpack import Msgpack
     from irminpy.contents.one_of import OneOf
+    from irminpy.contents.own import Own
 
 __all__ = ["Bytes", "Contents", "Counter", "Json", "JsonObject", "Msgpack", "OneOf", "Own", "String", "by_id"]
 
-_WHERE = {"Json": "json", "JsonObject": "json", "Msgpack": "msgpack", "OneOf": "one_of"}
+_WHERE = {
+    "Counter": "counter",
+    "Json": "json",
+    "JsonObject": "json",
+    "Msgpack": "msgpack",
+    "OneOf": "one_of",
+    "Own": "own",
+}
 
 if not TYPE_CHECKING:  # with it, checkers would take any name for an attribute
     __getattr__, __dir__ = late(__name__, _WHERE)

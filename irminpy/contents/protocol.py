@@ -1,13 +1,10 @@
-"""What a schema asks of a type of contents, and the way to bring one's own."""
+"""What a schema asks of a type of contents."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from irminpy.merge import Conflict, Old
 
 C = TypeVar("C")
@@ -35,18 +32,3 @@ class Contents(Protocol[C]):
     def merge(self, old: Old[C | None], ours: C | None, theirs: C | None, /) -> C | Conflict | None:
         """The three-way merge of `ours` and `theirs`; None stands for "absent", and as a result deletes."""
         ...
-
-
-# No slots: with them, Python 3.11 cannot make a frozen generic dataclass by its subscripted name.
-@dataclass(frozen=True)
-class Own(Generic[C]):
-    """Contents of the caller's, made of functions; equal by value, and it pickles if the functions do.
-
-    `id` names it with a version ("invoice/1"). The functions owe what `Contents` asks of the methods
-    of their names.
-    """
-
-    id: str
-    encode: Callable[[C], bytes]
-    decode: Callable[[bytes], C]
-    merge: Callable[[Old[C | None], C | None, C | None], C | Conflict | None]

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from irminpy.errors import InvalidHash
 from irminpy.late import late
 
-from .base import BLAKE3, NAMES, Hash, HashFunction, Incremental, Own, Running, running, short_hash
+from .base import BLAKE3, NAMES, Hash, HashFunction, Incremental, Running, running, short_hash
 
 if TYPE_CHECKING:
     from .digests import BLAKE2B, BLAKE2S, RIPEMD160, SHA1, SHA224, SHA256, SHA384, SHA512
+    from .own import Own
 
 __all__ = [
     "BLAKE2B",
@@ -39,9 +40,10 @@ __all__ = [
 ]
 
 _DIGESTS = ("BLAKE2B", "BLAKE2S", "RIPEMD160", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
+_WHERE = {**dict.fromkeys(_DIGESTS, "digests"), "Own": "own"}
 
 if not TYPE_CHECKING:  # with it, checkers would take any name for an attribute
-    __getattr__, __dir__ = late(__name__, dict.fromkeys(_DIGESTS, "digests"))
+    __getattr__, __dir__ = late(__name__, _WHERE)
 
 # The name of each built-in function, and of its class; the digest size in bytes, where the class takes it.
 _NAMED: dict[str, tuple[str, int | None]] = {

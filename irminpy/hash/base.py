@@ -1,19 +1,15 @@
-"""What a hash and a function that makes hashes are; the default function, and `Own`, which wraps any other."""
+"""What a hash and a function that makes hashes are; and the default function."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from reprlib import repr as brief
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from blake3 import blake3
 
 from irminpy import core
 from irminpy.errors import InvalidHash
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 # Those of one size; of BLAKE2 each size has a name.
 NAMES = ("blake3-256", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160")
@@ -128,41 +124,6 @@ class BLAKE3:
 
     digest_many = staticmethod(core.digest_many)
     """The digest of each item, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """A hash function of the caller's: `function` gives exactly `size` bytes, and no other has its `name`.
-
-    A digest of another length raises InvalidHash. It pickles if `function` does.
-    """
-
-    name: str
-    size: int
-    function: Callable[[bytes], bytes]
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            raise InvalidHash(self.name, "a hash function needs a name")
-        if self.size < 1:
-            raise InvalidHash(self.name, "a digest has at least one byte")
-        if self.name in NAMES or self.name.startswith(("blake2b-", "blake2s-")):
-            raise InvalidHash(self.name, "a built-in hash function has this name; choose another")
-
-    def digest(self, data: bytes, /) -> bytes:
-        """The `size` bytes that `data` hashes to; InvalidHash if the function gives more or fewer."""
-        result = self.function(data)
-        if not isinstance(result, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"the hash function {self.name} gave {type(result).__name__}, not bytes")
-        if len(result) != self.size:
-            raise InvalidHash(
-                result, f"the hash function {self.name} gave {len(result)} bytes, not {self.size}"
-            )
-        return result
-
-    def digest_many(self, items: list[bytes], /) -> list[bytes]:
-        """The digest of each of `items`, in order."""
-        return [self.digest(data) for data in items]
 
 
 class _Gathered:

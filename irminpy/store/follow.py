@@ -7,14 +7,15 @@ have taken the commit that the branch has left.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .. import diff
 from ..commit import Commit, Opened, hash_of_commit
-from ..diff import Change
 from ..errors import DanglingHash
 from ..hash import Hash
 from ..types import C, M
+
+if TYPE_CHECKING:
+    from ..diff import Change
 
 __all__ = ["Following"]
 
@@ -45,6 +46,8 @@ class Following(Generic[V, C, M]):
         None too if `head` is gone and the branch no longer stands there: then another change follows. Raises
         DanglingHash if it does stand there.
         """
+        from .. import diff  # late: who watches nothing needs no changes
+
         try:
             now = None if head is None else self._look(self._opened.get(head, f"the branch {name}"))
         except DanglingHash:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast, overload
 
 from .. import branch as branches
 from ..commit import Commit, Opened, hash_of_commit
-from ..diff import Change
 from ..errors import NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
@@ -26,25 +24,14 @@ from ..watch import Changes, Watch, Watches, changed
 from .follow import Following
 
 if TYPE_CHECKING:
+    from ..diff import Change
     from ..proof import Limits, Proof, StreamProof
+    from .status import Status
 
-__all__ = ["Head", "ReadableStore", "Status", "callback", "hash_of"]
+__all__ = ["Head", "ReadableStore", "callback", "hash_of"]
 
-HeadChanges: TypeAlias = Changes[Commit[C, M], Change[Commit[C, M]]]
-TreeChanges: TypeAlias = Changes[tuple[Commit[C, M], Tree[C, M]], Change[tuple[Commit[C, M], Tree[C, M]]]]
-
-
-@dataclass(frozen=True)
-class Status(Generic[C, M]):
-    """What a store stands on: a branch, a commit of its own, or nothing yet."""
-
-    branch: str | None = None
-    commit: Commit[C, M] | None = None
-
-    def __str__(self) -> str:
-        if self.branch is not None:
-            return f"branch {self.branch}"
-        return "empty" if self.commit is None else f"commit {self.commit.hash}"
+HeadChanges: TypeAlias = "Changes[Commit[C, M], Change[Commit[C, M]]]"
+TreeChanges: TypeAlias = "Changes[tuple[Commit[C, M], Tree[C, M]], Change[tuple[Commit[C, M], Tree[C, M]]]]"
 
 
 class Head(Generic[C, M]):
@@ -90,6 +77,8 @@ class ReadableStore(Generic[C, M]):
     @property
     def status(self) -> Status[C, M]:
         """The branch, whether it has a head or not; or the commit of a detached store; or neither."""
+        from .status import Status  # late: few ask for it
+
         if self._branch is not None:
             return Status(self._branch)
         return Status(None, self.find_head())

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from ..backend import Readable, RefUpdate
 from ..commit import Commit, a_tree
@@ -28,7 +28,6 @@ from ..errors import (
 )
 from ..hash import Hash
 from ..history import Graph, lcas
-from ..merge import Conflict
 from ..objects import Objects
 from ..path import PathLike, join
 from ..tree import Editor, OnConflict, Tree
@@ -38,8 +37,10 @@ from .read import Head, hash_of
 from .stream import put_stream
 from .writing import Writing
 
-__all__ = ["Edit", "Store", "Writing"]
+if TYPE_CHECKING:
+    from ..merge import Conflict
 
+__all__ = ["Edit", "Store", "Writing"]
 
 RETRIES = 13
 

@@ -13,8 +13,7 @@ have any number of steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from ..comparison import differences
 from ..formats.format import Linking
@@ -52,8 +51,7 @@ def _links(directory: Stored | None) -> bytes:
     return record.links if type(record) is Node else b""
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(NamedTuple):
     """A conflict with its sides as they stand in the trees; None where a side has nothing."""
 
     path: Path
@@ -71,8 +69,7 @@ Resolve = Callable[[Clash], Child | Conflict]
 _Steps = Iterator[tuple[str, Place | None, Place | None, Place | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
+class _Level(NamedTuple):
     """Two directories that are being merged; `base` is None where there is no common ancestor."""
 
     base: Stored | None

@@ -8,25 +8,25 @@ gives a new handle. The work is done by the modules beside this one: `lazy` (wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
-from ..diff import Change
 from ..errors import DanglingHash, DecodeError, MergeConflict, NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
-from ..merge import NO_ANCESTOR, Conflict, Old
 from ..path import Path, PathLike
 from ..schema import Schema
 from ..types import C2, M2, C, M
-from .concrete import of_concrete
-from .diff import change_of, data_of, differing
 from .edit import bind, fork, same
 from .home import HasHome, Home
 from .lazy import ABSENT, Child, Leaf, Pruned, Source, Stored
-from .merge import Clash, Edit, Merging, Resolve, encoded
 from .read import Root, leaf_root, shown
 from .stage import MOST_FEW, Few, Frozen, Staged
 from .walk import WalkableTree
+
+if TYPE_CHECKING:
+    from ..diff import Change
+    from ..merge import Conflict, Old
+    from .merge import Clash, Edit, Resolve
 
 __all__ = ["Editor", "OnConflict", "Tree"]
 
@@ -74,6 +74,8 @@ class Tree(WalkableTree[C, M]):
         A directory is a dict, or a list or tuple of (step, concrete tree) pairs; anything else is contents, bare or
         as `ConcreteContents`. Empty directories are left out. InvalidStep for a step bound twice.
         """
+        from .concrete import of_concrete  # late: few trees are made so
+
         home = _home(schema)
         root = of_concrete(home, concrete)
         return Tree(home, leaf_root(home, root) if type(root) is bytes else cast("Root", root))
@@ -241,11 +243,15 @@ class Tree(WalkableTree[C, M]):
         differences, read as the iterator reaches them, and the contents that differ. Raises SchemaMismatch,
         DanglingHash, PrunedHash.
         """
+        from .diff import data_of  # late: who reads compares nothing
+
         decode = self._home.schema.contents.decode
         return self._changes(other, lambda contents: decode(data_of(contents)))
 
     def diff_all(self, other: Tree[C, M]) -> Iterator[tuple[Path, Change[tuple[C, M]]]]:
         """As `diff`, with changes of pairs of contents and metadata."""
+        from .diff import data_of  # late, as above
+
         home = self._home
         decode = home.schema.contents.decode
 
@@ -258,6 +264,8 @@ class Tree(WalkableTree[C, M]):
     def _changes(
         self, other: Tree[C, M], value: Callable[[bytes | Leaf], T]
     ) -> Iterator[tuple[Path, Change[T]]]:
+        from .diff import change_of, differing  # late, as above
+
         self._home.schema.require(other._home.schema)
         found = differing(self._settled(), other._settled())
         return ((path, change_of(before, after, value)) for path, before, after in found)
@@ -284,6 +292,9 @@ class Tree(WalkableTree[C, M]):
         changed. Without an ancestor, what is on both sides is read whole. The trees may be of different
         repositories: the result is of this tree's, and reads from the other one what it took from there.
         """
+        from ..merge import NO_ANCESTOR, Conflict  # late: who reads merges nothing
+        from .merge import Merging
+
         home = self._home
         home.schema.require(theirs._home.schema)
         base: Old[Stored | Leaf] = NO_ANCESTOR
@@ -312,6 +323,10 @@ class Tree(WalkableTree[C, M]):
             raise DecodeError("on_conflict", f'{on_conflict!r:.80}: use "ours", "theirs" or a function')
         if on_conflict is not None and not callable(on_conflict):
             raise TypeError(f"on_conflict is text or a function, not {type(on_conflict).__name__}")
+
+        from ..merge import Conflict  # late, as above
+        from .diff import data_of
+        from .merge import encoded
 
         def side(child: Child | None) -> C | Tree[C, M] | None:
             if child is None:
@@ -401,7 +416,7 @@ class Tree(WalkableTree[C, M]):
         return self if done is None else Tree(home, done[0], done[1])
 
 
-OnConflict: TypeAlias = Literal["ours", "theirs"] | Callable[[Conflict], C | Tree[C, M] | Conflict | None]
+OnConflict: TypeAlias = "Literal['ours', 'theirs'] | Callable[[Conflict], C | Tree[C, M] | Conflict | None]"
 """What settles the conflicts of a merge, see `Tree.merge`."""
 
 

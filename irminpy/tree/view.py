@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import DecodeError
 from .lazy import ABSENT, Child, Leaf, Pool, Pruned, Source, Stored
@@ -68,8 +67,7 @@ def _known_hash(child: Held) -> bytes | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """A line of a listing: a child at `depth`, or, without one, how many more there are (None: not known)."""
 
     depth: int

@@ -1,6 +1,7 @@
 """The walking half of a tree handle: folds, statistics, concrete form, caches, and how it prints.
 
-Thin: the work is done in `fold`, `stats`, `concrete`, `clear` and `view`, on children rather than handles.
+Thin: the work is done in `fold`, `stats`, `concrete`, `clear` and `view`, on children rather than handles. These are
+imported where they are called: who reads a value walks over nothing.
 """
 
 from __future__ import annotations
@@ -10,21 +11,19 @@ from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar, cast
 from ..errors import BadProof, DanglingHash, PrunedHash
 from ..hash import Hash
 from ..types import C, M
-from . import stats as _stats
-from .clear import clear
-from .concrete import Concrete, to_concrete
-from .fold import Depth, Fold, Force, Marks, Order
 from .lazy import Child, Leaf, Pruned
 from .read import ReadableTree
-from .view import State, dump, html, short, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..key import Key
     from ..path import Path
+    from .concrete import Concrete
+    from .fold import Depth, Force, Marks, Order
     from .home import Home
     from .stats import Stats
+    from .view import State
 
 __all__ = ["LazyContents", "WalkableTree"]
 
@@ -67,6 +66,8 @@ class LazyContents(Generic[C, M]):
         self._leaf.clear()
 
     def __repr__(self) -> str:
+        from .view import short
+
         return f"<LazyContents {short(self._leaf).removeprefix('contents ')}>"
 
 
@@ -107,6 +108,8 @@ class WalkableTree(ReadableTree[C, M]):
         What was edited is hashed first. Cost: one read per node and value that is not in memory. In a stream
         proof, order "undefined" raises BadProof: nobody could read in the same order again.
         """
+        from .fold import Fold, Marks
+
         home = self._home
         root = self._settled()
         environment = root.source.environment
@@ -135,10 +138,14 @@ class WalkableTree(ReadableTree[C, M]):
 
         What is not in memory counts as a skip; `force` reads it, directories only, and keeps nothing of it.
         """
-        return _stats.stats(self._settled(), force=force)
+        from .stats import stats
+
+        return stats(self._settled(), force=force)
 
     def to_concrete(self) -> Concrete:
         """This tree as plain values: a dict per directory, sorted by step. Reads all of it."""
+        from .concrete import to_concrete
+
         return to_concrete(self._home, self._settled())
 
     def destruct(self) -> tuple[Literal["node"], Self] | tuple[Literal["contents"], LazyContents[C, M], M]:
@@ -154,6 +161,8 @@ class WalkableTree(ReadableTree[C, M]):
 
         The root has depth 0. What is not saved stays. The tree reads as before, at the cost of reading again.
         """
+        from .clear import clear
+
         clear(self._child(), depth)
 
     def inspect(self) -> State:
@@ -163,14 +172,22 @@ class WalkableTree(ReadableTree[C, M]):
         changes that are not saved), "key" (of a store, unchanged), "pruned" (only the hash is known, or what a
         proof shows), "portable" (of a proof, with changes). Hashing does not change it.
         """
+        from .view import state
+
         return state(self._child())
 
     def dump(self, limit: int = 1000) -> str:
         """The internal state, a line for each of `limit` parts in memory; for debugging. Reads nothing."""
+        from .view import dump
+
         return dump(cast("Child", self._root), self._version, limit)
 
     def __repr__(self) -> str:
+        from .view import short
+
         return f"<{type(self).__name__} {short(self._child())}>"
 
     def _repr_html_(self) -> str:
+        from .view import html
+
         return html(self._home, cast("Child", self._root), self._version)

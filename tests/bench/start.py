@@ -39,7 +39,7 @@ def main(runs: int) -> None:
         with irminpy.open(f"pack:{folder}/store") as repo:
             for i in range(100):
                 repo.main().set(f"a/{i}", b"value")
-        code = "from irminpy.cli import main; main(prog_name='irminpy')"
+        code = "from irminpy.__main__ import main; main()"
         programs = {
             "python -c pass": ["-c", "pass"],
             "import click": ["-c", "import click"],

@@ -10,7 +10,7 @@ import pytest
 
 import irminpy
 from irminpy import Repo
-from irminpy.backend import Collecting
+from irminpy.collecting import Collecting
 from irminpy.errors import (
     DanglingHash,
     IrminError,

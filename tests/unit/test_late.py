@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import irminpy
-from irminpy import contents, formats, hash, installed
+from irminpy import contents, formats, hash, installed, metadata, store, tree
 from irminpy.late import late
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = [irminpy, contents, formats, hash]
+PACKAGES = [irminpy, contents, formats, hash, metadata, store, tree]
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
@@ -30,8 +30,7 @@ def test_a_name_is_where_the_type_checkers_are_told(package: object) -> None:
                 if statement.module is not None:
                     module = statement.module.removeprefix(f"{name}.")
                     told |= {(alias.name, module) for alias in statement.names}
-    where = package._DIGESTS if package is hash else package._WHERE  # type: ignore[attr-defined]
-    assert told == ({(one, "digests") for one in where} if package is hash else set(where.items()))
+    assert told == set(package._WHERE.items())  # type: ignore[attr-defined]
     for one in package.__all__:  # type: ignore[attr-defined]
         assert getattr(package, one) is not None
         assert one in dir(package)
@@ -69,9 +68,17 @@ HEAVY = (
         "importlib.metadata",
         "shutil",
     ),
-    *("urllib.parse", "difflib", "hashlib", "subprocess", "tempfile", "pathlib"),
+    *("urllib.parse", "difflib", "hashlib", "subprocess", "tempfile", "pathlib", "json"),
     *("irminpy.proof", "irminpy.sync", "irminpy.dot", "irminpy.check", "irminpy.slice", "irminpy.graph"),
     *("irminpy.formats.git", "irminpy.formats.irmin", "irminpy.contents.json", "irminpy.hash.digests"),
+    *(
+        "irminpy.tree.merge",
+        "irminpy.tree.diff",
+        "irminpy.tree.fold",
+        "irminpy.tree.view",
+        "irminpy.tree.stats",
+    ),
+    *("irminpy.diff", "irminpy.collecting", "irminpy.merge", "irminpy_pack.writer", "irminpy.metadata.modes"),
     *("irminpy_pack.fsck", "irminpy_pack.gc.collect", "irminpy_pack.snapshot", "irminpy.cli.telling"),
 )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from irminpy.backend import Collected, Keep, Progress
+from irminpy.collecting import Collected, Keep, Progress
 from irminpy.errors import Corrupted, DanglingHash, IrminError, Locked, NotFound, StorageError
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
