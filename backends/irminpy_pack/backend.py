@@ -83,6 +83,11 @@ class PackReader:
                 return found
         return backend.search(self, kind, hash, word)
 
+    def release(self) -> None:
+        """Give the pages of the segments that were read back to the system."""
+        for segment in self.view.table.segments:
+            segment.release()
+
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""
         if not isinstance(key, PackKey):
