@@ -16,8 +16,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from irminpy import Repo, Tree
-from irminpy_pack import Pack
+from irminpy import Tree
 
 from .building import build, opened
 from .collect import peak_now
@@ -43,7 +42,7 @@ def w1w2(path: str) -> str:
 
 def fold(path: str) -> str:
     """All leaves, sorted."""
-    with Repo.open(Pack(path), readonly=True) as repo:
+    with opened(path, readonly=True) as repo:
         n, total = (
             repo.main().tree().fold((0, 0), contents=lambda _, leaf, acc: (acc[0] + 1, acc[1] + len(leaf)))
         )
