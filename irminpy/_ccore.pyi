@@ -1,9 +1,15 @@
 # The compiled twins of functions of `_core`, which says what they do.
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from mmap import mmap
+
+from ._frames import Mapped
 
 SEAM: int
 
+def checked_frame(
+    data: bytes | mmap, at: int, size: int, head: int, kind: int, hash: bytes, /
+) -> tuple[bytes, bytes] | None: ...
 def children(data: bytes, hash_size: int, /) -> tuple[bytes, bytes]: ...
 def decode_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /
@@ -11,6 +17,18 @@ def decode_inode(
 def decode_node(
     data: bytes, hash_size: int, leaf: int, empty: bytes, /
 ) -> tuple[dict[str, int], bytes, bytes, dict[int, bytes]]: ...
+def descend(
+    bases: list[int],
+    segments: Sequence[Mapped],
+    head: int,
+    fanout: int,
+    leaf: int,
+    empty: bytes,
+    hash: bytes,
+    word: int,
+    steps: list[str],
+    /,
+) -> tuple[int, bytes | None] | None: ...
 def digest(data: bytes, /) -> bytes: ...
 def digest_many(items: list[bytes], /) -> list[bytes]: ...
 def encode_inode(
@@ -20,6 +38,10 @@ def encode_node(steps: list[str], kinds: bytes, hashes: bytes, metadata: list[by
 def encode_nodes(
     steps: list[list[str]], kinds: bytes, hashes: list[bytes], metadata: Mapping[str, bytes], /
 ) -> list[bytes]: ...
+def filled_words(
+    words: bytes, kinds: bytes, hashes: bytes, nodes: dict[bytes, int], contents: dict[bytes, int], /
+) -> bytes | None: ...
+def frame_of(kind: int, hash: bytes, hints: bytes, canonical: bytes, /) -> bytes: ...
 def load_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /
 ) -> tuple[int, bytes, list[int], bytes, bytes]: ...
@@ -27,6 +49,9 @@ def load_node(
     data: bytes, hash_size: int, leaf: int, empty: bytes, /
 ) -> tuple[dict[str, int], bytes, bytes, dict[int, bytes], bytes]: ...
 def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]], /) -> bytes: ...
+def patched(
+    head: bytes, hashes: bytes, words: bytes, i: int, hash: bytes, /
+) -> tuple[bytes, bytes, bytes, bytes]: ...
 def seek_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int, /
 ) -> tuple[int, int, int, int, bytes]: ...

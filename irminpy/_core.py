@@ -41,6 +41,7 @@ __all__ = [
     "load_inode",
     "load_node",
     "patch_column",
+    "patched",
     "seek_inode",
     "seek_node",
 ]
@@ -67,6 +68,7 @@ MAX_COMMIT = 16 << 20
 MAX_PARENTS = 65535
 """The most parents of a commit."""
 _WIDEST = 256
+_UNKNOWN = bytes(8)
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -544,3 +546,17 @@ def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]], /) 
     for i, item in changes:
         out[i * size : (i + 1) * size] = item
     return bytes(out)
+
+
+def patched(
+    head: bytes, hashes: bytes, words: bytes, i: int, hash: bytes, /
+) -> tuple[bytes, bytes, bytes, bytes]:
+    """(hash, canonical bytes, hashes, words) of a node that gets `hash` for child number `i`; its word is not known.
+
+    The bytes of the node are `head` and `hashes`, of 32 bytes each; `words` may be empty.
+    """
+    hashes = hashes[: i * 32] + hash + hashes[(i + 1) * 32 :]
+    if words:
+        words = words[: 8 * i] + _UNKNOWN + words[8 * i + 8 :]
+    data = head + hashes
+    return digest(data), data, hashes, words

@@ -23,6 +23,7 @@ __all__ = [
     "Backend",
     "Checking",
     "Defaulting",
+    "Descending",
     "Health",
     "Locating",
     "Maker",
@@ -178,6 +179,19 @@ class Locating(Reader, Protocol):
 
         Keys come from anywhere: of another store, or of an older reader of this one (see `Moving`), which may be
         translated. So the place is looked at, unless `key` is a bare hash: one read.
+        """
+        ...
+
+
+@runtime_checkable
+class Descending(Protocol):
+    """Optional, of a `Locating` reader: it goes down from a directory in one call."""
+
+    def descend(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, bytes | None] | None:
+        """(nodes read, value or None) of the contents that `steps` lead to from the directory `hash` at `word`.
+
+        The value is the bytes of the contents type. Each node and the value was read and compared with its hash, as
+        `Locating.load` does. None where it does not say: then objects are read one by one, and what is wrong is told.
         """
         ...
 

@@ -1,7 +1,8 @@
 """The hot functions of the native format, by the core that is used: compiled where it was built, else in Python.
 
-This is the one place where it is chosen (docs/decisions/056). `IRMINPY_CORE=python` asks for the functions of `_core`;
-`IRMINPY_CORE=c` for those that `_ccore` has, and its absence is an ImportError then.
+`_core` has them in Python, `_frames` those over frames of the pack, and `_ccore` the compiled ones. This is the one
+place where it is chosen (docs/decisions/056). `IRMINPY_CORE=python` asks for those in Python; `IRMINPY_CORE=c` for the
+compiled ones, and their absence is an ImportError then.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from ._core import (
     load_inode,
     load_node,
     patch_column,
+    patched,
     seek_inode,
     seek_node,
 )
+from ._frames import checked_frame, descend, filled_words, frame_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -45,10 +48,12 @@ __all__ = [
     "MAX_STEP",
     "check_inode",
     "check_node",
+    "checked_frame",
     "children",
     "decode_commit",
     "decode_inode",
     "decode_node",
+    "descend",
     "digest",
     "digest_many",
     "digit",
@@ -56,9 +61,12 @@ __all__ = [
     "encode_inode",
     "encode_node",
     "encode_nodes",
+    "filled_words",
+    "frame_of",
     "load_inode",
     "load_node",
     "patch_column",
+    "patched",
     "seek_inode",
     "seek_node",
 ]
@@ -91,17 +99,22 @@ CORE = "python" if _chosen is None else "c"
 """Which core is used."""
 if _chosen is not None:
     from ._ccore import (
+        checked_frame,
         children,
         decode_inode,
         decode_node,
+        descend,
         digest,
         digest_many,
         encode_inode,
         encode_node,
         encode_nodes,
+        filled_words,
+        frame_of,
         load_inode,
         load_node,
         patch_column,
+        patched,
         seek_inode,
         seek_node,
     )

@@ -64,10 +64,13 @@ def _hex(value: bytes) -> str:
 
 
 def _optional(codec: _Codec) -> _Codec:
-    return _Codec(
-        lambda value: None if value is None else codec.to_json(value),
-        lambda value: None if value is None else codec.of_json(value),
-    )
+    def to_json(value: Any) -> Any:
+        return None if value is None else codec.to_json(value)
+
+    def of_json(value: Any) -> Any:
+        return None if value is None else codec.of_json(value)
+
+    return _Codec(to_json, of_json)
 
 
 def _project(value: object) -> str | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .core import patch_column
+from .core import digest as blake3
+from .core import patch_column, patched
 from .formats.format import Linking
 from .objects import CONTENTS_META, Inode, Node, make_inode, make_node
 from .shape import EMPTY, Load, Record, bucket, build, entries, put
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .formats.format import Codec
 
@@ -116,7 +117,6 @@ def _rebind(
 
     None, and nothing was added to `nodes`, if it is not such an edit, or if the nodes do not end with their hashes.
     """
-    size, digest = codec.hash_size, codec.digest
     way: list[tuple[Inode, int]] = []
     node = record
     while type(node) is Inode:
@@ -135,25 +135,34 @@ def _rebind(
         noted += [inode for inode, _ in way if inode.words]
         if words:
             noted.append(node)
-    column = hashes[: at * size] + entry[1:] + hashes[(at + 1) * size :]
-    data = head + column
-    hash_ = digest(data)
+    one = patched if codec.digest is blake3 else _patched(codec)
+    hash_, data, column, words = one(head, hashes, words, at, entry[1:])
     nodes[hash_] = data
     if made is not None:
-        if words:
-            words = words[: 8 * at] + _UNKNOWN + words[8 * at + 8 :]
         made[hash_] = make_node((index, kinds, column, metadata, words, head, links, place))
     for inode, i in reversed(way):
         depth, buckets, counts, hashes, words, head = inode
-        column = hashes[: i * size] + hash_ + hashes[(i + 1) * size :]
-        data = head + column
-        hash_ = digest(data)
+        hash_, data, column, words = one(head, hashes, words, i, hash_)
         nodes[hash_] = data
         if made is not None:
-            if words:
-                words = words[: 8 * i] + _UNKNOWN + words[8 * i + 8 :]
             made[hash_] = make_inode((depth, buckets, counts, column, words, head))
     return hash_, len(record.kinds) if type(record) is Node else sum(record.counts)
+
+
+def _patched(codec: Codec) -> Callable[[bytes, bytes, bytes, int, bytes], tuple[bytes, bytes, bytes, bytes]]:
+    """As `core.patched`, for any hash."""
+    size, digest = codec.hash_size, codec.digest
+
+    def one(
+        head: bytes, hashes: bytes, words: bytes, i: int, hash: bytes
+    ) -> tuple[bytes, bytes, bytes, bytes]:
+        hashes = hashes[: i * size] + hash + hashes[(i + 1) * size :]
+        if words:
+            words = words[: 8 * i] + _UNKNOWN + words[8 * i + 8 :]
+        data = head + hashes
+        return digest(data), data, hashes, words
+
+    return one
 
 
 def _noting(load: Load, noted: list[Record]) -> Load:

@@ -2,7 +2,8 @@
 
 A slice holds canonical bytes of objects and the heads it was made for. No hash is taken from outside: all are
 computed from the bytes. An import checks everything before anything is written, so that damaged or hostile
-bytes change nothing. A slice is in memory as a whole, written and read as a stream; `Limits` bounds it.
+bytes change nothing. A slice is in memory as a whole, written and read as a stream; `Limits` bounds it. What is too
+long for that goes from a store to a file and back (`irminpy.slice_files`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .trail import Walkable
 if TYPE_CHECKING:
     from .formats.format import Codec
 
-__all__ = ["Limits", "Slice", "export", "fresh"]
+__all__ = ["Limits", "Slice", "export", "fresh", "trees"]
 
 _RANK = (Kind.CONTENTS, Kind.NODE, Kind.COMMIT)
 _DEFAULT = Limits()
@@ -218,9 +219,9 @@ def export(
     objects.commits.update((hash_, codec.encode_commit(val)) for hash_, val in vals.items())
     if full:
         known = [data for data in reader.read_many(Kind.COMMIT, floor) if data is not None]
-        below, _, values = _trees(reader, codec, (codec.decode_commit(data).node for data in known), set())
-        known_nodes = set(below)
-        edges, nodes, contents = _trees(reader, codec, (val.node for val in vals.values()), known_nodes)
+        below, values = trees(reader, codec, (codec.decode_commit(data).node for data in known), set())
+        nodes: dict[bytes, bytes] = {}
+        edges, contents = trees(reader, codec, (val.node for val in vals.values()), set(below), nodes)
         objects.nodes.update((key, nodes[key]) for key in children_first(edges))
         for batch in batches(hash_ for hash_ in contents if hash_ not in values):
             for hash_, data in zip(batch, reader.read_many(Kind.CONTENTS, batch), strict=True):
@@ -230,12 +231,17 @@ def export(
     return Slice(schema, objects, heads)
 
 
-def _trees(
-    reader: Reader, codec: Codec, roots: Iterable[Hash], known: set[bytes]
-) -> tuple[dict[bytes, list[bytes]], dict[bytes, bytes], dict[Hash, None]]:
-    """The nodes below `roots` that are not `known`: what they lead to, and their bytes; and all contents."""
+def trees(
+    reader: Reader,
+    codec: Codec,
+    roots: Iterable[Hash],
+    known: set[bytes],
+    nodes: dict[bytes, bytes] | None = None,
+) -> tuple[dict[bytes, list[bytes]], dict[Hash, None]]:
+    """The nodes below `roots` that are not `known`, with what they lead to; and all contents. `nodes` is given their
+    bytes. DanglingHash for one that is not here. Cost: one read per node.
+    """
     edges: dict[bytes, list[bytes]] = {}
-    nodes: dict[bytes, bytes] = {}
     contents: dict[Hash, None] = {}
     level = [root for root in dict.fromkeys(roots) if root not in known]
     while level:
@@ -244,7 +250,8 @@ def _trees(
             for hash_, data in zip(batch, reader.read_many(Kind.NODE, batch), strict=True):
                 if data is None:
                     raise DanglingHash("the export", hash_)
-                nodes[hash_] = data
+                if nodes is not None:
+                    nodes[hash_] = data
                 below: list[bytes] = []
                 for element in successors(codec, Kind.NODE, hash_, data):
                     if type(element) is Contents:
@@ -255,7 +262,7 @@ def _trees(
                             following[element.hash] = None
                 edges[hash_] = below
         level = [hash_ for hash_ in following if hash_ not in edges]
-    return edges, nodes, contents
+    return edges, contents
 
 
 # -- into a store --------------------------------------------------------------------------------------------
@@ -337,7 +344,7 @@ def meet(reader: Reader, slice: Slice) -> None:
         around.update(dict.fromkeys(decode_commit(codec, Hash(hash_), data).parents))
     found = [data for batch in batches(around) for data in reader.read_many(Kind.COMMIT, batch)]
     known = [codec.decode_commit(data).node for data in found if data is not None]
-    _trees(reader, codec, known, set())
+    trees(reader, codec, known, set())
 
 
 def _behind(backend: Walkable, kind: Kind, hashes: list[Hash]) -> list[Found]:

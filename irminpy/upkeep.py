@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
+from .backend import Maker
 from .hash import Hash
 from .schema import Schema
 
@@ -22,6 +23,7 @@ __all__ = [
     "Told",
     "Traversing",
     "Verdict",
+    "Verifying",
 ]
 
 Advance = Callable[[int, int], object]
@@ -105,6 +107,17 @@ class Mending(Protocol):
 
     def mend(self, schema: Schema[Any, Any] | None = None, *, timeout: float = 5.0) -> Verdict:
         """Finish what a dead process left, and make damaged indexes anew. What is data is not touched."""
+        ...
+
+
+@runtime_checkable
+class Verifying(Protocol):
+    """The store is in the hands of somebody who need not be believed."""
+
+    def verifying(self, root: str, /) -> Maker:
+        """The same store, of which a branch is believed only if it is at the commit, or at the root directory, whose
+        hash is `root` in hexadecimal digits; any other raises Corrupted. What is read below is hashed on arrival.
+        """
         ...
 
 

@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "types",
         "errors",
         "_core",
+        "_frames",
         "_ccore",
         "core",
         "hash",
@@ -67,6 +68,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),  # 5: stores
     (
         "remote",
+        "slice_files",
         "transfer",
         "sync",
         "importing",
@@ -198,7 +200,9 @@ INNER: dict[str, tuple[str, ...]] = {
             "timing",
             "helping",
             "carrying",
+            "slicing",
             "importing",
+            "remotes",
             "syncing",
             "proofs",
             "proving",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -71,6 +71,10 @@ class Http:
         if file is not None:
             known["token"] = _token(file)
         return Http(urlunsplit(parts._replace(query="")), **known)
+
+    def verifying(self, root: str, /) -> Http:
+        """The same store, of which only what the hash `root` leads to is believed; see `verify`."""
+        return replace(self, verify=root)
 
     def recorded(self) -> Schema[Any, Any]:
         """The schema of the store, as the server tells it. Raises NotAStore, RemoteError, SchemaMismatch."""

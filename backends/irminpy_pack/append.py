@@ -10,6 +10,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
+from irminpy.core import filled_words, frame_of
 from irminpy.errors import DanglingHash
 from irminpy.formats.format import Codec
 from irminpy.hash import Hash, HashFunction
@@ -28,14 +29,12 @@ __all__ = ["PIECE", "Batch", "Builder", "Piece"]
 PIECE: Final = 16 << 20
 """Bytes of frames beyond which a batch is cut."""
 _LEAST_TABLE: Final = 4096
-_REST: Final = Struct("<IIBBH")
 _ZERO: Final = bytes(8)
 _put_word: Final = Struct("<Q").pack_into
 # Before Python 3.12 to name a member of an enumeration costs four times as much as this.
 _NODE: Final = Kind.NODE
 _CONTENTS: Final = Kind.CONTENTS
 _COMMIT: Final = Kind.COMMIT
-_PADS: Final = [bytes(n) for n in range(8)]
 
 
 class Piece(NamedTuple):
@@ -92,8 +91,6 @@ class Builder:
         words, known, decoded = objects.words, objects.hints, objects.decoded
         by_kind = (words[_NODE], words[_NODE], words[_CONTENTS], words[_COMMIT])
         bound = objects.reader is not None and not objects.shallow
-        head, pack, pads = self._framing.head, _REST.pack, _PADS
-        fill = _PADS[-self._framing.hash_size & 7]
         indexed = self._indexed
         parts: list[bytes] = []
         entries: dict[bytes, int] = {}
@@ -116,13 +113,9 @@ class Builder:
                 yield COMMIT, COMMIT_WORD, hash_, hints, data
 
         for frame, kind, hash_, hints, data in rows():
-            size = head + len(hints) + len(data)
-            pad = -size & 7
-            units = (size + pad) >> 3
-            front = pack(units, len(hints) >> 3, frame, pad, 0)
-            rest = b"".join((front, hash_, fill, hints, data, pads[pad]))
-            parts.append(crc32(rest).to_bytes(4, "little"))
-            parts.append(rest)
+            part = frame_of(frame, hash_, hints, data)
+            units = len(part) >> 3
+            parts.append(part)
             by_kind[kind][hash_] = word = (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
             if frame in indexed:
                 entries[bytes((kind,)) + hash_] = word
@@ -155,7 +148,12 @@ class Builder:
         else:
             column = decoded.hashes
             kinds = decoded.kinds if type(decoded) is Node else bytes(len(decoded.buckets))
-        if known and len(known) >> 3 == len(kinds):
+        fits = len(known) == len(kinds) << 3
+        if kinds and (fits or not known):
+            filled = filled_words(known, kinds, column, words[_NODE], words[_CONTENTS])
+            if filled is not None:
+                return filled
+        if known and fits:
             hints = bytearray(known)
             by_kind = words[_NODE], words[_CONTENTS]
             # The first byte of a word has its kind: only in 0 is it 0.

@@ -88,6 +88,12 @@ class PackReader:
         for segment in self.view.table.segments:
             segment.release()
 
+    def descend(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, bytes | None] | None:
+        """As `irminpy.backend.Descending`, where all that is read lies in maps."""
+        if self._backend.closed:
+            raise Closed("the pack store")
+        return self.view.descend(hash, word, steps)
+
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""
         if not isinstance(key, PackKey):

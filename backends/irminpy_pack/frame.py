@@ -14,6 +14,8 @@ from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
+from irminpy.core import frame_of
+
 __all__ = [
     "BLOB",
     "COMMIT",
@@ -41,7 +43,6 @@ _KINDS: Final = frozenset(b"BXNCRKGT")
 
 HEADER: Final = Struct("<IIIBBH")
 """crc, units, hints, kind, pad, zero."""
-_REST: Final = Struct("<IIBBH")  # the header after the crc
 _PADS: Final = [bytes(n) for n in range(8)]
 _BLOCK: Final = 1 << 20
 _FIRST: Final = 1 << 14
@@ -79,11 +80,7 @@ class Framing:
 
     def encode(self, kind: int, hash: bytes, hints: bytes, canonical: bytes) -> bytes:
         """The bytes of a frame."""
-        size = self.head + len(hints) + len(canonical)
-        pad = -size & 7
-        rest = _REST.pack((size + pad) >> 3, len(hints) >> 3, kind, pad, 0)
-        rest = b"".join((rest, hash, self._fill, hints, canonical, _PADS[pad]))
-        return crc32(rest).to_bytes(4, "little") + rest
+        return frame_of(kind, hash, hints, canonical)
 
     def length(self, header: bytes) -> int:
         """The bytes of the frame that begins with `header`; ValueError if none can begin so."""

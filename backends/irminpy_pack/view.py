@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Final
 from zlib import crc32
 
+from irminpy import core
 from irminpy.errors import Corrupted, DanglingHash, DecodeError
 from irminpy.formats.format import Codec
+from irminpy.formats.native import NativeCodec
 from irminpy.hash import Hash, HashFunction
 
 from .frame import BLOB, HEADER, LARGE, Framing
@@ -29,7 +31,7 @@ _OBJECT: Final = {1: frozenset(b"N"), 2: frozenset(b"BX"), 3: frozenset(b"C")}
 class View:
     """The objects in the segments of `table`. `find` asks the index for the word of contents, 0 for none."""
 
-    __slots__ = ("_find", "_head", "codec", "digest", "framing", "function", "table")
+    __slots__ = ("_find", "_head", "_native", "_plain", "codec", "digest", "framing", "function", "table")
 
     def __init__(
         self,
@@ -46,6 +48,10 @@ class View:
         self.digest = codec.digest
         self._find = find
         self._head = framing.head
+        # What the hot functions over frames are for. In Python the call of the first would cost more than it saves.
+        plain = codec.digest is core.digest
+        self._plain = plain and core.CORE == "c"
+        self._native = codec if plain and isinstance(codec, NativeCodec) else None
 
     def at(self, word: int, hash: bytes, *, large: bool = True) -> tuple[bytes, bytes] | None:
         """(canonical bytes, column of the children's words) of the object `hash` at `word`.
@@ -69,6 +75,10 @@ class View:
         # As `Segment.read` does, without the call.
         mapped = segment.map
         if mapped is not None and at + size <= segment.seen and size < LONG_READ:
+            if self._plain:
+                found = core.checked_frame(mapped, at, size, head, word & 3, hash)
+                if found is not None:
+                    return found
             data = mapped[at : at + size]
         else:
             data = segment.read(at, size)
@@ -87,6 +97,16 @@ class View:
         if self.digest(canonical) != hash or crc32(data[4:]) != crc:
             return None
         return canonical, data[head:end]
+
+    def descend(self, hash: bytes, word: int, steps: list[str]) -> tuple[int, bytes | None] | None:
+        """See `irminpy.backend.Descending`."""
+        codec = self._native
+        if codec is None:
+            return None
+        bases, segments = self.table.rows
+        return core.descend(
+            bases, segments, self._head, codec.fanout, codec.leaf, codec.empty, hash, word, steps
+        )
 
     def _units(self, segment: Segment, at: int) -> int:
         try:

@@ -33,8 +33,9 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("History", "differing", "diff"),
     ("Branches", "branching", "branch tag checkout"),
     ("Branches", "merging", "merge lca"),
-    ("Copies", "importing", "import"),
+    ("Copies", "importing", "import export"),
     ("Copies", "syncing", "clone fetch pull push"),
+    ("Copies", "remotes", "remote"),
     ("Proofs", "proving", "prove verify proof"),
     ("Server", "serving", "serve"),
     ("Other", "watching", "watch"),
@@ -104,6 +105,9 @@ class _Group(click.Group):
             return run()
         try:
             done: object = run()
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(USAGE)
         except click.UsageError as error:
             sys.exit(_tell(_misused(error)))
         except click.ClickException as error:
@@ -122,8 +126,16 @@ class _Group(click.Group):
 
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             if near:
-                ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+                raise _Misspelt(args[0], near[0], ctx)
         return super().resolve_command(ctx, args)
+
+
+class _Misspelt(click.UsageError):
+    """A command that is not there, and the one that was meant."""
+
+    def __init__(self, word: str, near: str, ctx: click.Context) -> None:
+        super().__init__(f"No such command {word!r}. Did you mean {near!r}?", ctx)
+        self.near = near
 
 
 def _tell(failure: Failure) -> int:
@@ -143,7 +155,7 @@ def _misused(error: click.UsageError) -> Failure:
         if ctx is None
         else f"usage: {path} {' '.join(ctx.command.collect_usage_pieces(ctx))}"
     )
-    type = f"{path} --help"
+    type = f"{path} {error.near}" if isinstance(error, _Misspelt) else f"{path} --help"
     if isinstance(error, click.NoSuchOption) and ctx is not None and ctx.parent is not None:
         root = ctx.find_root()
         if any(error.option_name in parameter.opts for parameter in root.command.get_params(root)):

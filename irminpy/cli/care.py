@@ -15,7 +15,7 @@ from irminpy.collecting import Collected, Progress
 from irminpy.recorded import described
 from irminpy.upkeep import Advance, Measuring, Mending, Reindexing, Salvaging, Snapshots, Told, Traversing
 
-__all__ = ["checked", "collected", "exported", "imported", "measured", "reindexed", "traversed"]
+__all__ = ["checked", "collected", "exported", "imported", "measured", "reindexed", "traversed", "written"]
 
 Answer = tuple[int, list[Told]]
 """Exit status, and what is to be shown."""
@@ -111,12 +111,12 @@ def exported(
     if not isinstance(maker, Snapshots):
         raise unable(maker, "snapshot export")
     if revision is None:
-        with _written(target) as file:
+        with written(target) as file:
             return maker.export_snapshot(file, progress=progress)
     with opened(maker_of(uri, "snapshot export"), readonly=True) as repo:
         commit = repo.at(revision).head().hash
         branch = revision if revision in repo.branches() else "main"
-    with _written(target) as file:
+    with written(target) as file:
         return maker.export_snapshot(file, commit=commit, branch=branch, depth=depth, progress=progress)
 
 
@@ -142,7 +142,7 @@ def imported(uri: str | None, source: str, schema: str | None, progress: Advance
 
 
 @contextmanager
-def _written(target: str) -> Generator[BinaryIO]:
+def written(target: str) -> Generator[BinaryIO]:
     """The file `target` for writing: under another name until all went well."""
     if target == "-":
         yield sys.stdout.buffer

@@ -20,12 +20,13 @@ from click.shell_completion import (
     split_arg_string,
 )
 
+from irminpy.cli import config
 from irminpy.cli.failure import Failure
 from irminpy.cli.output import Options
 from irminpy.cli.place import maker_of, opened, placed
 from irminpy.errors import IrminError
 
-__all__ = ["completion", "paths", "refs"]
+__all__ = ["completion", "paths", "refs", "remotes"]
 
 _MOST = 500  # candidates
 
@@ -38,6 +39,18 @@ def refs(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 def paths(ctx: click.Context, incomplete: str, kind: str | None) -> list[CompletionItem]:
     """The entries that begin with `incomplete`, of the `kind` that `Place` is given, and the branches as REV:."""
     return list(islice(_safely(_paths(ctx, incomplete, kind)), _MOST))
+
+
+def remotes(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """The names of remotes that begin with `incomplete`; if there are none, directories."""
+    found = list(islice(_safely(_remotes(ctx, incomplete)), _MOST))
+    return found or [CompletionItem(incomplete, type="dir")]
+
+
+def _remotes(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    for name in config.found(_options(ctx).config).remotes:
+        if name.startswith(incomplete):
+            yield CompletionItem(name)
 
 
 def _safely(found: Iterator[CompletionItem]) -> Iterator[CompletionItem]:

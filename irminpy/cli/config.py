@@ -3,6 +3,7 @@
     store: pack:./ledger        # a path is meant from where the file is
     branch: main
     author: ann
+    remote.origin: http://ledger.example:8080/
     contents: json/1            # for stores that record no type of contents, such as Git's
 
 One level of keys with plain or quoted values and comments: what YAML and this have in common, so that any tool
@@ -23,6 +24,10 @@ __all__ = ["FILE", "KEYS", "Config", "changed", "found"]
 
 FILE = "irmin.yml"
 KEYS = ("store", "branch", "author", "contents")
+PATHLESS = ("mem", "http", "https")
+"""The schemes behind which no path of a file stands."""
+
+_REMOTE = "remote."
 
 # What needs no quotes here and in YAML.
 _PLAIN = re.compile(r"[A-Za-z0-9./_]([^\s#\"']|:(?!\s|\Z)| (?=[A-Za-z0-9]))*(?<!:)", re.ASCII)
@@ -38,10 +43,19 @@ class Config(NamedTuple):
     def store(self) -> str | None:
         """The URI of the store; a relative path in it is from where the file is."""
         uri = self.values.get("store")
-        if uri is None or self.file is None:
-            return uri
+        return None if uri is None else self._located(uri)
+
+    @property
+    def remotes(self) -> dict[str, str]:
+        """Name to URI, by name; relative paths as of `store`."""
+        found = {key[len(_REMOTE) :]: uri for key, uri in self.values.items() if key.startswith(_REMOTE)}
+        return {name: self._located(found[name]) for name in sorted(found)}
+
+    def _located(self, uri: str) -> str:
         scheme, colon, rest = uri.partition(":")
-        if not colon or not rest or scheme in ("mem", "http", "https") or os.path.isabs(rest):
+        if self.file is None or not colon or not rest or os.path.isabs(rest):
+            return uri
+        if scheme in PATHLESS or "://" in uri or "@" in scheme:  # with a host, it is no path of this machine
             return uri
         return f"{scheme}:{os.path.normpath(os.path.join(os.path.dirname(self.file), rest))}"
 
@@ -67,22 +81,25 @@ def found(explicit: str | None = None) -> Config:
     return _read(file) if os.path.isfile(file) else Config()
 
 
-def changed(file: str, values: Mapping[str, str]) -> None:
-    """Set `values` in `file`, which is made if it is not there; other lines, comments too, stay as they are."""
+def changed(file: str, values: Mapping[str, str | None]) -> None:
+    """Set `values` in `file`, None to remove one; it is made if it is not there. Other lines, comments too, stay."""
     lines: list[str] = []
     if os.path.exists(file):
         _read(file)
         with open(file, encoding="utf-8", errors="surrogateescape") as source:
             lines = source.read().splitlines()
     left = dict(values)
-    for number, line in enumerate(lines):
+    kept: list[str] = []
+    for line in lines:
         key = line.partition(":")[0].strip()
-        if key in left and not line.lstrip().startswith("#"):
-            lines[number] = f"{key}: {_quoted(left.pop(key))}"
-    lines += [f"{key}: {_quoted(value)}" for key, value in left.items()]
+        if key not in left or line.lstrip().startswith("#"):
+            kept.append(line)
+        elif (value := left.pop(key)) is not None:
+            kept.append(f"{key}: {_quoted(value)}")
+    kept += [f"{key}: {_quoted(value)}" for key, value in left.items() if value is not None]
     temporary = f"{file}.new-{os.getpid()}"
     with open(temporary, "x", encoding="utf-8", errors="surrogateescape") as target:
-        target.write("".join(f"{line}\n" for line in lines))
+        target.write("".join(f"{line}\n" for line in kept))
     os.replace(temporary, file)
 
 
@@ -97,8 +114,9 @@ def _read(file: str) -> Config:
         key = key.strip()
         if not colon or line[0].isspace():
             raise _wrong(file, f"line {number} is not of the form KEY: VALUE")
-        if key not in KEYS:
-            raise _wrong(file, f"line {number} has the unknown key {key!r:.40}; known are {', '.join(KEYS)}")
+        if key not in KEYS and not (key.startswith(_REMOTE) and key != _REMOTE):
+            known = ", ".join((*KEYS, "remote.NAME"))
+            raise _wrong(file, f"line {number} has the unknown key {key!r:.40}; known are {known}")
         if key in values:
             raise _wrong(file, f"line {number} has the key {key} again")
         values[key] = _value(file, number, rest.strip())

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from irminpy.cli.arguments import Revision
+from irminpy.cli.arguments import Revision, verifying
 from irminpy.cli.commits import STYLES, letter
 from irminpy.cli.output import Options, Output, Span, amount
 from irminpy.cli.place import AnyTree, at, opened_store, standing
@@ -26,6 +26,7 @@ _WORDS = {"A": "added", "M": "changed", "D": "removed"}
 @click.argument("after", metavar="[B]", required=False, type=Revision())
 @click.option("--path", default="", help="Only what is at or below it.")
 @click.option("--stat", is_flag=True, help="Only the paths and their number, without values.")
+@verifying
 @click.pass_obj
 def diff(options: Options, before: str, after: str | None, path: str, stat: bool) -> None:
     """Show what differs between the trees of A and B (without B: of the branch). Exit status 1 if anything does.

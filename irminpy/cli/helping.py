@@ -46,6 +46,7 @@ $XDG_CONFIG_HOME/irminpy/config.yml or ~/.config/irminpy/config.yml. The command
   branch: main                # checkout sets it
   author: ann
   contents: json/1            # for stores that do not record it, such as Git's
+  remote.origin: URI          # a name for clone, fetch, pull and push; remote add and rm set it
 
 init makes one, checkout changes one, --config FILE reads another. Unknown keys are errors.
 """,

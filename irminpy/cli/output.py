@@ -32,6 +32,8 @@ class Options(NamedTuple):
     commit: str | None = None
     zero: bool = False
     config: str | None = None
+    verify: str | None = None
+    """Of a command that reads: the hash that is trusted; nothing else that a server says is believed."""
 
 
 class Output:

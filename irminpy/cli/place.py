@@ -16,17 +16,17 @@ import click
 
 from irminpy.backend import Maker
 from irminpy.cli import config
-from irminpy.cli.failure import ABSENT, UNSAFE, USAGE, Failure, failure_of
+from irminpy.cli.failure import ABSENT, NO, UNSAFE, USAGE, Failure, failure_of
 from irminpy.cli.output import Options
 from irminpy.commit import Commit
 from irminpy.contents import by_id
-from irminpy.errors import NotFound, StorageError
+from irminpy.errors import Corrupted, NotFound, StorageError
 from irminpy.registry import maker_of_uri
 from irminpy.repo import Repo
 from irminpy.schema import Schema
 from irminpy.store import Store
 from irminpy.tree import Tree
-from irminpy.upkeep import Recording
+from irminpy.upkeep import Recording, Verifying
 
 __all__ = [
     "absent",
@@ -111,8 +111,28 @@ def _reading() -> Any:
 def opened_store(options: Options, *, readonly: bool = True) -> Generator[AnyRepo]:
     """The store of the command that runs, open."""
     command = click.get_current_context().info_name or "COMMAND"
-    with opened(maker_of(options.store, command), readonly=readonly, author=author()) as repo:
-        yield repo
+    maker = maker_of(options.store, command)
+    if options.verify is None:
+        with opened(maker, readonly=readonly, author=author()) as repo:
+            yield repo
+        return
+    if not isinstance(maker, Verifying):
+        what = f"a store of {type(maker).__name__} is read here, not shown by a server"
+        type_ = (
+            f"irminpy --store http://HOST/ {command} --verify ROOT, or irminpy verify for a proof in a file"
+        )
+        raise Failure(what, why="--verify is for what somebody else answers", type=type_, status=USAGE)
+    try:
+        with opened(maker.verifying(options.verify), readonly=readonly) as repo:
+            yield repo
+    except Corrupted as e:
+        why = "what the server shows is not what the trusted hash leads to"
+        raise Failure(
+            f"REFUSED: {e.reason}",
+            why=why,
+            type="do not believe the server, or trust another hash",
+            status=NO,
+        ) from e
 
 
 def author() -> str:
@@ -148,6 +168,10 @@ def standing(repo: AnyRepo, options: Options) -> AnyStore:
     if options.commit is not None:
         return at(repo, options.commit)
     name = branch_of(options)
+    if options.verify is not None and options.branch is None:
+        # The commit that is trusted, wherever the branch is by now. A root directory names no commit.
+        with suppress(NotFound):
+            return repo.at(options.verify)
     store = repo.branch(name)
     if options.branch is not None and store.find_head() is None:
         raise _missing(repo, f"branch not found: {name!r}", name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from irminpy.cli.arguments import Place
+from irminpy.cli.arguments import Place, verifying
 from irminpy.cli.failure import ABSENT, Failure
 from irminpy.cli.output import Options, Output, Span, amount, is_terminal, size
 from irminpy.cli.place import AnyTree, found, opened_store, placed
@@ -27,6 +27,7 @@ _FORMS = click.Choice(["raw", "text", "json", "msgpack", "hex"])
 @click.option(
     "--as", "form", type=_FORMS, help="How the value is written; the bytes that are stored if not given."
 )
+@verifying
 @click.pass_obj
 def get(options: Options, path: str, form: Form | None) -> None:
     """Print the value at PATH.
@@ -65,6 +66,7 @@ def get(options: Options, path: str, form: Form | None) -> None:
 @click.command()
 @click.argument("path", required=False, default="", type=Place())
 @click.option("-l", "--long", is_flag=True, help="With kind, size or number of entries, and hash.")
+@verifying
 @click.pass_obj
 def ls(options: Options, path: str, long: bool) -> None:
     """List the entries at PATH, or of the root, one on each line; directories end with "/".
@@ -106,6 +108,7 @@ def _facts(tree: AnyTree, long: bool) -> dict[str, Any]:
 @click.command()
 @click.argument("path", required=False, default="", type=Place("node"))
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Go down N levels at most.")
+@verifying
 @click.pass_obj
 def tree(options: Options, path: str, depth: int | None) -> None:
     """Draw the tree at PATH with its values.
@@ -165,6 +168,7 @@ def _drawn(root: AnyTree, depth: int | None) -> Iterator[tuple[str, str, AnyTree
 @click.command()
 @click.argument("pattern", metavar="GLOB")
 @click.option("--type", "kind", type=click.Choice(["contents", "node"]), help="Only these.")
+@verifying
 @click.pass_obj
 def find(options: Options, pattern: str, kind: str | None) -> None:
     """Print all paths that look like GLOB, or REV:GLOB, one on each line; directories end with "/".

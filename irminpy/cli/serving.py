@@ -9,7 +9,7 @@ import click
 
 from irminpy.cli.failure import USAGE, Failure
 from irminpy.cli.output import Options, Output
-from irminpy.cli.place import maker_of, opened
+from irminpy.cli.place import configured, maker_of, opened
 
 __all__ = ["serve"]
 
@@ -64,11 +64,13 @@ def serve(
     maker = maker_of(options.store, "serve")
     output = Output(options)
 
+    name = options.store or configured().store
+
     def ready(url: str) -> None:
         if options.json:
-            output.record({"url": url, "readonly": readonly, "store": options.store})
+            output.record({"url": url, "readonly": readonly, "store": name})
         else:
-            output.line(f"serving {options.store} on {url}{' for reading only' if readonly else ''}")
+            output.line(f"serving {name} on {url}{' for reading only' if readonly else ''}")
 
     with listen(host, port) as listening, opened(maker, readonly=readonly) as repo:
         serve(repo, listening, access=access, ready=ready)

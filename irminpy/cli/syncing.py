@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from irminpy import sync
+from irminpy.cli.arguments import Named
 from irminpy.cli.failure import CONFLICT, USAGE, Failure
 from irminpy.cli.output import Options, Output, size
-from irminpy.cli.place import maker_of, opened
+from irminpy.cli.place import branch_of, maker_of, opened
+from irminpy.cli.remotes import address
 from irminpy.formats import Git
 from irminpy.hash import SHA1, SHA256
 from irminpy.metadata import Modes
@@ -62,17 +64,18 @@ def _short(hash_: Any) -> str:
 
 
 @click.command()
-@click.argument("remote", metavar="REMOTE")
+@click.argument("remote", metavar="REMOTE", type=Named())
 @click.argument("uri", metavar="[URI]", required=False)
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Only commits at most N parents away.")
 @click.pass_obj
 def clone(options: Options, remote: str, uri: str | None, depth: int | None) -> None:
-    """Make the store URI with all branches of REMOTE, a store or the URL of a repository of Git.
+    """Make the store URI with all branches of REMOTE: a store, a directory, the URL of a repository of Git, or a name.
 
     Without a URI it is named after REMOTE: git:NAME or pack:NAME.
 
     In Python: `sync.fetch_all(repo, remote, prefix="")`.
     """
+    remote = address(remote)
     name = "" if uri is not None else _name(remote)
     schema = _schema(remote)
     if uri is None:
@@ -91,26 +94,29 @@ def clone(options: Options, remote: str, uri: str | None, depth: int | None) -> 
 
 
 @click.command()
-@click.argument("remote", metavar="REMOTE")
+@click.argument("remote", metavar="[REMOTE]", required=False, type=Named())
 @click.option(
     "--prefix", metavar="TEXT", help="Fetch all branches, to branches of this prefix, such as origin/."
 )
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Only commits at most N parents away.")
 @click.option("--deepen", is_flag=True, help="Also what an earlier fetch with --depth left out.")
 @click.pass_obj
-def fetch(options: Options, remote: str, prefix: str | None, depth: int | None, deepen: bool) -> None:
+def fetch(options: Options, remote: str | None, prefix: str | None, depth: int | None, deepen: bool) -> None:
     """Bring what lacks here of a branch of REMOTE, or of all; without --prefix no branch moves.
+
+    REMOTE is a name (irminpy remote), a store, a directory, or the URL of a repository of Git; origin if not given.
 
     In Python: `sync.fetch(store, remote)`, `sync.fetch_all(repo, remote, prefix=...)`.
     """
+    there = address(remote)
     with opened(maker_of(options.store, "fetch"), readonly=False) as repo:
         if prefix is not None:
-            got = sync.fetch_all(repo, remote, prefix=prefix, depth=depth, deepen=deepen)
+            got = sync.fetch_all(repo, there, prefix=prefix, depth=depth, deepen=deepen)
             names = [prefix + name for name in sorted(got.heads)]
             _tell(options, f"fetched {', '.join(names) or 'nothing'}", got.sent, branches=names)
             return
-        store = repo.branch(options.branch or "main")
-        one = sync.fetch(store, remote, depth=depth, deepen=deepen)
+        store = repo.branch(branch_of(options))
+        one = sync.fetch(store, there, depth=depth, deepen=deepen)
         head = None if one.head is None else one.head.hash
         _tell(
             options,
@@ -121,25 +127,26 @@ def fetch(options: Options, remote: str, prefix: str | None, depth: int | None, 
 
 
 @click.command()
-@click.argument("remote", metavar="REMOTE")
+@click.argument("remote", metavar="[REMOTE]", required=False, type=Named())
 @click.option(
     "--set", "set_", is_flag=True, help="Take over the remote's head, whatever is here, and merge nothing."
 )
 @click.option("-m", "--message", metavar="TEXT", help="The message of a merge commit.")
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Only commits at most N parents away.")
 @click.pass_obj
-def pull(options: Options, remote: str, set_: bool, message: str | None, depth: int | None) -> None:
-    """Fetch the branch from REMOTE, and merge it into the branch here.
+def pull(options: Options, remote: str | None, set_: bool, message: str | None, depth: int | None) -> None:
+    """Fetch the branch from REMOTE, as fetch takes it, and merge it into the branch here.
 
     In Python: `sync.pull(store, remote)`.
     """
+    there = address(remote)
     with opened(maker_of(options.store, "pull"), readonly=False) as repo:
-        store = repo.branch(options.branch or "main")
+        store = repo.branch(branch_of(options))
         if set_:
-            new = sync.pull(store, remote, "set", depth=depth)
+            new = sync.pull(store, there, "set", depth=depth)
         else:
             text = f"Merge {store.name} of a remote" if message is None else message
-            new = sync.pull(store, remote, depth=depth, message=text)
+            new = sync.pull(store, there, depth=depth, message=text)
         did = (
             f"{store.name} has all of it already"
             if new is None
@@ -149,20 +156,21 @@ def pull(options: Options, remote: str, set_: bool, message: str | None, depth: 
 
 
 @click.command()
-@click.argument("remote", metavar="REMOTE")
+@click.argument("remote", metavar="[REMOTE]", required=False, type=Named())
 @click.option("--to", metavar="BRANCH", help="The branch of the remote; the same one if not given.")
 @click.option(
     "--force", is_flag=True, help="Move it wherever it was; commits that only the remote has may be lost."
 )
 @click.pass_obj
-def push(options: Options, remote: str, to: str | None, force: bool) -> None:
-    """Send what REMOTE lacks of the branch, and move its branch there. It is done, or it is an error.
+def push(options: Options, remote: str | None, to: str | None, force: bool) -> None:
+    """Send what REMOTE, as fetch takes it, lacks of the branch, and move its branch there, or fail.
 
     In Python: `sync.push(store, remote)`.
     """
+    there = address(remote)
     with opened(maker_of(options.store, "push"), readonly=True) as repo:
-        store = repo.branch(options.branch or "main")
-        done = sync.push(store, remote, branch=to, force=force)
+        store = repo.branch(branch_of(options))
+        done = sync.push(store, there, branch=to, force=force)
         head = None if done.head is None else done.head.hash
         if head is None:
             did = f"{store.name} has no head: nothing was pushed"

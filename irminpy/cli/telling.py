@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from irminpy.cli.arguments import Place, Revision
+from irminpy.cli.arguments import Place, Revision, verifying
 from irminpy.cli.commits import date_of, iso, names, record_of, title, when
 from irminpy.cli.differing import tell_changes
 from irminpy.cli.output import Options, Output, Span, is_terminal
@@ -32,6 +32,7 @@ __all__ = ["blame", "dot", "log", "reflog", "show"]
 @click.option("--graph", is_flag=True, help="Draw how they follow from each other.")
 @click.option("--plain", is_flag=True, help="No pager and no colour.")
 @click.option("--pager", metavar="PROG", help="Use this pager.")
+@verifying
 @click.pass_obj
 def log(
     options: Options,
@@ -107,6 +108,7 @@ def _whole(commit: AnyCommit) -> Iterator[str]:
 @click.command()
 @click.argument("place", metavar="REV", required=False, type=Place())
 @click.option("--stat", is_flag=True, help="Only what changed, without values.")
+@verifying
 @click.pass_obj
 def show(options: Options, place: str | None, stat: bool) -> None:
     """Show a commit, the head of the branch without REV, and what it changed: against its first parent.
@@ -138,6 +140,7 @@ def show(options: Options, place: str | None, stat: bool) -> None:
 
 @click.command()
 @click.argument("path", required=False, default="", type=Place())
+@verifying
 @click.pass_obj
 def blame(options: Options, path: str) -> None:
     """Tell of each value at or below PATH which commit made it what it is, the newest first.

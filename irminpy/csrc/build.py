@@ -54,7 +54,9 @@ def build(place: Path) -> Path:
         found = list(Path(folder).glob(f"**/{name}"))
         if done.returncode or len(found) != 1:
             lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-            told = [line for line in lines if "error" in line.lower()] or lines
+            told = [line for line in lines if " error: " in line] or lines[
+                -1:
+            ]  # what a compiler says, or Python
             raise NotBuilt(told[0] if told else f"the compiler ended with {done.returncode}")
         made = place / f".{name}.{os.getpid()}"
         shutil.copyfile(found[0], made)

@@ -1,7 +1,7 @@
 /* What the files of the compiled core have in common.
  *
  * The rule of all functions here: C answers what is well-formed and usual, and hands every other call, with its
- * arguments, to the function of the same name in `irminpy/_core.py`, which decides, and raises what is to be raised. So
+ * arguments, to the function of the same name in `irminpy/_core.py` or `irminpy/_frames.py`, which decides, and raises what is to be raised. So
  * both cores accept the same input and give the same errors, and C has no text of an error.
  *
  * The second rule: no length that was read is used before it was compared with the bytes that are there. */
@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The functions of `irminpy._core` that C may hand a call to. */
+/* The functions of `irminpy._core` and `irminpy._frames` that C may hand a call to. */
 #define REFERENCES(X) \
     X(digest)         \
     X(digest_many)    \
@@ -28,7 +28,12 @@
     X(seek_node)      \
     X(seek_inode)     \
     X(children)       \
-    X(patch_column)
+    X(patch_column)   \
+    X(checked_frame)  \
+    X(descend)        \
+    X(frame_of)       \
+    X(filled_words)   \
+    X(patched)
 
 typedef enum {
 #define X(name) REF_##name,
@@ -39,6 +44,7 @@ typedef enum {
 
 typedef struct {
     PyObject *reference[REFERENCE_COUNT];
+    PyObject *map, *seen; /* names of attributes */
 } State;
 
 static inline State *state_of(PyObject *module) { return (State *)PyModule_GetState(module); }
@@ -57,6 +63,7 @@ static inline PyObject *refer(PyObject *module, Reference which, PyObject *const
 extern PyMethodDef digest_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef seek_methods[];
+extern PyMethodDef frame_methods[];
 
 /* The int `o` from 0 on, what is larger than a size being the largest size; -1 for anything else. */
 static inline Py_ssize_t size_of(PyObject *o) {
@@ -71,6 +78,32 @@ static inline Py_ssize_t size_of(PyObject *o) {
 static inline Py_ssize_t hash_size_of(PyObject *o) {
     Py_ssize_t size = size_of(o);
     return size >= 1 && size <= 1024 ? size : -1;
+}
+
+/* The bytes of the text, and how many they are; NULL, with no error set, if it is no str that has UTF-8. */
+static inline const char *utf8(PyObject *text, Py_ssize_t *size) {
+    if (!PyUnicode_CheckExact(text)) return NULL;
+    if (PyUnicode_IS_COMPACT_ASCII(text)) {
+        *size = PyUnicode_GET_LENGTH(text);
+        return (const char *)PyUnicode_DATA(text);
+    }
+    const char *data = PyUnicode_AsUTF8AndSize(text, size);
+    if (!data) PyErr_Clear();
+    return data;
+}
+
+/* A tuple of the `n` items, whose references it takes; NULL if one of them is NULL, and then none is left. */
+static inline PyObject *tuple_of(Py_ssize_t n, PyObject *const *items) {
+    int whole = 1;
+    for (Py_ssize_t i = 0; i < n; i++) whole &= items[i] != NULL;
+    PyObject *tuple = whole ? PyTuple_New(n) : NULL;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (tuple)
+            PyTuple_SET_ITEM(tuple, i, items[i]);
+        else
+            Py_XDECREF(items[i]);
+    }
+    return tuple;
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* The module `irminpy._ccore`: the twin of `irminpy/_core.py`, function by function (docs/decisions/056). */
 #include "core.h"
 #include "blake3.h"
+#include "crc.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
 #define SEAM 1
@@ -11,19 +12,25 @@ static int execute(PyObject *module) {
         REFERENCES(X)
 #undef X
     };
-    PyMethodDef *const tables[] = {digest_methods, node_methods, seek_methods};
+    static const char *const modules[] = {"irminpy._core", "irminpy._frames"};
+    PyMethodDef *const tables[] = {digest_methods, node_methods, seek_methods, frame_methods};
     State *state = state_of(module);
     blake3_choose();
-    PyObject *reference = PyImport_ImportModule("irminpy._core");
-    if (!reference) return -1;
-    for (int i = 0; i < REFERENCE_COUNT; i++) {
-        state->reference[i] = PyObject_GetAttrString(reference, names[i]);
-        if (!state->reference[i]) {
-            Py_DECREF(reference);
-            return -1;
+    crc_begin();
+    state->map = PyUnicode_InternFromString("map");
+    state->seen = PyUnicode_InternFromString("seen");
+    if (!state->map || !state->seen) return -1;
+    for (size_t m = 0; m < sizeof modules / sizeof *modules; m++) {
+        PyObject *reference = PyImport_ImportModule(modules[m]);
+        if (!reference) return -1;
+        for (int i = 0; i < REFERENCE_COUNT; i++) {
+            if (state->reference[i] || !PyObject_HasAttrString(reference, names[i])) continue;
+            state->reference[i] = PyObject_GetAttrString(reference, names[i]);
         }
+        Py_DECREF(reference);
     }
-    Py_DECREF(reference);
+    for (int i = 0; i < REFERENCE_COUNT; i++)
+        if (!state->reference[i]) return PyErr_Format(PyExc_ImportError, "no function %s", names[i]), -1;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0) return -1;
     return PyModule_AddIntConstant(module, "SEAM", SEAM);
@@ -32,12 +39,16 @@ static int execute(PyObject *module) {
 static int traverse(PyObject *module, visitproc visit, void *arg) {
     State *state = state_of(module);
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_VISIT(state->reference[i]);
+    Py_VISIT(state->map);
+    Py_VISIT(state->seen);
     return 0;
 }
 
 static int clear(PyObject *module) {
     State *state = state_of(module);
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_CLEAR(state->reference[i]);
+    Py_CLEAR(state->map);
+    Py_CLEAR(state->seen);
     return 0;
 }
 

@@ -7,18 +7,6 @@
 
 /* -- writing ----------------------------------------------------------------------------------------------------------- */
 
-/* The bytes of the text, and how many they are; NULL, with no error set, if it is no str that has UTF-8. */
-static const char *utf8(PyObject *text, Py_ssize_t *size) {
-    if (!PyUnicode_CheckExact(text)) return NULL;
-    if (PyUnicode_IS_COMPACT_ASCII(text)) {
-        *size = PyUnicode_GET_LENGTH(text);
-        return (const char *)PyUnicode_DATA(text);
-    }
-    const char *data = PyUnicode_AsUTF8AndSize(text, size);
-    if (!data) PyErr_Clear();
-    return data;
-}
-
 /* How many bytes the column of the steps takes; 0 if they are not what such a column has. */
 static size_t steps_size(PyObject *steps) {
     Py_ssize_t n = PyList_GET_SIZE(steps);
@@ -257,20 +245,6 @@ static int no_empty(const Columns *c, Py_ssize_t hash_size, const char *empty) {
 
 static PyObject *bytes_of(const uint8_t *data, int64_t size) {
     return PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)size);
-}
-
-/* A tuple of the `n` items, whose references it takes; NULL if one of them is NULL, and then none is left. */
-static PyObject *tuple_of(Py_ssize_t n, PyObject *const *items) {
-    int whole = 1;
-    for (Py_ssize_t i = 0; i < n; i++) whole &= items[i] != NULL;
-    PyObject *tuple = whole ? PyTuple_New(n) : NULL;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        if (tuple)
-            PyTuple_SET_ITEM(tuple, i, items[i]);
-        else
-            Py_XDECREF(items[i]);
-    }
-    return tuple;
 }
 
 static int node_arguments(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t *hash_size, Py_ssize_t *leaf) {

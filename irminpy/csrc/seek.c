@@ -1,75 +1,95 @@
 /* Looking through a node for one step, or through an inode for one digit, without making anything of the rest. */
 #include "core.h"
 #include "msgpack.h"
+#include "seek.h"
 
-static PyObject *put(PyObject *tuple, Py_ssize_t i, PyObject *item) {
-    if (!tuple || !item) {
-        Py_XDECREF(tuple);
-        Py_XDECREF(item);
-        return NULL;
+int seek_in_node(const uint8_t *data, Py_ssize_t size, Py_ssize_t hash_size, Py_ssize_t leaf, const char *step,
+                 Py_ssize_t length, Sought *found) {
+    Reader r = {data, data + size};
+    if (size < 2 || data[0] != 'N' || data[1] != 0x93) return 0;
+    r.at += 2;
+    int64_t n = read_array(&r), position = -1;
+    if (n < 0 || n > leaf) return 0;
+    const uint8_t *own, *kinds, *hashes;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t own_length = read_str(&r, &own);
+        if (own_length < 0 || !is_utf8(own, (size_t)own_length)) return 0;
+        if (own_length == length && position < 0 && !memcmp(own, step, (size_t)length)) position = i;
     }
-    PyTuple_SET_ITEM(tuple, i, item);
-    return tuple;
+    if (read_bin(&r, &kinds) != n || read_bin(&r, &hashes) != n * hash_size || r.at != r.end) return 0;
+    if (position >= 0 && kinds[position] > 2) return 0;
+    found->entries = found->columns = n;
+    found->position = position;
+    found->below = 0;
+    found->kind = position < 0 ? 0 : kinds[position];
+    found->hash = position < 0 ? hashes : hashes + position * hash_size;
+    return 1;
+}
+
+int seek_in_inode(const uint8_t *data, Py_ssize_t size, Py_ssize_t hash_size, Py_ssize_t fanout, Py_ssize_t leaf,
+                  Py_ssize_t depth, Py_ssize_t digit, Sought *found) {
+    Reader r = {data, data + size};
+    if (size < 2 || data[0] != 'I' || data[1] != 0x96) return 0;
+    r.at += 2;
+    if (read_count(&r) != fanout || read_count(&r) != leaf || read_count(&r) != depth) return 0;
+    const uint8_t *buckets, *hashes;
+    int64_t k = read_bin(&r, &buckets), total = 0;
+    if (k < 1 || k > fanout || read_array(&r) != k) return 0;
+    found->position = -1;
+    found->below = 0;
+    for (int64_t i = 0; i < k; i++) {
+        int64_t count = read_count(&r);
+        if (count < 1 || count > INT64_MAX - total) return 0;
+        total += count;
+        if (buckets[i] == digit && found->position < 0) {
+            found->position = i;
+            found->below = count;
+        }
+    }
+    if (total <= leaf || read_bin(&r, &hashes) != k * hash_size || r.at != r.end) return 0;
+    found->entries = total;
+    found->columns = k;
+    found->kind = 0;
+    found->hash = found->position < 0 ? hashes : hashes + found->position * hash_size;
+    return 1;
+}
+
+static PyObject *hash_of(const Sought *found, Py_ssize_t hash_size) {
+    return PyBytes_FromStringAndSize((const char *)found->hash, found->position < 0 ? 0 : hash_size);
 }
 
 FUNCTION(seek_node) {
-    if (nargs != 4 || !PyBytes_CheckExact(args[0]) || !PyUnicode_CheckExact(args[3])) return REFER(seek_node);
+    if (nargs != 4 || !PyBytes_CheckExact(args[0])) return REFER(seek_node);
     Py_ssize_t hash_size = hash_size_of(args[1]), leaf = size_of(args[2]), length;
-    Reader r = {(const uint8_t *)PyBytes_AS_STRING(args[0]), NULL};
-    r.end = r.at + PyBytes_GET_SIZE(args[0]);
-    if (hash_size < 0 || leaf < 0 || left(&r) < 2 || r.at[0] != 'N' || r.at[1] != 0x93) return REFER(seek_node);
-    const char *wanted = PyUnicode_AsUTF8AndSize(args[3], &length);
-    if (!wanted) {
-        PyErr_Clear();
+    const char *step = utf8(args[3], &length);
+    Sought found;
+    if (hash_size < 0 || leaf < 0 || !step ||
+        !seek_in_node((const uint8_t *)PyBytes_AS_STRING(args[0]), PyBytes_GET_SIZE(args[0]), hash_size, leaf, step,
+                      length, &found))
         return REFER(seek_node);
-    }
-    r.at += 2;
-    int64_t n = read_array(&r), found = -1;
-    if (n < 0 || n > leaf) return REFER(seek_node);
-    const uint8_t *step, *kinds, *hashes;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t size = read_str(&r, &step);
-        if (size < 0 || !is_utf8(step, (size_t)size)) return REFER(seek_node);
-        if (size == length && found < 0 && !memcmp(step, wanted, (size_t)size)) found = i;
-    }
-    if (read_bin(&r, &kinds) != n || read_bin(&r, &hashes) != n * hash_size || r.at != r.end) return REFER(seek_node);
-    if (found >= 0 && kinds[found] > 2) return REFER(seek_node);
-    PyObject *result = PyTuple_New(4);
-    result = put(result, 0, PyLong_FromLongLong(n));
-    result = put(result, 1, PyLong_FromLongLong(found));
-    result = put(result, 2, PyLong_FromLong(found < 0 ? 0 : kinds[found]));
-    return put(result, 3, PyBytes_FromStringAndSize((const char *)(found < 0 ? hashes : hashes + found * hash_size),
-                                                    found < 0 ? 0 : hash_size));
+    PyObject *items[] = {
+        PyLong_FromLongLong(found.entries),
+        PyLong_FromLongLong(found.position),
+        PyLong_FromLong(found.kind),
+        hash_of(&found, hash_size),
+    };
+    return tuple_of(4, items);
 }
 
 FUNCTION(seek_inode) {
     if (nargs != 6 || !PyBytes_CheckExact(args[0])) return REFER(seek_inode);
     Py_ssize_t hash_size = hash_size_of(args[1]), fanout = size_of(args[2]), leaf = size_of(args[3]);
     Py_ssize_t depth = size_of(args[4]), digit = size_of(args[5]);
-    Reader r = {(const uint8_t *)PyBytes_AS_STRING(args[0]), NULL};
-    r.end = r.at + PyBytes_GET_SIZE(args[0]);
+    Sought found;
     if (hash_size < 0 || fanout < 0 || fanout > 256 || leaf < 0 || depth < 0 || digit < 0 || digit > 255 ||
-        left(&r) < 2 || r.at[0] != 'I' || r.at[1] != 0x96)
+        !seek_in_inode((const uint8_t *)PyBytes_AS_STRING(args[0]), PyBytes_GET_SIZE(args[0]), hash_size, fanout, leaf,
+                       depth, digit, &found))
         return REFER(seek_inode);
-    r.at += 2;
-    if (read_count(&r) != fanout || read_count(&r) != leaf || read_count(&r) != depth) return REFER(seek_inode);
-    const uint8_t *buckets, *hashes;
-    int64_t k = read_bin(&r, &buckets), total = 0, below = 0, found = -1;
-    if (k < 1 || k > fanout || read_array(&r) != k) return REFER(seek_inode);
-    for (int64_t i = 0; i < k; i++) {
-        int64_t count = read_count(&r);
-        if (count < 1 || count > INT64_MAX - total) return REFER(seek_inode);
-        total += count;
-        if (buckets[i] == digit && found < 0) found = i, below = count;
-    }
-    if (total <= leaf || read_bin(&r, &hashes) != k * hash_size || r.at != r.end) return REFER(seek_inode);
-    PyObject *result = PyTuple_New(5);
-    result = put(result, 0, PyLong_FromLongLong(total));
-    result = put(result, 1, PyLong_FromLongLong(k));
-    result = put(result, 2, PyLong_FromLongLong(found));
-    result = put(result, 3, PyLong_FromLongLong(below));
-    return put(result, 4, PyBytes_FromStringAndSize((const char *)(found < 0 ? hashes : hashes + found * hash_size),
-                                                    found < 0 ? 0 : hash_size));
+    PyObject *items[] = {
+        PyLong_FromLongLong(found.entries), PyLong_FromLongLong(found.columns), PyLong_FromLongLong(found.position),
+        PyLong_FromLongLong(found.below),   hash_of(&found, hash_size),
+    };
+    return tuple_of(5, items);
 }
 
 PyMethodDef seek_methods[] = {

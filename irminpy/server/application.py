@@ -182,8 +182,12 @@ def _check_media(route: Route, headers: Headers, *, sent: bool) -> None:
         raise Refused(415, "media-type", f"the type of the body is {wanted}", close=True)
 
 
+class SlowReader(Exception):
+    """Who asked does not take the answer: the connection is to be ended, and nobody is to be told over it."""
+
+
 class _Patient:
-    """`send`, which gives up on whoever takes nothing for `seconds`."""
+    """`send`, which gives up with SlowReader on whoever takes nothing for `seconds`."""
 
     __slots__ = ("_seconds", "_send")
 
@@ -192,8 +196,11 @@ class _Patient:
         self._seconds = seconds
 
     async def __call__(self, message: Message) -> None:
-        async with asyncio.timeout(self._seconds):
-            await self._send(message)
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._send(message)
+        except TimeoutError:
+            raise SlowReader(f"took nothing of its answer for {self._seconds:g} seconds") from None
 
 
 def _version() -> str:

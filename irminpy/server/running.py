@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 import h11
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import StorageError
 from ..repo import Repo
 from .access import Access
-from .application import Application
+from .application import Application, SlowReader
 from .limits import Limits
 
 __all__ = ["access_for", "background", "is_loopback", "listen", "serve"]
+
+_log = logging.getLogger(__name__)
 
 _SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _FULL = (
@@ -136,6 +140,7 @@ def _protocol(limits: Limits) -> type[asyncio.Protocol]:
                 transport.write(_FULL)
                 transport.close()
                 return
+            self.app = partial(_ending, self.app, transport)
             self._deadline = self.loop.call_later(limits.head_seconds, self._late)
 
         def data_received(self, data: bytes) -> None:
@@ -162,6 +167,20 @@ def _protocol(limits: Limits) -> type[asyncio.Protocol]:
                 self.transport.close()
 
     return Bounded
+
+
+async def _ending(
+    app: ASGIApp, transport: asyncio.Transport, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """`app`, but a connection whose other side takes nothing is cut off, and told of in one line."""
+    try:
+        await app(scope, receive, send)
+    except SlowReader as e:
+        _log.warning("gave up a reader of %s %.200r, who %s", scope["method"], scope["path"], e)
+        transport.abort()
+        await asyncio.sleep(
+            0
+        )  # uvicorn hears of it before this ends, and does not miss the rest of the answer
 
 
 def _config(application: Servable) -> uvicorn.Config:

@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 
 from starlette.responses import Response, StreamingResponse
 
-from ..slice import Slice
+from ..slice_files import read_slice, write_slice
 from ..slice_stream import Limits as SliceLimits
 from .call import Call, answer_json
 from .limits import MIB
@@ -31,16 +31,19 @@ def _get(call: Call) -> Response:
     depth = target.parameter("depth")
     far = None if depth is None else number(depth, "depth", 0, 1 << 30)
     least = [call.commit(revision) for revision in target.parameters("min")[: call.limits.paths]]
-    found = call.repo.export(depth=far, min=least, max=[commit])
+    # Through a file: whoever takes the answer slowly keeps no object from being dropped, and what is wrong is told.
     file = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=MIB))  # noqa: SIM115 (the answer closes it)
-    found.write(file)
-    size = file.tell()
-    file.seek(0)
+    try:
+        size = write_slice(call.repo, file, depth=far, min=least, max=[commit]).bytes
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
     return StreamingResponse(file_pieces(file), headers={"content-length": str(size)}, media_type=SLICE)
 
 
 async def put_slice(call: Call) -> Response:
-    """Write what the store lacks of a slice, after all of it was checked. No branch moves."""
+    """Write what the store lacks of a slice, after its digest was checked. No branch moves."""
     call.target.known("shallow")
     with await call.spooled() as file:
         return await call.run(_put, call, file)
@@ -48,6 +51,5 @@ async def put_slice(call: Call) -> Response:
 
 def _put(call: Call, file: BinaryIO) -> Response:
     most = SliceLimits(total=call.limits.upload, object=call.limits.upload)
-    found = Slice.read(file, call.repo.schema, most)
-    written = call.repo.import_(found, shallow=call.target.parameter("shallow") == "1")
-    return answer_json({"objects": written, "heads": [head.hex() for head in found.heads]})
+    taken = read_slice(call.repo, file, limits=most, shallow=call.target.parameter("shallow") == "1")
+    return answer_json({"objects": taken.objects, "heads": [head.hex() for head in taken.heads]})

@@ -98,6 +98,16 @@ def _bare(
 ) -> bytes | None:
     """`seek` in what `source` holds, from the bytes of each node; none of them is kept."""
     hash_, word, kind = directory.hash, directory.word, DIRECTORY
+    if word and source.descend is not None:
+        steps = [step, *rest]
+        reached = source.descend(hash_, word, steps)
+        if reached is not None:
+            nodes, value = reached
+            source.counters.node_find += nodes
+            source.counters.contents_find += value is not None
+            return value
+        rest = iter(steps)
+        step = next(rest)
     empty, read, look = source.codec.empty, source.read_node, codec.seek
     at: str | None = step
     while at is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol
 
-from ..backend import Locating, Reader, Releasing
+from ..backend import Descending, Locating, Reader, Releasing
 from ..cache import Cache
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
@@ -120,7 +120,7 @@ class RepoSource(Source):
     same `origin`; trees that read from this one keep it, and with it the reader.
     """
 
-    __slots__ = ("__weakref__", "_load", "_locating", "origin", "reader", "seeking")
+    __slots__ = ("__weakref__", "_load", "_locating", "descend", "origin", "reader", "seeking")
 
     def __init__(
         self,
@@ -133,6 +133,8 @@ class RepoSource(Source):
         self._locating = reader if isinstance(reader, Locating) else None
         self._load = None if self._locating is None else self._locating.load
         release = reader.release if isinstance(reader, Releasing) else None
+        self.descend = reader.descend if isinstance(reader, Descending) else None
+        """What goes down in one call, see `Descending`; or None."""
         super().__init__(
             codec,
             counters,

@@ -85,7 +85,8 @@ def main() -> int:
     )
     given = parser.parse_args()
     if given.do is not None:
-        child(*given.do, given.leaves)
+        what, path = given.do
+        child(what, path, given.leaves)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         store = str(given.store or os.path.join(folder, "large"))

@@ -71,6 +71,10 @@ irminpy verify proof.irp --root ROOT(main)
 irminpy verify proof.irp --root ROOT(genesis)
 irminpy fsck
 irminpy gc --depth 0 --dry-run
+irminpy clone ledger pack:./copy
+irminpy remote add origin pack:./copy
+irminpy set b 3
+irminpy push
 """
 
 

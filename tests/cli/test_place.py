@@ -34,7 +34,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: str, status: int = 0, **variables: str) -> str:
-    done = CliRunner().invoke(main, list(words), env=variables)
+    done = CliRunner().invoke(main, list(words), env=variables, prog_name="irminpy")
     assert done.exit_code == status, done.output
     return done.output if status else done.stdout
 
@@ -334,3 +334,13 @@ done
         timeout=60,
     )
     assert done.stdout.splitlines() == ["accounts/", "accounts/"], done.stderr
+
+
+def test_a_group_without_a_command_shows_its_help_as_it_is(here: Path) -> None:
+    shown = run("proof", status=2)
+    assert shown.startswith("Usage: irminpy proof")
+    assert "\n  show  " in shown
+
+
+def test_a_misspelt_command_is_told_how_it_is_written(here: Path) -> None:
+    assert run("gte", "a", status=2).endswith("  try: irminpy get\n")

@@ -359,21 +359,50 @@ def test_a_body_that_does_not_come_to_its_end_is_given_up(sent: bytes) -> None:
         assert plain.repo.branches() == []
 
 
-def test_whoever_takes_nothing_of_an_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+class Said(logging.Handler):
+    """What is logged on the threads of servers, as people read it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._first = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+        self._first.set()
+
+    def wait(self) -> bool:
+        return self._first.wait(PATIENCE)
+
+
+@pytest.fixture
+def said() -> Iterator[Said]:
+    """All that this server, or the one below it, logs."""
+    found = Said()
+    for name in ("irminpy.server", "uvicorn"):
+        logging.getLogger(name).addHandler(found)
+    yield found
+    for name in ("irminpy.server", "uvicorn"):
+        logging.getLogger(name).removeHandler(found)
+
+
+def test_whoever_takes_nothing_of_an_answer_is_given_up_in_one_line(said: Said) -> None:
     """H02: the answer is longer than what the system keeps for a connection."""
-    gave_up = threading.Event()
-    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "error", lambda *told, **more: gave_up.set())
     with served(limits=Limits(write_seconds=0.2)) as plain:
         plain.repo.main().set("large", bytes(32 << 20))
         with socket.create_connection(address(plain.url), timeout=PATIENCE) as connection:
             connection.sendall(request("GET /trees/main/large"))
             taken = len(connection.recv(1024))
-            assert gave_up.wait(PATIENCE)
+            assert said.wait()
             assert plain.http.get("/").status_code == 200
             with contextlib.suppress(ConnectionError):
                 while piece := connection.recv(1 << 16):
                     taken += len(piece)
             assert taken < 32 << 20
+    (line,) = said.lines
+    assert (
+        line == "gave up a reader of GET '/trees/main/large', who took nothing of its answer for 0.2 seconds"
+    )
 
 
 def test_there_is_a_bound_for_connections() -> None:

@@ -54,6 +54,18 @@ def test_a_store_is_served_until_a_signal_ends_it(store: Path) -> None:
         assert repo.main().get("a/c") == b"more"
 
 
+def test_the_store_that_irmin_yml_names_is_told_by_its_name(store: Path) -> None:
+    (store.parent / "irmin.yml").write_text("store: pack:store\n", encoding="utf-8")
+    program = "from irminpy.__main__ import main; main()"
+    command = [sys.executable, "-c", program, "-C", str(store.parent), "serve", "--bind", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(f"serving pack:{store} on http://127.0.0.1:")
+        finally:
+            process.kill()
+
+
 def test_a_store_is_served_for_reading_only_or_for_those_with_a_token(store: Path, tmp_path: Path) -> None:
     """CL-16."""
     with serving(store, "--read-only", as_json=True) as (line, _):

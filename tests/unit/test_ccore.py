@@ -6,25 +6,30 @@ Without a compiled core there is nothing to compare, and one line of the summary
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irminpy import _core, core
+from irminpy import Repo, Schema, Tree, _core, _frames, core
+from irminpy.backend import Options
+from irminpy_pack import Pack
 
 ccore: Any = pytest.importorskip("irminpy._ccore", reason="the compiled core was not built here")
 
 EMPTY = b"\xee" * 32
-TWINS = sorted(
-    name
-    for name in _core.__all__
-    if callable(getattr(_core, name)) and getattr(ccore, name, None) is not None
-)
+TWINS = {
+    name: getattr(module, name)
+    for module in (_core, _frames)
+    for name in module.__all__
+    if callable(getattr(module, name)) and hasattr(ccore, name)
+}
 
 
 def outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, object]:
@@ -42,15 +47,14 @@ def outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[s
 
 
 def same(name: str, *arguments: Any) -> None:
-    assert outcome(getattr(ccore, name), arguments) == outcome(getattr(_core, name), arguments), name
+    assert outcome(getattr(ccore, name), arguments) == outcome(TWINS[name], arguments), name
 
 
 def test_the_switch_takes_every_twin() -> None:
     compiled = {name for name in dir(ccore) if callable(getattr(ccore, name)) and not name.startswith("_")}
-    assert compiled == set(TWINS) <= set(core.__all__)
-    for name in core.__all__:
-        if name != "CORE" and core.CORE == "c":
-            assert getattr(core, name) is getattr(ccore if name in compiled else _core, name)
+    assert compiled == TWINS.keys() <= set(core.__all__)
+    for name, twin in TWINS.items():
+        assert getattr(core, name) is (getattr(ccore, name) if core.CORE == "c" else twin)
 
 
 # -- what functions are asked ------------------------------------------------------------------------------------
@@ -251,11 +255,138 @@ def test_patch_column(column: bytes, size: int, data: st.DataObject) -> None:
     same("patch_column", column[:1], 1, changes)
 
 
-@given(st.sampled_from(TWINS), st.lists(odd, max_size=7))
+@given(st.sampled_from(sorted(TWINS)), st.lists(odd, max_size=9))
 def test_arguments_of_any_number_and_type(name: str, arguments: list[Any]) -> None:
     # A wrong number is a TypeError of either, in words of its own.
-    function, twin = getattr(ccore, name), getattr(_core, name)
-    assert outcome(function, tuple(arguments)) == outcome(twin, tuple(arguments))
+    same(name, *arguments)
+
+
+# -- frames ---------------------------------------------------------------------------------------------------------
+
+
+class Part:
+    """As a segment, of which a part is mapped."""
+
+    def __init__(self, data: bytes, seen: int) -> None:
+        self.map = data
+        self.seen = seen
+
+
+class Stored:
+    """A store with directories of all shapes, as the bytes of its segment."""
+
+    def __init__(self, folder: Path) -> None:
+        entries = {f"flat/k{i}": b"%d" % i for i in range(20)}
+        entries |= {f"large/k{i}/below": b"%d" % i * 9 for i in range(700)}
+        entries |= {"é/\u20ac/\U0001f600": b"text", "deep/a/b/c/d": b"x" * 300, "long": b"y" * 3000}
+        with Repo.open(Pack(str(folder)), Schema()) as repo:
+            tree = Tree.empty()
+            for path, value in entries.items():
+                tree = tree.add(path, value)
+            repo.main().set_tree((), tree)
+        self.root = bytes(tree.hash())
+        backend, _ = Pack(str(folder)).open(Schema(), Options(readonly=True))
+        self.word = backend.state.lookup.find(1, self.root)
+        (segment,) = backend.state.log.table.segments
+        self.data = Path(segment.path).read_bytes()
+        backend.close()
+        self.paths = [
+            *entries,
+            "",
+            "flat",
+            "nothing",
+            "large/k7",
+            "large/nothing",
+            "flat/k1/more",
+            "large/k7/below/more",
+        ]
+
+    def arguments(self, data: bytes, seen: int, path: str) -> tuple[Any, ...]:
+        empty = _core.digest(_core.encode_node([], b"", b"", []))
+        steps = [step for step in path.split("/") if step]
+        return [0], [Part(data, seen)], 48, 16, 32, empty, self.root, self.word, steps
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    return Stored(tmp_path_factory.mktemp("store"))
+
+
+def test_a_way_down_in_one_call(stored: Stored) -> None:
+    for path in stored.paths:
+        arguments = stored.arguments(stored.data, len(stored.data), path)
+        same("descend", *arguments)
+        found = ccore.descend(*arguments)
+        assert found is not None
+        assert (found[1] is not None) == (
+            path.startswith(("flat/k", "large/k", "é", "deep", "long"))
+            and "more" not in path
+            and path != "large/k7"
+        )
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_a_way_down_through_damaged_bytes(stored: Stored, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(stored.paths[-20:]))
+    seen = data.draw(st.one_of(st.just(len(stored.data)), st.integers(0, len(stored.data) + 9)))
+    same("descend", *stored.arguments(data.draw(mutated(st.just(stored.data))), seen, path))
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_a_frame_checked_where_it_lies(stored: Stored, data: st.DataObject) -> None:
+    offset, size = stored.word >> 22 << 3, (stored.word >> 2 & 0xFFFFF) << 3
+    frame = data.draw(mutated(st.just(stored.data[offset : offset + size])))
+    kind = data.draw(st.sampled_from([1, 1, 1, 2, 3]))
+    head = data.draw(st.sampled_from([48, 48, 48, 0, 15, 16, 10**6]))
+    same("checked_frame", frame, 0, len(frame), head, kind, stored.root)
+    same(
+        "checked_frame",
+        stored.data,
+        offset + data.draw(st.sampled_from([0, 8, 1])),
+        size,
+        head,
+        kind,
+        stored.root,
+    )
+
+
+@given(st.integers(0, 255), hashes, st.binary(max_size=40), st.binary(max_size=600))
+def test_a_frame_made(kind: int, hash: bytes, hints: bytes, canonical: bytes) -> None:
+    for size in (20, 32):
+        same("frame_of", kind, hash[:size], hints[: len(hints) & -8], canonical)
+    same("frame_of", kind + 256, hash, hints, canonical)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), hashes, st.integers(1, 2**64 - 1), st.booleans()), max_size=20),
+    st.data(),
+)
+def test_words_filled_in(children: list[tuple[int, bytes, int, bool]], data: st.DataObject) -> None:
+    kinds = bytes([kind for kind, _, _, _ in children])
+    joined = b"".join([hash for _, hash, _, _ in children])
+    # The first byte of a word is never 0.
+    words = [0 if gap else word | 1 for _, _, word, gap in children]
+    absent = (
+        data.draw(st.sets(st.sampled_from([hash for _, hash, _, _ in children]), max_size=1))
+        if children
+        else set()
+    )
+    at: list[dict[bytes, int]] = [
+        {hash: word | 1 for kind, hash, word, _ in children if bool(kind) is contents and hash not in absent}
+        for contents in (False, True)
+    ]
+    same("filled_words", struct.pack(f"<{len(words)}Q", *words), kinds, joined, *at)
+    same("filled_words", b"", kinds, joined, *at)
+    same("filled_words", b"", kinds, joined, dict.fromkeys(at[0], 2**64), {})
+
+
+@given(st.binary(max_size=60), st.lists(hashes, max_size=200), hashes, st.integers(-1, 201), st.booleans())
+def test_a_node_patched(head: bytes, joined: list[bytes], hash: bytes, i: int, known: bool) -> None:
+    words = bytes(range(1, 9)) * len(joined) if known else b""
+    same("patched", head, b"".join(joined), words, i, hash)
+    same("patched", head, b"".join(joined)[:-1], words[:-1], i, hash)
 
 
 # -- the choice ---------------------------------------------------------------------------------------------------

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from irminpy.formats import Codec
     from irminpy.shape import Load
 
+# The second run of CI, with the core in Python, takes these too (decision 056).
+pytestmark = pytest.mark.profiled
+
 VECTORS = Path(__file__).parent.parent / "vectors" / "native"
 # What follows the document without a line of irminpy.
 SKETCH = SimpleNamespace(**runpy.run_path(str(VECTORS / "generate.py")))

@@ -52,7 +52,6 @@ LATER = {
     "QK-16": "values in chunks, with the pack",
     **dict.fromkeys([f"TC-{n}" for n in (*range(127, 133), 134)], "the server's queries"),
     "CL-15": "the server's queries",
-    "CL-21": "remotes named by a directory; a URI says what it is",
     "TC-139": "an interface for C, which is not planned: Python is the interface",
     "TC-147": "orders of folds over directories of Irmin's formats",
     "TC-149": "parts of other stores, with Irmin's formats",

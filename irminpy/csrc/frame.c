@@ -1,0 +1,316 @@
+/* Frames of the pack (docs/formats/pack.md, "Frames"): found right where they lie in a map, gone through, and made. */
+#include "core.h"
+#include "blake3.h"
+#include "crc.h"
+#include "seek.h"
+
+#define HEADER 16
+#define MOST_HASHED 4096 /* larger ones are hashed by the package blake3, which Python calls */
+#define HASH 32
+#define LONG ((1 << 20) - 1)
+
+enum { WORD_NODE = 1, WORD_CONTENTS = 2, WORD_COMMIT = 3 };
+
+static inline uint32_t u32(const uint8_t *p) {
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t u64(const uint8_t *p) { return (uint64_t)u32(p) | (uint64_t)u32(p + 4) << 32; }
+
+typedef struct {
+    const uint8_t *canonical, *hints;
+    Py_ssize_t size, hint_count;
+} Frame;
+
+/* Whether the `size` bytes at `p` are the frame of the object of the word's `kind` that hashes to `hash`. */
+static int is_frame(const uint8_t *p, Py_ssize_t size, Py_ssize_t head, int kind, const uint8_t *hash, Frame *found) {
+    if (size < head || head < HEADER) return 0;
+    Py_ssize_t units = u32(p + 4), hints = u32(p + 8);
+    int frame = p[12], pad = p[13];
+    if (units != size >> 3 || frame != (kind == WORD_NODE ? 'N' : kind == WORD_CONTENTS ? 'B' : 'C')) return 0;
+    if (hints > (size - head) >> 3 || size - head - 8 * hints < pad) return 0;
+    found->hints = p + head;
+    found->hint_count = hints;
+    found->canonical = p + head + 8 * hints;
+    found->size = size - head - 8 * hints - pad;
+    if (found->size > MOST_HASHED) return 0;
+    uint8_t digest[BLAKE3_SIZE];
+    blake3_digest(found->canonical, (size_t)found->size, digest);
+    if (memcmp(digest, hash, HASH)) return 0;
+    /* The hash guards all of contents; what else leads on is guarded by the crc. */
+    return kind == WORD_CONTENTS || crc_of(p + 4, (size_t)size - 4, 0) == u32(p);
+}
+
+FUNCTION(checked_frame) {
+    Py_ssize_t at, size, head;
+    long kind;
+    if (nargs != 6 || !PyBytes_CheckExact(args[5]) || PyBytes_GET_SIZE(args[5]) != HASH ||
+        (at = size_of(args[1])) < 0 || (size = size_of(args[2])) < 0 || (head = size_of(args[3])) < 0 ||
+        !PyLong_CheckExact(args[4]))
+        return REFER(checked_frame);
+    kind = (long)size_of(args[4]);
+    Py_buffer map;
+    if (kind < 1 || kind > 3 || PyObject_GetBuffer(args[0], &map, PyBUF_SIMPLE) < 0) {
+        PyErr_Clear();
+        return REFER(checked_frame);
+    }
+    Frame frame;
+    PyObject *result = NULL;
+    int right = at <= map.len && size <= map.len - at &&
+                is_frame((const uint8_t *)map.buf + at, size, head, (int)kind, (const uint8_t *)PyBytes_AS_STRING(args[5]),
+                         &frame);
+    if (right) {
+        PyObject *items[] = {
+            PyBytes_FromStringAndSize((const char *)frame.canonical, frame.size),
+            PyBytes_FromStringAndSize((const char *)frame.hints, kind == WORD_CONTENTS ? 0 : 8 * frame.hint_count),
+        };
+        result = tuple_of(2, items);
+    }
+    PyBuffer_Release(&map);
+    return right ? result : REFER(checked_frame);
+}
+
+/* -- the way down ------------------------------------------------------------------------------------------------------ */
+
+/* The map of a segment, which is held while frames in it are read. */
+typedef struct {
+    PyObject *bases, *segments;
+    Py_ssize_t held; /* number of the segment, or -1 */
+    uint64_t base;
+    Py_ssize_t seen;
+    Py_buffer map;
+} Maps;
+
+static void let_go(Maps *maps) {
+    if (maps->held >= 0) PyBuffer_Release(&maps->map);
+    maps->held = -1;
+}
+
+/* The segment that the virtual `offset` lies in is held; 0 if there is none that is mapped. */
+static int hold(Maps *maps, uint64_t offset, PyObject *map_name, PyObject *seen_name) {
+    Py_ssize_t low = 0, high = PyList_GET_SIZE(maps->bases);
+    while (low < high) {
+        Py_ssize_t middle = low + (high - low) / 2, base = size_of(PyList_GET_ITEM(maps->bases, middle));
+        if (base < 0) return 0;
+        if ((uint64_t)base <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (!low || low > PyList_GET_SIZE(maps->segments)) return 0;
+    if (maps->held == low - 1) return 1;
+    let_go(maps);
+    PyObject *segment = Py_NewRef(PyList_GET_ITEM(maps->segments, low - 1));
+    PyObject *seen = PyObject_GetAttr(segment, seen_name), *map = seen ? PyObject_GetAttr(segment, map_name) : NULL;
+    int held = map && map != Py_None && (maps->seen = size_of(seen)) > 0 &&
+               PyObject_GetBuffer(map, &maps->map, PyBUF_SIMPLE) == 0;
+    Py_DECREF(segment);
+    Py_XDECREF(seen);
+    Py_XDECREF(map);
+    /* Attributes may have run anything: the lists are looked at again. */
+    if (!held || low > PyList_GET_SIZE(maps->bases)) {
+        PyErr_Clear();
+        if (held) PyBuffer_Release(&maps->map);
+        return 0;
+    }
+    maps->held = low - 1;
+    maps->base = (uint64_t)size_of(PyList_GET_ITEM(maps->bases, low - 1));
+    if (maps->seen > maps->map.len) maps->seen = maps->map.len;
+    return maps->base <= offset;
+}
+
+/* The frame at `word`, if it is the one of `hash` and lies in a map. */
+static int frame_at(Maps *maps, uint64_t word, int kind, const uint8_t *hash, Py_ssize_t head, PyObject *map_name,
+                    PyObject *seen_name, Frame *found) {
+    uint64_t offset = word >> 22 << 3;
+    Py_ssize_t units = (Py_ssize_t)(word >> 2 & LONG);
+    if ((int)(word & 3) != kind || units == LONG || !hold(maps, offset, map_name, seen_name)) return 0;
+    uint64_t at = offset - maps->base;
+    if (at > (uint64_t)maps->seen || 8 * units > maps->seen - (Py_ssize_t)at) return 0;
+    return is_frame((const uint8_t *)maps->map.buf + at, 8 * units, head, kind, hash, found);
+}
+
+static Py_ssize_t digit_of(const uint8_t key[HASH], int64_t depth, int width) {
+    int64_t start = depth * width, at = start >> 3;
+    uint32_t window = (uint32_t)key[at] << 8 | (at + 1 < HASH ? key[at + 1] : 0);
+    return (Py_ssize_t)(window >> (16 - width - (start & 7)) & ((1u << width) - 1));
+}
+
+FUNCTION(descend) {
+    /* bases, segments, head, fanout, leaf, empty, hash, word, steps */
+    if (nargs != 9 || !PyList_CheckExact(args[0]) || !PyList_CheckExact(args[1]) || !PyBytes_CheckExact(args[5]) ||
+        !PyBytes_Check(args[6]) || !PyLong_CheckExact(args[7]) || !PyList_CheckExact(args[8]) ||
+        PyBytes_GET_SIZE(args[5]) != HASH || PyBytes_GET_SIZE(args[6]) != HASH)
+        return REFER(descend);
+    Py_ssize_t head = size_of(args[2]), fanout = size_of(args[3]), leaf = size_of(args[4]);
+    uint64_t word = PyLong_AsUnsignedLongLong(args[7]);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        return REFER(descend);
+    }
+    int width = 0;
+    while (width < 8 && 1 << width < fanout) width++;
+    if (head < 0 || fanout < 2 || 1 << width != fanout || leaf < 0) return REFER(descend);
+    State *state = state_of(module);
+    const char *empty = PyBytes_AS_STRING(args[5]);
+    uint8_t hash[HASH], key[BLAKE3_SIZE];
+    memcpy(hash, PyBytes_AS_STRING(args[6]), HASH);
+    Maps maps = {.bases = args[0], .segments = args[1], .held = -1};
+    Frame frame;
+    Sought found;
+    int kind = 0;
+    int64_t reads = 0;
+    PyObject *steps = PyList_AsTuple(args[8]); /* which nobody changes */
+    if (!steps) return NULL;
+    PyObject *value = Py_None;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(steps); i++) {
+        Py_ssize_t length;
+        const char *step = utf8(PyTuple_GET_ITEM(steps, i), &length);
+        if (!step) goto unknown;
+        if (kind) goto absent;
+        int hashed = 0;
+        int64_t count = -1;
+        for (int64_t depth = 0;; depth++) {
+            if (!memcmp(hash, empty, HASH)) goto absent;
+            if (!frame_at(&maps, word, WORD_NODE, hash, head, state->map, state->seen, &frame)) goto unknown;
+            reads++;
+            int flat = !frame.size || frame.canonical[0] != 'I';
+            if (flat) {
+                if (!seek_in_node(frame.canonical, frame.size, HASH, leaf, step, length, &found)) goto unknown;
+            } else {
+                if (depth >= 8 * HASH / width) goto unknown;
+                if (!hashed) blake3_digest((const uint8_t *)step, (size_t)length, key);
+                hashed = 1;
+                if (!seek_in_inode(frame.canonical, frame.size, HASH, fanout, leaf, depth, digit_of(key, depth, width),
+                                   &found))
+                    goto unknown;
+            }
+            if ((count >= 0 && found.entries != count) || (frame.hint_count && frame.hint_count != found.columns))
+                goto unknown;
+            if (found.position < 0) goto absent;
+            memcpy(hash, found.hash, HASH);
+            word = frame.hint_count ? u64(frame.hints + 8 * found.position) : 0;
+            count = found.below;
+            if (flat) break;
+        }
+        kind = found.kind;
+    }
+    if (!kind) goto absent;
+    if (!frame_at(&maps, word, WORD_CONTENTS, hash, head, state->map, state->seen, &frame) || !frame.size ||
+        frame.canonical[0] != 'B')
+        goto unknown;
+    value = PyBytes_FromStringAndSize((const char *)frame.canonical + 1, frame.size - 1);
+absent:
+    let_go(&maps);
+    Py_DECREF(steps);
+    PyObject *items[] = {PyLong_FromLongLong(reads), value == Py_None ? Py_NewRef(Py_None) : value};
+    return tuple_of(2, items);
+unknown:
+    let_go(&maps);
+    Py_DECREF(steps);
+    Py_RETURN_NONE;
+}
+
+/* -- making ------------------------------------------------------------------------------------------------------------ */
+
+static inline void put32(uint8_t *p, uint32_t x) {
+    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(x >> (8 * i));
+}
+
+FUNCTION(frame_of) {
+    /* kind, hash, hints, canonical */
+    if (nargs != 4 || !PyBytes_Check(args[1]) || !PyBytes_CheckExact(args[2]) || !PyBytes_CheckExact(args[3]))
+        return REFER(frame_of);
+    Py_ssize_t kind = size_of(args[0]), hash = PyBytes_GET_SIZE(args[1]), hints = PyBytes_GET_SIZE(args[2]);
+    Py_ssize_t canonical = PyBytes_GET_SIZE(args[3]);
+    if (kind < 0 || kind > 255 || hash > 1024 || hints > 1 << 30 || canonical > 1 << 30) return REFER(frame_of);
+    Py_ssize_t head = HEADER + ((hash + 7) & -8), size = head + hints + canonical, whole = (size + 7) & -8;
+    PyObject *frame = PyBytes_FromStringAndSize(NULL, whole);
+    if (!frame) return NULL;
+    uint8_t *p = (uint8_t *)PyBytes_AS_STRING(frame);
+    put32(p + 4, (uint32_t)(whole >> 3));
+    put32(p + 8, (uint32_t)(hints >> 3));
+    p[12] = (uint8_t)kind;
+    p[13] = (uint8_t)(whole - size);
+    p[14] = p[15] = 0;
+    memset(p + HEADER, 0, (size_t)(head - HEADER));
+    memcpy(p + HEADER, PyBytes_AS_STRING(args[1]), (size_t)hash);
+    memcpy(p + head, PyBytes_AS_STRING(args[2]), (size_t)hints);
+    memcpy(p + head + hints, PyBytes_AS_STRING(args[3]), (size_t)canonical);
+    memset(p + size, 0, (size_t)(whole - size));
+    put32(p, crc_of(p + 4, (size_t)whole - 4, 0));
+    return frame;
+}
+
+FUNCTION(filled_words) {
+    /* words, kinds, hashes, nodes, contents */
+    if (nargs != 5 || !PyBytes_CheckExact(args[0]) || !PyBytes_CheckExact(args[1]) || !PyBytes_CheckExact(args[2]) ||
+        !PyDict_CheckExact(args[3]) || !PyDict_CheckExact(args[4]))
+        return REFER(filled_words);
+    Py_ssize_t n = PyBytes_GET_SIZE(args[1]), known = PyBytes_GET_SIZE(args[0]), size = PyBytes_GET_SIZE(args[2]);
+    if (!n || n > 1 << 24 || size % n || (known && known != 8 * n)) return REFER(filled_words);
+    size /= n;
+    PyObject *column = PyBytes_FromStringAndSize(NULL, 8 * n);
+    if (!column) return NULL;
+    uint8_t *words = (uint8_t *)PyBytes_AS_STRING(column);
+    if (known)
+        memcpy(words, PyBytes_AS_STRING(args[0]), (size_t)known);
+    else
+        memset(words, 0, (size_t)(8 * n));
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (u64(words + 8 * i)) continue;
+        PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(args[2]) + i * size, size);
+        PyObject *found =
+            hash ? PyDict_GetItemWithError(args[PyBytes_AS_STRING(args[1])[i] ? 4 : 3], hash) : NULL;
+        uint64_t word = found && PyLong_CheckExact(found) ? PyLong_AsUnsignedLongLong(found) : 0;
+        Py_XDECREF(hash);
+        if (!word || PyErr_Occurred()) {
+            Py_DECREF(column);
+            if (!PyErr_Occurred()) Py_RETURN_NONE;
+            PyErr_Clear();
+            return REFER(filled_words);
+        }
+        put32(words + 8 * i, (uint32_t)word);
+        put32(words + 8 * i + 4, (uint32_t)(word >> 32));
+    }
+    return column;
+}
+
+FUNCTION(patched) {
+    /* head, hashes, words, i, hash */
+    if (nargs != 5 || !PyBytes_CheckExact(args[0]) || !PyBytes_CheckExact(args[1]) || !PyBytes_CheckExact(args[2]) ||
+        !PyBytes_Check(args[4]) || PyBytes_GET_SIZE(args[4]) != HASH)
+        return REFER(patched);
+    Py_ssize_t head = PyBytes_GET_SIZE(args[0]), hashes = PyBytes_GET_SIZE(args[1]), words = PyBytes_GET_SIZE(args[2]);
+    Py_ssize_t i = size_of(args[3]);
+    if (i < 0 || i >= hashes / HASH || hashes % HASH || (words && words != hashes / HASH * 8) ||
+        head > MOST_HASHED || hashes > MOST_HASHED)
+        return REFER(patched);
+    PyObject *data = PyBytes_FromStringAndSize(NULL, head + hashes);
+    PyObject *column = PyBytes_FromStringAndSize(NULL, hashes);
+    PyObject *lacking = words ? PyBytes_FromStringAndSize(NULL, words) : Py_NewRef(args[2]), *digest = NULL;
+    if (data && column && lacking) {
+        memcpy(PyBytes_AS_STRING(column), PyBytes_AS_STRING(args[1]), (size_t)hashes);
+        memcpy(PyBytes_AS_STRING(column) + i * HASH, PyBytes_AS_STRING(args[4]), HASH);
+        memcpy(PyBytes_AS_STRING(data), PyBytes_AS_STRING(args[0]), (size_t)head);
+        memcpy(PyBytes_AS_STRING(data) + head, PyBytes_AS_STRING(column), (size_t)hashes);
+        if (words) {
+            memcpy(PyBytes_AS_STRING(lacking), PyBytes_AS_STRING(args[2]), (size_t)words);
+            memset(PyBytes_AS_STRING(lacking) + 8 * i, 0, 8);
+        }
+        uint8_t out[BLAKE3_SIZE];
+        blake3_digest((const uint8_t *)PyBytes_AS_STRING(data), (size_t)(head + hashes), out);
+        digest = PyBytes_FromStringAndSize((const char *)out, BLAKE3_SIZE);
+    }
+    PyObject *items[] = {digest, data, column, lacking};
+    return tuple_of(4, items);
+}
+
+PyMethodDef frame_methods[] = {
+    METHOD(frame_of, "The bytes of a frame."),
+    METHOD(filled_words, "A column of words without gaps."),
+    METHOD(patched, "A node with another hash of one child."),
+    METHOD(checked_frame, "What lies in a frame that was found right."),
+    METHOD(descend, "What steps lead to, from the frames of nodes in maps."),
+    {NULL, NULL, 0, NULL},
+};

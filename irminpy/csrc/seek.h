@@ -1,0 +1,24 @@
+/* Looking through the bytes of a node. */
+#ifndef IRMINPY_SEEK_H
+#define IRMINPY_SEEK_H
+
+#include "core.h"
+
+typedef struct {
+    int64_t entries;     /* of the node, or below the inode */
+    int64_t columns;     /* children: entries, or buckets */
+    int64_t position;    /* of the child that was sought, or -1 */
+    int64_t below;       /* entries of the bucket; 0 in a node */
+    int kind;            /* of the entry */
+    const uint8_t *hash; /* of the child */
+} Sought;
+
+/* What `step`, of `length` bytes, leads to in the node of `size` bytes; 0 where that is not for C to say. */
+int seek_in_node(const uint8_t *data, Py_ssize_t size, Py_ssize_t hash_size, Py_ssize_t leaf, const char *step,
+                 Py_ssize_t length, Sought *found);
+
+/* The same of a digit in an inode. */
+int seek_in_inode(const uint8_t *data, Py_ssize_t size, Py_ssize_t hash_size, Py_ssize_t fanout, Py_ssize_t leaf,
+                  Py_ssize_t depth, Py_ssize_t digit, Sought *found);
+
+#endif

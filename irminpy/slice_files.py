@@ -1,0 +1,163 @@
+"""Slices from a store to a file and back in bounded memory; `irminpy.slice` has them as values.
+
+What is in memory at once: the hashes of what goes out, or one batch of what comes in, and one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+from .backend import Reader
+from .commit import Commit, hashes_of
+from .errors import DanglingHash
+from .graph import batches, children_first, commits
+from .hash import Hash
+from .history import check_count
+from .objects import Kind, Objects
+from .remote import Local
+from .repo import Repo
+from .slice import trees
+from .slice_stream import BRANCH, HEAD, Intake, Limits, Outlet, Writable
+
+__all__ = ["Taken", "Written", "read_slice", "write_slice"]
+
+_BATCH = 4 << 20  # bytes of objects that are written at once
+_MANY = 1000  # of them at most
+_FEW = 16  # objects that are read at once: each may be long
+
+
+class Written(NamedTuple):
+    """What went out."""
+
+    objects: int
+    bytes: int
+    heads: tuple[Hash, ...]
+
+
+class Taken(NamedTuple):
+    """What came in: how many objects were written, and what the slice was made for."""
+
+    objects: int
+    heads: tuple[Hash, ...]
+    branches: dict[str, Hash]
+
+
+def write_slice(
+    repo: Repo[Any, Any],
+    file: Writable,
+    *,
+    depth: int | None = None,
+    min: Iterable[Hash | Commit[Any, Any]] = (),
+    max: Iterable[Hash | Commit[Any, Any]] | None = None,
+    branches: Iterable[str] = (),
+) -> Written:
+    """Write to `file` what `Repo.export` gives, with the heads of `branches` under their names.
+
+    Raises DanglingHash for an object that is needed and not here, NotFound for a branch without a head; then `file`
+    holds no whole slice, which is refused by whoever reads it. Cost: one read per object, one more per node.
+    """
+    check_count("depth", depth)
+    named = {name: repo.branch(name).head().hash for name in branches}
+    given = [repo.branch(name).head().hash for name in repo.branches()] if max is None else hashes_of(max)
+    heads = tuple(dict.fromkeys([*given, *named.values()]))
+    out = Outlet(file, repo.schema, more=bool(named))
+    for kind, data in _outgoing(repo, heads, hashes_of(min), depth):
+        out.object(kind, data)
+    for head in heads:
+        out.note(HEAD, head)
+    for name, head in sorted(named.items()):
+        out.note(BRANCH, head + name.encode())
+    out.end()
+    return Written(out.objects, out.bytes, heads)
+
+
+def _outgoing(
+    repo: Repo[Any, Any], heads: Iterable[Hash], floor: list[Hash], depth: int | None
+) -> Iterator[tuple[Kind, bytes]]:
+    """The objects in the order of the format: contents, nodes, commits, each behind what it leads to."""
+    codec, reader = repo.schema.codec, repo._opened.trail()
+    past = commits(reader, codec, heads, floor, depth)
+    known = [data for data in reader.read_many(Kind.COMMIT, floor) if data is not None]
+    below, held = trees(reader, codec, (codec.decode_commit(data).node for data in known), set())
+    edges, values = trees(reader, codec, (commit.node for commit in past.values()), set(below))
+    for kind, hashes in (
+        (Kind.CONTENTS, (hash_ for hash_ in values if hash_ not in held)),
+        (Kind.NODE, map(Hash, children_first(edges))),
+    ):
+        for batch in batches(hashes):
+            yield from ((kind, data) for data in _read(reader, kind, batch))
+    for commit in past.values():
+        yield Kind.COMMIT, codec.encode_commit(commit)
+
+
+def _read(reader: Reader, kind: Kind, hashes: list[Hash]) -> Iterator[bytes]:
+    """The objects `hashes`, in order."""
+    for at in range(0, len(hashes), _FEW):
+        some = hashes[at : at + _FEW]
+        for hash_, data in zip(some, reader.read_many(kind, some), strict=True):
+            if data is None:
+                raise DanglingHash("the export", hash_)
+            yield data
+
+
+def read_slice(
+    repo: Repo[Any, Any], file: BinaryIO, *, limits: Limits | None = None, shallow: bool = False
+) -> Taken:
+    """Write what `repo` lacks of the slice in `file`, which can be sought in, from where it stands. No branch moves.
+
+    It is read twice: first to its end, so that a slice that is cut off, damaged or beyond `limits` changes nothing;
+    DecodeError, SchemaMismatch or UnsupportedVersion tell it. Then objects are checked and written batch by batch. One
+    that leads to what is neither before it nor here raises DanglingHash, unless `shallow` and it is a parent of a
+    commit; objects that came before it stay, and nothing leads to them. Cost: a look-up per object and reference.
+    """
+    bounds = Limits() if limits is None else limits
+    start = file.tell()
+    heads, branches = _notes(Intake(file, repo.schema, bounds))
+    file.seek(start)
+    local = Local(repo._opened, "the store")
+    intake = Intake(file, repo.schema, bounds)
+    batch, size, written = Objects(), 0, 0
+    digest = repo.schema.codec.digest
+    while (frame := intake.next()) is not None:
+        if frame[0] > Kind.COMMIT:
+            continue
+        data = intake.take()
+        batch.of_kind(Kind(frame[0]))[digest(data)] = data
+        size += len(data)
+        if size >= _BATCH or len(batch) >= _MANY:
+            written += _receive(local, batch, shallow=shallow)
+            batch, size = Objects(), 0
+    written += _receive(local, batch, shallow=shallow)
+    named = list(dict.fromkeys([*heads, *branches.values()]))
+    for head, lacking in zip(named, local.lacks(Kind.COMMIT, named), strict=True):
+        if lacking:
+            raise DanglingHash("the heads of the slice", head)
+    return Taken(written, heads, branches)
+
+
+def _notes(intake: Intake) -> tuple[tuple[Hash, ...], dict[str, Hash]]:
+    """The heads and the branches of a slice, all of which is read."""
+    heads: dict[Hash, None] = {}
+    branches: dict[str, Hash] = {}
+    while (frame := intake.next()) is not None:
+        if frame[0] == HEAD:
+            heads[intake.hash()] = None
+        elif frame[0] == BRANCH:
+            hash_, name = intake.hash(), intake.name()
+            branches[name] = hash_
+    return tuple(heads), branches
+
+
+def _receive(local: Local, batch: Objects, *, shallow: bool) -> int:
+    """Write what lacks here of `batch`; how many objects that is."""
+    lacking = Objects()
+    for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
+        group = batch.of_kind(kind)
+        hashes = [Hash(hash_) for hash_ in group]
+        for hash_, missing in zip(hashes, local.lacks(kind, hashes), strict=True):
+            if missing:
+                lacking.of_kind(kind)[hash_] = group[hash_]
+    if len(lacking):
+        local.receive(lacking, shallow=shallow)
+    return len(lacking)
