@@ -1,12 +1,16 @@
 # The compiled twins of functions of `_core`, which says what they do.
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from mmap import mmap
+from typing import Any
 
 from ._frames import Mapped
 
 SEAM: int
 
+def by_digits(
+    record: Any, key: bytes, width: int, load: Callable[[bytes], Any], flat: type[Any], inner: type[Any], /
+) -> Any: ...
 def checked_frame(
     data: bytes | mmap, at: int, size: int, head: int, kind: int, hash: bytes, /
 ) -> tuple[bytes, bytes] | None: ...
@@ -52,7 +56,31 @@ def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]], /) 
 def patched(
     head: bytes, hashes: bytes, words: bytes, i: int, hash: bytes, /
 ) -> tuple[bytes, bytes, bytes, bytes]: ...
+def read_nodes(
+    data: bytes,
+    at: int,
+    fanout: int,
+    leaf: int,
+    levels: int,
+    empty: bytes,
+    depth: int,
+    room: int,
+    objects: int,
+    longest: int,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None: ...
 def seek_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int, /
 ) -> tuple[int, int, int, int, bytes]: ...
 def seek_node(data: bytes, hash_size: int, leaf: int, step: str, /) -> tuple[int, int, int, bytes]: ...
+def write_nodes(
+    root: bytes,
+    nodes: dict[bytes, Any],
+    contents: dict[bytes, bytes],
+    fanout: int,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> bytes | None: ...

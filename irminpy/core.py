@@ -16,6 +16,7 @@ from ._core import (
     MAX_PARENTS,
     MAX_STEP,
     SEAM,
+    by_digits,
     check_inode,
     check_node,
     children,
@@ -33,8 +34,10 @@ from ._core import (
     load_node,
     patch_column,
     patched,
+    read_nodes,
     seek_inode,
     seek_node,
+    write_nodes,
 )
 from ._frames import checked_frame, descend, filled_words, frame_of
 
@@ -46,6 +49,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "by_digits",
     "check_inode",
     "check_node",
     "checked_frame",
@@ -67,8 +71,10 @@ __all__ = [
     "load_node",
     "patch_column",
     "patched",
+    "read_nodes",
     "seek_inode",
     "seek_node",
+    "write_nodes",
 ]
 
 
@@ -99,6 +105,7 @@ CORE = "python" if _chosen is None else "c"
 """Which core is used."""
 if _chosen is not None:
     from ._ccore import (
+        by_digits,
         checked_frame,
         children,
         decode_inode,
@@ -115,6 +122,8 @@ if _chosen is not None:
         load_node,
         patch_column,
         patched,
+        read_nodes,
         seek_inode,
         seek_node,
+        write_nodes,
     )

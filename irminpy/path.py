@@ -7,7 +7,7 @@ Which steps are legal is for a format to say; `check_native_step` is the rule of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from irminpy.errors import InvalidStep
 
@@ -17,6 +17,7 @@ PathLike: TypeAlias = str | Sequence[str]
 
 MAX_STEP_BYTES = 4096
 
+_TEXT = {str}
 _BINARY = (bytes, bytearray, memoryview)
 
 
@@ -28,6 +29,9 @@ def as_path(path: PathLike) -> Path:
     """
     if isinstance(path, str):
         return tuple([step for step in path.split("/") if step])
+    whole: Any = path
+    if type(whole) is tuple and set(map(type, whole)) <= _TEXT:  # pyright: ignore[reportUnknownArgumentType]
+        return whole  # pyright: ignore[reportUnknownVariableType]
     # Bytes are a sequence, of integers.
     if not isinstance(path, Sequence) or isinstance(path, _BINARY):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a path is a str or a sequence of str, not {type(path).__name__}")

@@ -116,6 +116,11 @@ def place_of(
     `recent` gives nodes that are at hand, by their hash: it is asked before `load` where the parent has words.
     """
     size = codec.hash_size
+    if type(record) is Inode and not record.words:
+        found = codec.descend(load, record, step)
+        if found is None:
+            return None
+        record = found
     # As `bucket`, in line: this is the way of every look-up.
     while type(record) is Inode:
         depth, buckets, counts, hashes, words, _ = record

@@ -1,7 +1,8 @@
 /* What the files of the compiled core have in common.
  *
  * The rule of all functions here: C answers what is well-formed and usual, and hands every other call, with its
- * arguments, to the function of the same name in `irminpy/_core.py` or `irminpy/_frames.py`, which decides, and raises what is to be raised. So
+ * arguments, to the function of the same name in `irminpy/_core.py` or `irminpy/_frames.py`, which decides, and raises what is
+ * to be raised. So
  * both cores accept the same input and give the same errors, and C has no text of an error.
  *
  * The second rule: no length that was read is used before it was compared with the bytes that are there. */
@@ -33,7 +34,10 @@
     X(descend)        \
     X(frame_of)       \
     X(filled_words)   \
-    X(patched)
+    X(patched)        \
+    X(read_nodes)     \
+    X(write_nodes)    \
+    X(by_digits)
 
 typedef enum {
 #define X(name) REF_##name,
@@ -60,10 +64,13 @@ static inline PyObject *refer(PyObject *module, Reference which, PyObject *const
     { #name, (PyCFunction)(void (*)(void))core_##name, METH_FASTCALL, text }
 
 /* One table for each file; the end of each is a row of zeros. */
+extern PyMethodDef by_digits_methods[];
 extern PyMethodDef digest_methods[];
 extern PyMethodDef node_methods[];
+extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];
+extern PyMethodDef write_nodes_methods[];
 
 /* The int `o` from 0 on, what is larger than a size being the largest size; -1 for anything else. */
 static inline Py_ssize_t size_of(PyObject *o) {

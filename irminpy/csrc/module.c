@@ -4,7 +4,7 @@
 #include "crc.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
-#define SEAM 1
+#define SEAM 3
 
 static int execute(PyObject *module) {
     static const char *const names[] = {
@@ -13,7 +13,9 @@ static int execute(PyObject *module) {
 #undef X
     };
     static const char *const modules[] = {"irminpy._core", "irminpy._frames"};
-    PyMethodDef *const tables[] = {digest_methods, node_methods, seek_methods, frame_methods};
+    PyMethodDef *const tables[] = {
+        by_digits_methods, digest_methods, frame_methods, node_methods, read_nodes_methods, seek_methods, write_nodes_methods,
+    };
     State *state = state_of(module);
     blake3_choose();
     crc_begin();

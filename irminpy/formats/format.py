@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..objects import Commit, Inode, Node
     from ..path import PathLike
 
-__all__ = ["BUCKET", "Codec", "Format", "Linking", "Seeking", "Sought", "encode_each"]
+__all__ = ["BUCKET", "Codec", "Format", "Linking", "Load", "Seeking", "Sought", "encode_each"]
 
 BUCKET = -1
 """The kind of what a step leads to in an inner node: a node that is one level deeper in the same directory."""
@@ -25,6 +25,10 @@ BUCKET = -1
 Sought: TypeAlias = tuple[int, bytes, int, int]
 """What one node says about a step: the kind byte of an entry, or BUCKET; a hash; where that lies, 0 if it is not known;
 and for BUCKET the number of entries that it holds, else 0."""
+
+
+Load: TypeAlias = "Callable[[bytes], Node | Inode]"
+"""Gives the node with a hash."""
 
 
 class Codec(Protocol):
@@ -80,6 +84,13 @@ class Codec(Protocol):
 
     def digit(self, step: str, depth: int, /) -> int:
         """The bucket of `step` in an inode of `depth`; DepthExceeded below the last level."""
+        ...
+
+    def descend(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
+        """The record below `record`, an inode without words, that `step` belongs to; None if there is none.
+
+        `load` gives nodes by their hash. It may end early, at `record` itself too: whoever calls goes on from there.
+        """
         ...
 
     def keys(self, steps: list[str], /) -> list[bytes]:

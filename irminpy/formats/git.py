@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..hash import HashFunction
     from ..metadata import Metadata
     from ..path import PathLike
-    from .format import Codec
+    from .format import Codec, Load
 
 __all__ = ["HEADERS", "Git", "GitCodec", "refusal"]
 
@@ -149,6 +149,10 @@ class GitCodec:
     def digit(self, step: str, depth: int, /) -> int:
         """No directory is large: DepthExceeded."""
         raise DepthExceeded(step, "git's trees have no inner nodes")
+
+    def descend(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
+        """No directory is large: nothing is below."""
+        return record
 
     def keys(self, steps: list[str], /) -> list[bytes]:
         """The bytes of the steps."""

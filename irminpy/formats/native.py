@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..hash import HashFunction
     from ..metadata import Metadata
     from ..path import PathLike
-    from .format import Codec, Sought
+    from .format import Codec, Load, Sought
 
 __all__ = ["FlatNative", "Native", "NativeCodec"]
 
@@ -154,6 +154,16 @@ class NativeCodec:
         self._hashed: dict[str, bytes] = {}
         self.order = None
 
+    def apart(self) -> NativeCodec:
+        """The same with a cache of hashed steps of its own, which is empty."""
+        codec = NativeCodec.__new__(NativeCodec)
+        codec.digest, codec.digest_many, codec.hash_size = self.digest, self.digest_many, self.hash_size
+        codec.fanout, codec.leaf, codec.flat = self.fanout, self.leaf, self.flat
+        codec._width, codec.levels, codec.empty = self._width, self.levels, self.empty
+        codec._hashed = {}
+        codec.order = None
+        return codec
+
     def steps(self, path: PathLike, /) -> list[str]:
         """The legal steps of `path`, in a new list."""
         if type(path) is str:
@@ -167,6 +177,16 @@ class NativeCodec:
             if path == ():
                 return []
             steps = list(as_path(path))
+            # As above: that no step is empty or holds a slash is seen by how many slashes there are, and where.
+            joined = f"/{'/'.join(steps)}/"
+            if (
+                joined.isascii()
+                and joined.count("/") == len(steps) + 1
+                and "//" not in joined
+                and "\0" not in joined
+                and len(joined) <= _MAX_STEP
+            ):
+                return steps
         for step in steps:
             check_native_step(step)
         return steps
@@ -186,11 +206,20 @@ class NativeCodec:
     def digit(self, step: str, depth: int, /) -> int:
         """Digit `depth` of the hash of `step`."""
         key = self._hashed.get(step) or self._key(step)
-        if self._width == 4 and depth < 64:  # as `core.digit`, without the call
-            return key[depth >> 1] & 15 if depth & 1 else key[depth >> 1] >> 4
-        if depth >= self.levels:
-            raise self._too_deep(step)
-        return core.digit(key, depth, self._width)
+        width = self._width
+        if depth < self.levels:  # as `core.digit`, without the call
+            if width == 4:
+                return key[depth >> 1] & 15 if depth & 1 else key[depth >> 1] >> 4
+            if width == 1:
+                return key[depth >> 3] >> (7 - (depth & 7)) & 1
+            return core.digit(key, depth, width)
+        raise self._too_deep(step)
+
+    def descend(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
+        """Down the inner nodes, as far as the core goes at once."""
+        key = self._hashed.get(step) or self._key(step)
+        found: Node | Inode | None = core.by_digits(record, key, self._width, load, Node, Inode)
+        return found
 
     def keys(self, steps: list[str], /) -> list[bytes]:
         """The hashes of the steps, from which all digits are taken."""

@@ -7,20 +7,23 @@ anything is made room for. No recursion.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
+from .. import core
 from ..errors import BadProof, ProofMismatch
 from ..hash import Hash
 from ..key import KindedHash
-from ..objects import CONTENTS_META, DIRECTORY, Node
+from ..objects import CONTENTS_META, DIRECTORY, Inode, Node
 from .cursor import Cursor
-from .draft import Draft, Flat, Inner, Root, assemble, check_metadata
+from .draft import Draft, Flat, Inner, Root, assemble, check_metadata, check_values
 from .limits import MIB, Limits
+from .shape import check_shape
 from .shown import Shown, opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..formats.native import NativeCodec
     from ..schema import Schema
 
 __all__ = ["STREAM", "TREE", "Reading", "decode_tree", "encode_tree", "head", "kinded_bytes", "varint"]
@@ -93,6 +96,11 @@ def encode_tree(schema: Schema[Any, Any], shown: Shown, after: KindedHash) -> by
             out += (varint(len(value)), value)
         return b"".join(out)
     size = codec.hash_size
+    if codec.digest is core.digest:
+        written = core.write_nodes(root.hash, shown.nodes, shown.contents, codec.fanout, Node, Inode)
+        if written is not None:
+            out += (b"\1", written)
+            return b"".join(out)
     found = opened(root.hash, shown.nodes, shown.contents, size)
     if not found:
         out.append(kinded_bytes(root))
@@ -252,9 +260,12 @@ def decode_tree(data: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[
     values: list[bytes] = []
     start = reading.at
     flags = reading.byte()
+    known: tuple[Shown, bool] | None = None
     if flags == _REVEALED:
         root = Root(False, None, None)
-        _drafts(reading, schema, drafts, values)
+        known = _at_once(reading, schema)
+        if known is None:
+            _drafts(reading, schema, drafts, values)
     elif flags in (_CONTENTS | _REVEALED, _CONTENTS | _METADATA | _REVEALED):
         metadata = reading.take(reading.varint()) if flags & _METADATA else None
         root = Root(True, None, metadata)
@@ -266,7 +277,13 @@ def decode_tree(data: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[
         if kinded.kind == "node" and kinded.hash == schema.codec.empty:
             raise reading.refuse("not canonical: the empty directory is blinded", start)
     reading.end()
-    shown, shared = assemble(schema, root, drafts, values)
+    if known is None:
+        shown, shared = assemble(schema, root, drafts, values)
+    else:
+        shown, shared = known
+        check_values(schema, shown.contents.values())
+        if shared:
+            check_shape(schema.codec, shown)
     if shared and encode_tree(schema, shown, shown.root) != _unchanged(data, schema, start):
         raise BadProof("inconsistent sharing: a part is not revealed at the first place that leads to it")
     if after is None:
@@ -276,6 +293,34 @@ def decode_tree(data: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[
     else:
         check_metadata(schema, after.metadata, "after")
     return shown, after
+
+
+def _at_once(reading: Reading, schema: Schema[Any, Any]) -> tuple[Shown, bool] | None:
+    """What the nodes of a tree proof show, as `_drafts` and `assemble`, where the core has an answer.
+
+    What values are, and what is shared, is not checked yet.
+    """
+    codec, limits = cast("NativeCodec", schema.codec), reading.limits
+    if codec.digest is not core.digest:
+        return None
+    found = core.read_nodes(
+        reading.data,
+        reading.at,
+        codec.fanout,
+        codec.leaf,
+        codec.levels,
+        codec.empty,
+        limits.depth,
+        limits.density * -(-len(reading.data) // MIB),
+        limits.objects,
+        limits.contents,
+        Node,
+        Inode,
+    )
+    if found is None:
+        return None
+    reading.at, top, nodes, contents, shared = found
+    return Shown(KindedHash("node", Hash(top)), nodes, contents), bool(shared)
 
 
 def _unchanged(data: bytes, schema: Schema[Any, Any], start: int) -> bytes:

@@ -21,11 +21,13 @@ from .shape import check_shape
 from .shown import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..formats.native import NativeCodec
     from ..schema import Schema
     from ..shape import Record
 
-__all__ = ["Draft", "Flat", "Inner", "Root", "assemble", "check_metadata", "place_in"]
+__all__ = ["Draft", "Flat", "Inner", "Root", "assemble", "check_metadata", "check_values", "place_in"]
 
 
 class Flat(NamedTuple):
@@ -215,7 +217,7 @@ def _check_digits(codec: NativeCodec, drafts: list[Draft]) -> None:
                 raise ProofMismatch(reason, place_in(drafts, number))
 
 
-def check_values(schema: Schema[Any, Any], values: list[bytes]) -> None:
+def check_values(schema: Schema[Any, Any], values: Iterable[bytes]) -> None:
     """Raise ProofMismatch unless `values` are canonical bytes of the type of contents."""
     if schema.contents.id == "bytes":
         return

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from ..errors import BadProof
 from ..key import KindedHash
-from ..objects import Kind
 from ..schema import Schema
 from ..shape import EMPTY, Record
 from ..tree import Tree
@@ -34,22 +33,29 @@ def outcome(answer: object, schema: Schema[C, M]) -> tuple[Tree[C, M], Any]:
     return tree, pair[1]
 
 
+def root_after(start: Tree[Any, Any], before: KindedHash, tree: Tree[Any, Any]) -> KindedHash:
+    """The root of `tree`, which a run has made of `start`, whose root is `before`; may read."""
+    return before if tree is start else tree.kinded_hash()
+
+
 def _record(
     home: Home[C, M],
     start: Tree[C, M],
+    before: KindedHash,
     f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]],
     *,
     in_order: bool,
-) -> tuple[Reads, KindedHash, R]:
+) -> tuple[tuple[dict[bytes, Record], dict[bytes, bytes], Reads], KindedHash, R]:
     root = start._settled()  # pyright: ignore[reportPrivateUsage]
     source = behind(root.source)
     # An empty store has its tree nowhere.
     base = source if isinstance(source, RepoSource) else home.source()
     recording = Recording(base, in_order=in_order)
     try:
-        tree, result = outcome(f(rooted(home, start.kinded_hash(), recording, root.word)), home.schema)
+        given = rooted(home, before, recording, root.word)
+        tree, result = outcome(f(given), home.schema)
         # An edited tree is hashed inside: that may read, too.
-        after = tree.kinded_hash()
+        after = root_after(given, before, tree)
     finally:
         seen = recording.close()
     return seen, after, result
@@ -69,14 +75,7 @@ def produce_proof(
     schema = home.schema
     form = form_of(schema)
     root = start.kinded_hash()
-    seen, after, result = _record(home, start, f, in_order=False)
-    nodes: dict[bytes, Record] = {}
-    contents: dict[bytes, bytes] = {}
-    for (kind, hash_), found in seen.items():
-        if kind is Kind.NODE:
-            nodes[hash_] = cast("Record", found)
-        else:
-            contents[hash_] = cast("bytes", found)
+    (nodes, contents, _), after, result = _record(home, start, root, f, in_order=False)
     if root.hash == schema.codec.empty and root.kind == "node":
         nodes[root.hash] = EMPTY  # known to everybody, and never read
     shown = Shown(root, nodes, contents)
@@ -117,9 +116,10 @@ def produce_stream(
 ) -> tuple[StreamProof[C, M], R]:
     """As `produce_proof`, a stream proof."""
     schema = home.schema
-    seen, after, result = _record(home, start, f, in_order=True)
+    before = start.kinded_hash()
+    (_, _, seen), after, result = _record(home, start, before, f, in_order=True)
     elements = tuple(form_of(schema).elements(schema, seen))
-    proof = StreamProof(start.kinded_hash(), after, elements, schema)
+    proof = StreamProof(before, after, elements, schema)
     limits = DEFAULT if limits is None else limits
     _within("elements", len(elements), limits.objects, "objects")
     _within("bytes in one element", max(map(len, elements), default=0), limits.contents + 1, "contents")

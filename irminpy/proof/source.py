@@ -19,6 +19,10 @@ from .form import form_of
 from .limits import Limits
 from .shown import Reads, Shown, find_place
 
+# Before Python 3.12 to name a member of an enumeration costs four times as much as this.
+_NODE = Kind.NODE
+_CONTENTS = Kind.CONTENTS
+
 __all__ = ["ProofSource", "Recording", "ShownSource", "StreamSource", "rooted"]
 
 
@@ -32,29 +36,35 @@ def rooted(home: Home[C, M], root: KindedHash, source: Source, word: int = 0) ->
 class Recording(Source):
     """A repository, with a record of what is read from it until `close`; then it is only the repository."""
 
-    __slots__ = ("_base", "in_order", "seen")
+    __slots__ = ("_base", "contents_read", "in_order", "nodes_read", "seen")
 
     def __init__(self, base: RepoSource, *, in_order: bool) -> None:
         super().__init__(base.codec, base.counters, locates=base.locates)
         self._base = base
         self.in_order = in_order
-        self.seen: Reads | None = {}
+        self.nodes_read: dict[bytes, Record] | None = {}
         """None after the end."""
+        self.contents_read: dict[bytes, bytes] = {}
+        self.seen: Reads = {}
+        """All that was read in one order, if that matters."""
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """As the repository."""
         record = self._base.node(hash, word)
-        seen = self.seen
-        if seen is not None:
-            seen.setdefault((Kind.NODE, hash), record)
+        nodes = self.nodes_read
+        if nodes is not None and hash not in nodes:
+            nodes[hash] = record
+            if self.in_order:
+                self.seen[_NODE, hash] = record
         return record
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """As the repository."""
         value = self._base.contents(hash, word)
-        seen = self.seen
-        if seen is not None:
-            seen.setdefault((Kind.CONTENTS, hash), value)
+        if self.nodes_read is not None and hash not in self.contents_read:
+            self.contents_read[hash] = value
+            if self.in_order:
+                self.seen[_CONTENTS, hash] = value
         return value
 
     def key(self, hash: bytes, word: int) -> Hash | Key:
@@ -69,14 +79,16 @@ class Recording(Source):
     @property
     def environment(self) -> Environment | None:
         """This recording, until it ends."""
-        return None if self.seen is None else self
+        return None if self.nodes_read is None else self
 
-    def close(self) -> Reads:
-        """End the recording: trees that read from here keep nothing of it. What was read."""
-        seen = self.seen
-        assert seen is not None
-        self.seen = None
-        return seen
+    def close(self) -> tuple[dict[bytes, Record], dict[bytes, bytes], Reads]:
+        """End the recording: trees that read from here keep nothing of it. What was read: nodes, contents, and both in
+        one order, if it matters.
+        """
+        nodes, contents, seen = self.nodes_read, self.contents_read, self.seen
+        assert nodes is not None
+        self.nodes_read, self.contents_read, self.seen = None, {}, {}
+        return nodes, contents, seen
 
 
 class ProofSource(Pruned):
@@ -114,12 +126,13 @@ class ProofSource(Pruned):
 class ShownSource(ProofSource):
     """What a tree proof shows."""
 
-    __slots__ = ("_blinded", "_strict", "_used")
+    __slots__ = ("_blinded", "_strict", "_used_contents", "_used_nodes")
 
     def __init__(self, home: Home[Any, Any], shown: Shown, *, running: bool, strict: bool) -> None:
         super().__init__(home, shown, running=running, in_order=False)
         self._strict = strict
-        self._used: set[tuple[Kind, bytes]] = set()
+        self._used_nodes: set[bytes] = set()
+        self._used_contents: set[bytes] = set()
         # The first thing that the function asked for and is not shown.
         self._blinded: bytes | None = None
 
@@ -127,18 +140,18 @@ class ShownSource(ProofSource):
         """The node, if the proof shows it."""
         record = self.shown.nodes.get(hash)
         if record is None:
-            raise self._missing(Kind.NODE, hash)
+            raise self._missing(_NODE, hash)
         if self.running:
-            self._used.add((Kind.NODE, hash))
+            self._used_nodes.add(hash)
         return record
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """The contents, if the proof shows them."""
         value = self.shown.contents.get(hash)
         if value is None:
-            raise self._missing(Kind.CONTENTS, hash)
+            raise self._missing(_CONTENTS, hash)
         if self.running:
-            self._used.add((Kind.CONTENTS, hash))
+            self._used_contents.add(hash)
         return value
 
     def _missing(self, kind: Kind, hash: bytes) -> PrunedHash | DanglingHash:
@@ -157,16 +170,18 @@ class ShownSource(ProofSource):
             raise ProofMismatch(reason, find_place(self.shown, self._blinded, size)) from cause
         shown = self.shown
         parts = len(shown.nodes) + len(shown.contents) - (self.codec.empty in shown.nodes)
-        if cause is None and self._strict and len(self._used) != parts:
+        used = len(self._used_nodes) + len(self._used_contents)
+        if cause is None and self._strict and used != parts:
             self._surplus(size)
-        self._used = set()
+        self._used_nodes, self._used_contents = set(), set()
 
     def _surplus(self, size: int) -> None:
-        shown, used = self.shown, self._used
-        for kind, group in ((Kind.NODE, shown.nodes), (Kind.CONTENTS, shown.contents)):
+        shown = self.shown
+        groups = (_NODE, shown.nodes, self._used_nodes), (_CONTENTS, shown.contents, self._used_contents)
+        for kind, group, used in groups:
             # What was decoded or recorded last may be what stands first.
             for hash_ in reversed(group):
-                if (kind, hash_) not in used and hash_ != self.codec.empty:
+                if hash_ not in used and hash_ != self.codec.empty:
                     reason = f"surplus data: {_WHAT[kind]} that the run does not read"
                     raise ProofMismatch(reason, find_place(shown, hash_, size))
 

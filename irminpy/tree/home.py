@@ -23,8 +23,8 @@ class Home(Generic[C, M]):
     """The surroundings of a tree. `repo` is None for trees that were made in memory, without a store."""
 
     __slots__ = (
-        *("_ending", "_lock", "_moving", "_sources", "codec", "counters", "encode"),
-        *("plain", "pruned", "repo", "schema", "steps", "void"),
+        *("_ending", "_lock", "_moving", "_sources", "_void", "codec", "counters", "encode"),
+        *("plain", "repo", "schema", "steps"),
     )
 
     def __init__(
@@ -47,12 +47,29 @@ class Home(Generic[C, M]):
         self._ending: Shallow | None = None
         self._lock = threading.Lock()
         # Those that are still held, by trees from before objects moved.
-        self._sources: WeakSet[RepoSource] = WeakSet(() if repo is None else (repo,))
+        self._sources: WeakSet[RepoSource] | None = None if repo is None else WeakSet((repo,))
         self.counters = Counters() if repo is None else repo.counters
-        self.void: Source = Pool(self.codec, self.counters, Objects(), None)
-        self.pruned: Source = Pruned(self.codec, self.counters)
+        # Made where it is asked for first: trees that are only read, as those of a proof, do without.
+        self._void: Source | None = None
         self.plain = isinstance(schema.contents, Bytes)
         """True if contents and their bytes are the same Python object."""
+
+    @property
+    def void(self) -> Source:
+        """Where new directories and contents say that they read from: there is nothing behind them."""
+        void = self._void
+        if void is None:
+            with self._lock:
+                # Two threads must end up with one source.
+                void = self._void
+                if void is None:
+                    void = self._void = Pool(self.codec, self.counters, Objects(), None)
+        return void
+
+    @property
+    def pruned(self) -> Source:
+        """Where a tree reads from of which only the hash is known."""
+        return Pruned(self.codec, self.counters)
 
     @staticmethod
     def over(reader: Reader, schema: Schema[C2, M2]) -> Home[C2, M2]:
@@ -130,13 +147,14 @@ class Home(Generic[C, M]):
             assert repo is not None
             if reader is not repo.reader:
                 repo = self.repo = repo.renewed(reader)
+                assert self._sources is not None
                 self._sources.add(repo)
             return repo
 
     def clear(self) -> None:
         """Forget all decoded nodes, also those that only older trees still read."""
         with self._lock:
-            for source in self._sources:
+            for source in self._sources or ():
                 source.clear()
 
 

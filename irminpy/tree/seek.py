@@ -39,8 +39,8 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
         record = directory.decoded or directory.record(cache=cache)
         if type(record) is Inode:
             depth, buckets, counts, hashes, words, _ = record
-            digit = buckets.find(codec.digit(step, depth))
-            bucket = recent(hashes[digit * size : (digit + 1) * size]) if words and digit >= 0 else None
+            digit = buckets.find(codec.digit(step, depth)) if words else -1
+            bucket = recent(hashes[digit * size : (digit + 1) * size]) if digit >= 0 else None
             if (
                 type(bucket) is Node
                 and len(counts) == len(buckets)

@@ -327,7 +327,9 @@ def test_a_tree_that_leaves_the_scope_keeps_no_history() -> None:
     assert total == 500_000
     (tree,) = kept
     source = tree._root.source
-    assert source.seen is None
+    assert source.nodes_read is None
+    assert not source.contents_read
+    assert not source.seen
     # Nothing of the 500 values is reachable from the tree.
     tree.clear()
     reachable = gc.get_referents(source)

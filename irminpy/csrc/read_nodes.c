@@ -1,0 +1,482 @@
+/* Reading the nodes of a tree proof, and hashing them. */
+#include "proof.h"
+#include "msgpack.h"
+
+/* A node that was read. All columns lie in the bytes of the proof; `hash` and `count` are computed. */
+typedef struct {
+    const uint8_t *lengths, *states, *steps, *hashes;
+    uint32_t n; /* entries, or buckets */
+    uint32_t size; /* of the steps, joined */
+    uint16_t level;
+    uint8_t inner;
+    uint8_t hash[HASH];
+    int64_t count;
+} Draft;
+
+/* Where a node is still to come: directories above it, inner nodes of its directory above it, and their digits. */
+typedef struct {
+    uint32_t above;
+    uint16_t level;
+    uint8_t prefix[HASH];
+} Place;
+
+typedef struct {
+    const uint8_t *data;
+    size_t size;
+} Value;
+
+typedef struct {
+    /* What is asked. */
+    Py_ssize_t fanout, leaf, levels, depth, room, objects, longest;
+    int width; /* bits of a digit */
+    const uint8_t *empty;
+    /* What was found. */
+    Reader r;
+    Draft *drafts;
+    Place *places;
+    Value *values;
+    size_t n_drafts, n_places, n_values, room_drafts, room_places, room_values;
+    uint8_t *scratch;
+    size_t room_scratch;
+} Reading;
+
+/* The number that stands next; -1 if none does, or not as short as can be. */
+static int64_t varint(Reader *r) {
+    uint64_t n = 0;
+    for (int shift = 0; shift < 63; shift += 7) {
+        if (r->at == r->end) return -1;
+        uint8_t byte = *r->at++;
+        n |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128) return byte || !shift ? (int64_t)n : -1;
+    }
+    return -1;
+}
+
+static const uint8_t *take(Reader *r, size_t n) {
+    const uint8_t *at = r->at;
+    if (n > left(r)) return NULL;
+    r->at += n;
+    return at;
+}
+
+/* Whether a hash has the digits of a bucket at `level`. */
+static int has_digits(const uint8_t *key, const Place *place, int width) {
+    unsigned bits = (unsigned)place->level * (unsigned)width, whole = bits >> 3, rest = bits & 7;
+    if (memcmp(key, place->prefix, whole)) return 0;
+    return !rest || !((key[whole] ^ place->prefix[whole]) >> (8 - rest));
+}
+
+/* Whether steps, each of fewer than 128 bytes, are legal, ascending, and have the digits of the bucket. */
+static int legal_steps(const Draft *d, const Place *place, int width) {
+    const uint8_t *step = d->steps, *before = NULL;
+    size_t length = 0;
+    if (memchr(step, '/', d->size) || memchr(step, 0, d->size)) return 0;
+    for (uint32_t i = 0; i < d->n; i++) {
+        size_t longer = d->lengths[i];
+        if (!longer || !is_utf8(step, longer)) return 0;
+        if (i) {
+            int order = memcmp(before, step, length < longer ? length : longer);
+            if (order > 0 || (order == 0 && length >= longer)) return 0;
+        }
+        if (place->level) {
+            uint8_t key[HASH];
+            blake3_digest(step, longer, key);
+            if (!has_digits(key, place, width)) return 0;
+        }
+        before = step;
+        length = longer;
+        step += longer;
+    }
+    return 1;
+}
+
+/* 1 if the next node was read, 0 if that is for Python to do, -1 with an error set. */
+static int read_flat(Reading *g, int64_t tag, const Place *place) {
+    Reader *r = &g->r;
+    Draft *d = &g->drafts[g->n_drafts];
+    if (tag >> 1 > g->leaf || (uint64_t)tag >> 1 > left(r)) return 0;
+    size_t n = (size_t)(tag >> 1), size = 0, directories = 0, contents = 0;
+    if (n > MOST || (!n && g->n_drafts)) return 0;
+    d->n = (uint32_t)n;
+    d->inner = 0;
+    d->level = place->level;
+    d->count = (int64_t)n;
+    d->lengths = take(r, n);
+    d->states = d->lengths ? take(r, n) : NULL;
+    if (!d->states) return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (d->lengths[i] > 127) return 0;
+        size += d->lengths[i];
+        uint8_t state = d->states[i];
+        if (state == 4)
+            directories++;
+        else if (state == 5)
+            contents++;
+        else if (state > 1)
+            return 0;
+    }
+    if (size > MOST) return 0;
+    d->size = (uint32_t)size;
+    d->steps = take(r, size);
+    if (!d->steps || !legal_steps(d, place, g->width)) return 0;
+    /* n is below 2^31, so that the product does not overflow. */
+    d->hashes = take(r, (n - directories - contents) * HASH);
+    if (!d->hashes) return 0;
+    if (contents) {
+        if (!grow((void **)&g->values, &g->room_values, g->n_values, contents, sizeof *g->values)) return -1;
+        for (size_t i = 0; i < contents; i++) {
+            int64_t longest = varint(r);
+            if (longest < 0 || longest > g->longest) return 0;
+            Value *value = &g->values[g->n_values];
+            value->size = (size_t)longest;
+            value->data = take(r, value->size);
+            if (!value->data) return 0;
+            g->n_values++;
+        }
+    }
+    if (directories) {
+        if ((Py_ssize_t)place->above >= g->depth) return 0;
+        Place below = {.above = place->above + 1};
+        if (!grow((void **)&g->places, &g->room_places, g->n_places, directories, sizeof *g->places)) return -1;
+        for (size_t i = 0; i < directories; i++) g->places[g->n_places++] = below;
+    }
+    return 1;
+}
+
+static int read_inner(Reading *g, const Place *place) {
+    Reader *r = &g->r;
+    Draft *d = &g->drafts[g->n_drafts];
+    size_t width = (size_t)(2 * g->fanout + 7) / 8, blinded = 0, revealed = 0;
+    if (place->level >= g->levels) return 0;
+    d->inner = 1;
+    d->level = place->level;
+    d->states = take(r, width);
+    if (!d->states) return 0;
+    for (size_t i = 0; i < 4 * width; i++) {
+        unsigned state = d->states[i >> 2] >> (2 * (i & 3)) & 3;
+        if (state == 3 || (state && i >= (size_t)g->fanout)) return 0;
+        blinded += state == 1;
+        revealed += state == 2;
+    }
+    d->n = (uint32_t)(blinded + revealed);
+    if (!d->n) return 0;
+    d->lengths = r->at; /* here these are the counts */
+    d->count = 0;
+    for (size_t i = 0; i < blinded; i++) {
+        int64_t count = varint(r);
+        if (count < 1 || count > INT64_MAX - d->count) return 0;
+        d->count += count;
+    }
+    d->hashes = take(r, blinded * HASH);
+    if (!d->hashes) return 0;
+    if (revealed) {
+        if (!grow((void **)&g->places, &g->room_places, g->n_places, revealed, sizeof *g->places)) return -1;
+        /* The first of them is read first, so it comes last. */
+        for (size_t i = (size_t)g->fanout; i--;) {
+            if ((d->states[i >> 2] >> (2 * (i & 3)) & 3) != 2) continue;
+            Place *below = &g->places[g->n_places++];
+            *below = *place;
+            below->level++;
+            /* A digit lies in at most two bytes, and what was there before it is 0. */
+            unsigned start = (unsigned)place->level * (unsigned)g->width, byte = start >> 3;
+            unsigned window = (unsigned)i << (16 - g->width - (start & 7));
+            below->prefix[byte] |= (uint8_t)(window >> 8);
+            if (byte + 1 < HASH) below->prefix[byte + 1] |= (uint8_t)window;
+        }
+    }
+    return 1;
+}
+
+static int read_all(Reading *g) {
+    if (!grow((void **)&g->places, &g->room_places, 0, 1, sizeof *g->places)) return -1;
+    g->places[g->n_places++] = (Place){0};
+    while (g->n_places) {
+        Place place = g->places[--g->n_places];
+        if (!grow((void **)&g->drafts, &g->room_drafts, g->n_drafts, 1, sizeof *g->drafts)) return -1;
+        int64_t tag = varint(&g->r);
+        if (tag < 0 || (tag & 1 && tag != 1)) return 0;
+        int done = tag & 1 ? read_inner(g, &place) : read_flat(g, tag, &place);
+        if (done != 1) return done;
+        g->n_drafts++;
+        /* None of these is above the bytes of the proof by much. */
+        size_t nodes = g->n_drafts + g->n_places;
+        if (4 * nodes + g->n_values > (size_t)g->room || nodes + g->n_values > (size_t)g->objects) return 0;
+    }
+    return 1;
+}
+
+/* A place for `size` bytes; what was written there before is lost. */
+static uint8_t *scratch(Reading *g, size_t size) {
+    if (g->room_scratch < size && !grow((void **)&g->scratch, &g->room_scratch, 0, size, 1)) return NULL;
+    return g->scratch;
+}
+
+/* {hash: bytes} of all values, their hashes joined in `found`; NULL with no error set if two are the same. */
+static PyObject *hash_values(Reading *g, uint8_t *found) {
+    PyObject *contents = PyDict_New();
+    for (size_t i = 0; contents && i < g->n_values; i++) {
+        const Value *value = &g->values[i];
+        uint8_t *p = scratch(g, 1 + value->size);
+        PyObject *hash = NULL, *data = NULL;
+        if (p) {
+            p[0] = 'B';
+            memcpy(p + 1, value->data, value->size);
+            blake3_digest(p, 1 + value->size, found + i * HASH);
+            hash = PyBytes_FromStringAndSize((const char *)found + i * HASH, HASH);
+            data = PyBytes_FromStringAndSize((const char *)value->data, (Py_ssize_t)value->size);
+        }
+        int done = hash && data && PyDict_SetItem(contents, hash, data) == 0;
+        Py_XDECREF(hash);
+        Py_XDECREF(data);
+        if (!done || PyDict_GET_SIZE(contents) != (Py_ssize_t)i + 1) Py_CLEAR(contents);
+    }
+    return contents;
+}
+
+/* An item of a tuple of the class `type`, see `plain_tuple`. */
+static PyObject *record(PyTypeObject *type, Py_ssize_t n, PyObject *const *items) {
+    int whole = 1;
+    for (Py_ssize_t i = 0; i < n; i++) whole &= items[i] != NULL;
+    PyObject *made = whole ? type->tp_alloc(type, n) : NULL;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (made)
+            PyTuple_SET_ITEM(made, i, items[i]);
+        else
+            Py_XDECREF(items[i]);
+    }
+    return made;
+}
+
+static PyObject *bytes_of(const uint8_t *data, size_t size) {
+    return PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)size);
+}
+
+/* The flat node, whose hashes are all known now, and its own hash; NULL with no error set if it is none. */
+static PyObject *make_flat(Reading *g, Draft *d, const uint8_t *hashes, PyTypeObject *type) {
+    size_t n = d->n, size = 2 + array_head(n) + bin_head(n) + n + bin_head(n * HASH) + n * HASH;
+    for (size_t i = 0; i < n; i++) size += str_head(d->lengths[i]) + d->lengths[i];
+    PyObject *index = PyDict_New(), *kinds = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
+    uint8_t *p = index && kinds ? scratch(g, size) : NULL;
+    if (!p) goto failed;
+    uint8_t *start = p, *kind = (uint8_t *)PyBytes_AS_STRING(kinds);
+    const char *step = (const char *)d->steps;
+    *p++ = 'N';
+    p = put_array(put_array(p, 3), n);
+    for (size_t i = 0; i < n; i++) {
+        p = put_str(p, step, d->lengths[i]);
+        PyObject *text = PyUnicode_DecodeUTF8(step, d->lengths[i], "strict");
+        PyObject *position = text ? PyLong_FromSize_t(i) : NULL;
+        int done = position && PyDict_SetItem(index, text, position) == 0;
+        Py_XDECREF(text);
+        Py_XDECREF(position);
+        if (!done) goto failed;
+        kind[i] = d->states[i] & 3;
+        step += d->lengths[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!kind[i] && !memcmp(hashes + i * HASH, g->empty, HASH)) goto failed;
+    p = put_bin(p, (const char *)kind, n);
+    p = put_bin(p, (const char *)hashes, n * HASH);
+    blake3_digest(start, (size_t)(p - start), d->hash);
+    PyObject *items[] = {
+        index, kinds, bytes_of(hashes, n * HASH), PyDict_New(), bytes_of(NULL, 0), bytes_of(NULL, 0),
+        bytes_of(NULL, 0), PyLong_FromLong(0),
+    };
+    return record(type, 8, items);
+failed:
+    Py_XDECREF(index);
+    Py_XDECREF(kinds);
+    return NULL;
+}
+
+/* As `make_flat`, of an inner node, whose counts are known, too. */
+static PyObject *make_inner(
+    Reading *g, Draft *d, const uint8_t *digits, const int64_t *numbers, const uint8_t *hashes, PyTypeObject *type
+) {
+    size_t k = d->n, size = 2 + array_head(k) + bin_head(k) + k + bin_head(k * HASH) + k * HASH + 27;
+    int64_t total = 0;
+    for (size_t i = 0; i < k; i++) {
+        if (numbers[i] < 1 || numbers[i] > INT64_MAX - total) return NULL;
+        total += numbers[i];
+        size += count_size((uint64_t)numbers[i]);
+        if (!memcmp(hashes + i * HASH, g->empty, HASH)) return NULL;
+    }
+    if (total <= g->leaf) return NULL;
+    d->count = total;
+    uint8_t *p = scratch(g, size);
+    if (!p) return NULL;
+    uint8_t *start = p;
+    *p++ = 'I';
+    p = put_count(put_count(put_array(p, 6), (uint64_t)g->fanout), (uint64_t)g->leaf);
+    p = put_bin(put_count(p, d->level), (const char *)digits, k);
+    p = put_array(p, k);
+    for (size_t i = 0; i < k; i++) p = put_count(p, (uint64_t)numbers[i]);
+    p = put_bin(p, (const char *)hashes, k * HASH);
+    blake3_digest(start, (size_t)(p - start), d->hash);
+    PyObject *counts = PyList_New((Py_ssize_t)k);
+    for (size_t i = 0; counts && i < k; i++) {
+        PyObject *count = PyLong_FromLongLong(numbers[i]);
+        if (!count)
+            Py_CLEAR(counts);
+        else
+            PyList_SET_ITEM(counts, (Py_ssize_t)i, count);
+    }
+    PyObject *items[] = {
+        PyLong_FromLong(d->level), bytes_of(digits, k), counts, bytes_of(hashes, k * HASH), bytes_of(NULL, 0),
+        bytes_of(NULL, 0),
+    };
+    return record(type, 6, items);
+}
+
+/* {hash: node} from the last to the first; NULL with no error set if one of them is none. `found` are the hashes of the
+ * values. */
+static PyObject *hash_nodes(Reading *g, const uint8_t *found, PyTypeObject *flat, PyTypeObject *inner) {
+    PyObject *nodes = PyDict_New();
+    size_t widest = 0, n_waiting = 0, value = g->n_values;
+    for (size_t i = 0; i < g->n_drafts; i++)
+        if (g->drafts[i].n > widest) widest = g->drafts[i].n;
+    /* The nodes that nothing has claimed yet: the first one is the last. Then the columns of one node. */
+    uint32_t *waiting = PyMem_Malloc((g->n_drafts + 1) * sizeof *waiting);
+    uint8_t *hashes = PyMem_Malloc((widest + 1) * HASH);
+    int64_t numbers[256];
+    uint8_t digits[256];
+    if (nodes && (!waiting || !hashes)) {
+        PyErr_NoMemory();
+        Py_CLEAR(nodes);
+    }
+    for (size_t number = g->n_drafts; nodes && number--;) {
+        Draft *d = &g->drafts[number];
+        const uint8_t *blinded = d->hashes;
+        PyObject *made = NULL;
+        if (d->inner) {
+            Reader counts = {d->lengths, g->r.end};
+            size_t k = 0;
+            for (size_t i = 0; i < (size_t)g->fanout; i++) {
+                unsigned state = d->states[i >> 2] >> (2 * (i & 3)) & 3;
+                if (!state) continue;
+                digits[k] = (uint8_t)i;
+                if (state == 1) {
+                    numbers[k] = varint(&counts);
+                    memcpy(hashes + k * HASH, blinded, HASH);
+                    blinded += HASH;
+                } else {
+                    const Draft *child = &g->drafts[waiting[--n_waiting]];
+                    numbers[k] = child->count;
+                    memcpy(hashes + k * HASH, child->hash, HASH);
+                }
+                k++;
+            }
+            made = make_inner(g, d, digits, numbers, hashes, inner);
+        } else {
+            size_t contents = 0;
+            for (uint32_t i = 0; i < d->n; i++) contents += d->states[i] == 5;
+            value -= contents;
+            const uint8_t *own = found + value * HASH;
+            for (uint32_t i = 0; i < d->n; i++) {
+                const uint8_t **from = d->states[i] == 5 ? &own : &blinded;
+                if (d->states[i] == 4) {
+                    memcpy(hashes + (size_t)i * HASH, g->drafts[waiting[--n_waiting]].hash, HASH);
+                } else {
+                    memcpy(hashes + (size_t)i * HASH, *from, HASH);
+                    *from += HASH;
+                }
+            }
+            made = make_flat(g, d, hashes, flat);
+        }
+        PyObject *hash = made ? bytes_of(d->hash, HASH) : NULL;
+        int done = hash && PyDict_SetItem(nodes, hash, made) == 0;
+        Py_XDECREF(made);
+        Py_XDECREF(hash);
+        waiting[n_waiting++] = (uint32_t)number;
+        if (!done || PyDict_GET_SIZE(nodes) != (Py_ssize_t)(g->n_drafts - number)) Py_CLEAR(nodes);
+    }
+    PyMem_Free(waiting);
+    PyMem_Free(hashes);
+    return nodes;
+}
+
+static int order_of(const void *a, const void *b) { return memcmp(*(uint8_t *const *)a, *(uint8_t *const *)b, HASH); }
+
+/* Whether a hash that is blinded is that of something that is revealed; -1 with an error set. */
+static int shares(const Reading *g, const uint8_t *found) {
+    size_t n = 0, all = g->n_drafts + g->n_values;
+    const uint8_t **known = PyMem_Malloc((all + 1) * sizeof *known);
+    if (!known) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t i = 0; i < g->n_drafts; i++) known[n++] = g->drafts[i].hash;
+    for (size_t i = 0; i < g->n_values; i++) known[n++] = found + i * HASH;
+    qsort(known, n, sizeof *known, order_of);
+    int answer = 0;
+    for (size_t i = 0; !answer && i < g->n_drafts; i++) {
+        const Draft *d = &g->drafts[i];
+        size_t blinded = 0;
+        if (d->inner)
+            for (size_t j = 0; j < (size_t)g->fanout; j++) blinded += (d->states[j >> 2] >> (2 * (j & 3)) & 3) == 1;
+        else
+            for (uint32_t j = 0; j < d->n; j++) blinded += d->states[j] < 2;
+        for (size_t j = 0; !answer && j < blinded; j++) {
+            const uint8_t *hash = d->hashes + j * HASH;
+            answer = bsearch(&hash, known, n, sizeof *known, order_of) != NULL;
+        }
+    }
+    PyMem_Free(known);
+    return answer;
+}
+
+/* read_nodes(data, at, fanout, leaf, levels, empty, depth, room, objects, longest, flat, inner) */
+FUNCTION(read_nodes) {
+    if (nargs != 12 || !PyBytes_CheckExact(args[0]) || PyBytes_GET_SIZE(args[0]) > MOST || !PyBytes_CheckExact(args[5]) ||
+        PyBytes_GET_SIZE(args[5]) != HASH || !plain_tuple(args[10]) || !plain_tuple(args[11]))
+        return REFER(read_nodes);
+    Py_ssize_t at = size_of(args[1]), size = PyBytes_GET_SIZE(args[0]);
+    Reading g = {
+        .fanout = size_of(args[2]),
+        .leaf = size_of(args[3]),
+        .levels = size_of(args[4]),
+        .depth = size_of(args[6]),
+        .room = size_of(args[7]),
+        .objects = size_of(args[8]),
+        .longest = size_of(args[9]),
+        .empty = (const uint8_t *)PyBytes_AS_STRING(args[5]),
+    };
+    if (at < 0 || at > size || g.fanout < 2 || g.fanout > 256 || g.leaf < 0 || g.levels < 0 || g.depth < 0 ||
+        g.room < 0 || g.objects < 0 || g.longest < 0)
+        return REFER(read_nodes);
+    while (g.fanout >> g.width > 1) g.width++;
+    if (g.fanout != (Py_ssize_t)1 << g.width || g.levels > 8 * HASH / g.width) return REFER(read_nodes);
+    const uint8_t *start = (const uint8_t *)PyBytes_AS_STRING(args[0]);
+    g.r.at = start + at;
+    g.r.end = start + size;
+    PyObject *contents = NULL, *nodes = NULL, *answer = NULL;
+    uint8_t *found = NULL;
+    if (read_all(&g) == 1) {
+        found = PyMem_Malloc((g.n_values + 1) * HASH);
+        if (!found)
+            PyErr_NoMemory();
+        else if ((contents = hash_values(&g, found)) &&
+                 (nodes = hash_nodes(&g, found, (PyTypeObject *)args[10], (PyTypeObject *)args[11]))) {
+            int shared = shares(&g, found);
+            if (shared >= 0)
+                answer = Py_BuildValue(
+                    "ny#OOi", (Py_ssize_t)(g.r.at - start), (const char *)g.drafts[0].hash, (Py_ssize_t)HASH, nodes,
+                    contents, shared
+                );
+        }
+    }
+    Py_XDECREF(contents);
+    Py_XDECREF(nodes);
+    PyMem_Free(found);
+    PyMem_Free(g.drafts);
+    PyMem_Free(g.places);
+    PyMem_Free(g.values);
+    PyMem_Free(g.scratch);
+    if (!answer && !PyErr_Occurred()) return REFER(read_nodes);
+    return answer;
+}
+
+PyMethodDef read_nodes_methods[] = {
+    METHOD(read_nodes, "The nodes of a tree proof, hashed and checked."),
+    {NULL, NULL, 0, NULL},
+};

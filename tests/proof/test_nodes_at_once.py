@@ -1,0 +1,224 @@
+"""Decisions 056 and 060: proofs are the same with the compiled core and without, honest or changed.
+
+That is: what they show, and in which order, and their bytes; or the type, the reason and the place of the error.
+
+Without a compiled core there is nothing to compare, and one line of the summary says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from irminpy import Proof, Schema, Tree, _core, core
+from irminpy.contents import String
+from irminpy.errors import IrminError
+from irminpy.formats import FlatNative, Native
+from irminpy.objects import ROOT, Inode, Node
+from irminpy.proof import Limits, Read
+from irminpy.proof.compact import encode_tree
+from irminpy.shape import Record, place_of
+from irminpy.testing.fuzz.plain import Sweep
+from irminpy.testing.fuzz.subjects import Subject, subjects
+
+from .stores import MODES, store_of
+
+ccore: Any = pytest.importorskip("irminpy._ccore", reason="the compiled core was not built here")
+
+SCHEMAS: list[Schema[Any, Any]] = [
+    Schema(String(), format=Native(2, 2)),
+    Schema(String(), format=Native(8, 3)),
+    Schema(String()),
+    Schema(String(), format=Native(256, 2)),
+    Schema(String(), format=FlatNative()),
+    MODES,
+]
+STEPS = st.one_of(
+    st.sampled_from([f"s{i}" for i in range(40)]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=150),
+)
+BINDINGS = st.dictionaries(
+    st.lists(STEPS, min_size=1, max_size=3).map(tuple),
+    st.text("ab\0é", max_size=140),
+    min_size=1,
+    max_size=60,
+)
+MUTANTS = {"quick": 3_000, "ci": 30_000, "deep": 1_000_000}[os.environ.get("IRMINPY_PROFILE", "quick")]
+LIMITS = Limits()
+
+
+def read(raw: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[object, ...]:
+    """All there is to know of what was read, or of why it was not."""
+    try:
+        proof = Proof.from_bytes(raw, schema, limits)
+    except IrminError as e:
+        return type(e), str(e)
+    shown = proof.shown()
+    nodes = [(hash, type(node), repr(node), node) for hash, node in shown.nodes.items()]
+    # What is written next is to compare with the bytes that were read.
+    written = encode_tree(schema, shown, proof.after)
+    return proof.before, proof.after, nodes, list(shown.contents.items()), shown.apart, written == raw
+
+
+def same(raw: bytes, schema: Schema[Any, Any], limits: Limits = LIMITS) -> tuple[object, ...]:
+    """What `read` gives, with either core."""
+    found: list[tuple[object, ...]] = []
+    for chosen in (_core, ccore):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(core, "read_nodes", chosen.read_nodes)
+            patch.setattr(core, "write_nodes", chosen.write_nodes)
+            # Proofs are read at once where the codec hashes with the function of the core.
+            found.append(read(raw, schema, limits))
+    assert found[0] == found[1]
+    return found[0]
+
+
+def answered(raw: bytes, schema: Schema[Any, Any]) -> bool:
+    """Whether the compiled function has an answer to the nodes of a proof that changes nothing."""
+    codec: Any = schema.codec
+    numbers = (codec.fanout, codec.leaf, codec.levels, codec.empty, LIMITS.depth, LIMITS.density)
+    rest = (LIMITS.objects, LIMITS.contents, Node, Inode)
+    return ccore.read_nodes(raw, 40, *numbers, *rest) is not None
+
+
+def _subjects() -> list[Subject]:
+    return [s for s in subjects() if not s.stream and s.forest.schema.format.name.startswith("native")]
+
+
+@given(st.data(), st.sampled_from(SCHEMAS), BINDINGS)
+def test_honest_proofs_are_written_and_read_alike(
+    data: st.DataObject, schema: Schema[Any, Any], bindings: dict[tuple[str, ...], str]
+) -> None:
+    main = store_of({}, schema)
+    main.set_tree((), tree_of(schema, bindings), message="", date=0)
+    known: list[tuple[str, ...]] = []
+
+    def noted(path: tuple[str, ...], value: Any, acc: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        return [*acc, path]
+
+    paths = main.tree().fold(known, contents=noted)
+    asked = data.draw(st.lists(st.sampled_from(paths), min_size=1, unique=True))
+    raws: list[bytes] = []
+    for chosen in (_core, ccore):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(core, "write_nodes", chosen.write_nodes)
+            raws.append(main.produce_proof(Read(asked))[0].to_bytes())
+    assert raws[0] == raws[1]
+    found = same(raws[0], schema)
+    assert found[-1] is True
+    # And a few changes of it: in a byte, at the end, and limits that it is beyond.
+    at = data.draw(st.integers(0, len(raws[0]) - 1))
+    changed = bytearray(raws[0])
+    changed[at] = data.draw(st.integers(0, 255))
+    same(bytes(changed), schema)
+    same(raws[0][:at], schema)
+    same(raws[0] + b"\0", schema)
+    most = data.draw(st.integers(0, 20))
+    same(raws[0], schema, Limits(objects=most))
+    same(raws[0], schema, Limits(density=most))
+    same(raws[0], schema, Limits(depth=most % 4))
+    same(raws[0], schema, Limits(contents=most))
+
+
+def tree_of(schema: Schema[Any, Any], bindings: dict[tuple[str, ...], str]) -> Any:
+    """The tree of `bindings`; what is bound later wins."""
+    editor = Tree.empty(schema).edit()
+    for path, value in bindings.items():
+        editor[path] = value
+    return editor.tree()
+
+
+@pytest.mark.profiled
+def test_changed_proofs_are_read_or_refused_alike() -> None:
+    """V1 to V8: the reason and the place come from one source, whichever core looks first."""
+    honest = _subjects()
+    sweep = Sweep([subject.raw for subject in honest], seed=7)
+    verdicts: set[object] = set()
+    for number in range(min(MUTANTS, sweep.total)):
+        which, _, raw = sweep.mutant(number)
+        verdicts.add(type(same(raw, honest[which].forest.schema)[0]).__name__)
+    assert {"type", "KindedHash"} <= verdicts  # errors, and proofs of another root
+
+
+def test_the_compiled_function_answers_where_nothing_is_unusual() -> None:
+    """Else all tests here would compare Python with itself."""
+    main = store_of({f"d{i % 3}/é{i}": "v" * (i % 50) for i in range(200)}, SCHEMAS[2])
+    raw = main.produce_proof(Read(["d0/é3", "d1/é4", "d2/none"]))[0].to_bytes()
+    assert answered(raw, SCHEMAS[2])
+    shown = Proof.from_bytes(raw, SCHEMAS[2]).shown()
+    root = shown.root.hash
+    written = ccore.write_nodes(root, shown.nodes, shown.contents, 16, Node, Inode)
+    assert raw.endswith(written)
+    assert _core.write_nodes(root, shown.nodes, shown.contents, 16, Node, Inode) is None
+    for cut in range(40, len(raw)):
+        assert not answered(raw[:cut], SCHEMAS[2])
+
+
+@given(st.data(), st.sampled_from(SCHEMAS[:4]), st.sets(STEPS, min_size=10, max_size=80))
+def test_look_ups_go_down_alike(data: st.DataObject, schema: Schema[Any, Any], steps: set[str]) -> None:
+    """What is there, what is not, and a bucket that is not what its parent says: Corrupted, as it was."""
+    main = store_of({}, schema)
+    main.set_tree((), tree_of(schema, {(step,): step for step in steps}), message="", date=0)
+    codec, source = schema.codec, main._opened.home.source()
+    root = source.node(main.head().tree_hash)
+    wrong = data.draw(st.sampled_from([None, *(step for step in sorted(steps))]))
+    depth = data.draw(st.integers(0, 3))
+
+    def load(hash: bytes, word: int = 0, /) -> Record:
+        record = source.node(hash, word)
+        if wrong is None:
+            return record
+        if type(record) is Inode:
+            return record._replace(counts=[n + 1 for n in record.counts]) if record.depth > depth else record
+        return record._replace(place=ROOT) if wrong in record.index else record
+
+    asked = [*steps, *data.draw(st.lists(STEPS, max_size=20))]
+    found: list[list[object]] = []
+    for chosen in (_core, ccore):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(core, "by_digits", chosen.by_digits)
+            rows: list[object] = []
+            for step in asked:
+                try:
+                    rows.append(place_of(codec, load, lambda hash: None, root, step))
+                except IrminError as e:
+                    rows.append((type(e), str(e)))
+            found.append(rows)
+    assert found[0] == found[1]
+
+
+ODD = st.one_of(
+    st.none(),
+    st.integers(-(2**70), 2**70),
+    st.binary(max_size=40),
+    st.just(b"\0" * 32),
+    st.just({}),
+    st.just({b"\0" * 32: Node({}, b"", b"", {})}),
+    st.just({b"\0" * 32: ()}),
+    st.just({b"\0" * 32: Node({"a": 0}, b"\0", b"", {})}),
+    st.just({b"\0" * 32: Inode(0, b"\xff", [1], b"\0" * 32)}),
+    st.just({b"\0" * 32: Inode(0, b"\1", [-1], b"\1" * 32)}),
+    st.just({"\0": 1}),
+    st.sampled_from([Node, Inode, tuple, int]),
+)
+
+
+@given(st.lists(ODD, max_size=13), st.binary(max_size=200), st.sampled_from(SCHEMAS))
+@settings(max_examples=300)
+def test_arguments_of_any_type_are_safe(arguments: list[Any], data: bytes, schema: Schema[Any, Any]) -> None:
+    """Whatever is given, there is an answer, none, or an error of Python."""
+    for function in (ccore.read_nodes, ccore.write_nodes, ccore.by_digits):
+        with contextlib.suppress(TypeError, ValueError):
+            function(*arguments)
+    nodes = [item for item in arguments if type(item) is dict] or [{}]
+    for record in [*nodes[0].values(), *arguments]:
+        with contextlib.suppress(TypeError, KeyError):
+            ccore.by_digits(record, data, 4, nodes[0].__getitem__, Node, Inode)
+    answered(data, schema)
+    found = ccore.write_nodes(b"\0" * 32, nodes[0], nodes[-1], 16, Node, Inode)
+    assert found is None or type(found) is bytes
