@@ -36,6 +36,7 @@ __all__ = [
     "RefChange",
     "RefListener",
     "RefUpdate",
+    "Releasing",
     "Shallow",
     "StreamReader",
     "Streams",
@@ -134,6 +135,15 @@ class Backend(Reader, Protocol):
 
     def close(self) -> None:
         """Release everything. A second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class Releasing(Reader, Protocol):
+    """Optional, of a reader: it reads from mapped files."""
+
+    def release(self) -> None:
+        """Give the pages that were read back to the system, which may keep them: reading goes on as before. Cheap."""
         ...
 
 

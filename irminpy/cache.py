@@ -20,13 +20,17 @@ class Cache(Generic[K, V]):
     When the younger one weighs half of `capacity`, it becomes the older one, which is forgotten. So what is asked for
     at least once a turn stays, as in an `Lru`, but a hit among the younger costs one look-up and no lock. `weigh`
     gives the weight of a value; one added twice in a turn counts twice. A capacity of 0 or less holds nothing.
+    `turned` is called at each turn, with the lock held.
     """
 
-    __slots__ = ("_half", "_lock", "_old", "_room", "_weigh", "_young", "recent")
+    __slots__ = ("_half", "_lock", "_old", "_room", "_turned", "_weigh", "_young", "recent")
 
-    def __init__(self, capacity: int, weigh: Callable[[V], int]) -> None:
+    def __init__(
+        self, capacity: int, weigh: Callable[[V], int], turned: Callable[[], object] | None = None
+    ) -> None:
         self._half = capacity // 2
         self._weigh = weigh
+        self._turned = turned
         self._lock = threading.Lock()
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
@@ -61,6 +65,8 @@ class Cache(Generic[K, V]):
                 self._young = {}
                 self.recent = self._young.get
                 self._room = self._half
+                if self._turned is not None:
+                    self._turned()
             self._young[key] = value
             self._room -= weight
 

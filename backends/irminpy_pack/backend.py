@@ -83,6 +83,11 @@ class PackReader:
                 return found
         return backend.search(self, kind, hash, word)
 
+    def release(self) -> None:
+        """Give the pages of the segments that were read back to the system."""
+        for segment in self.view.table.segments:
+            segment.release()
+
     def descend(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, bytes | None] | None:
         """As `irminpy.backend.Descending`, where all that is read lies in maps."""
         if self._backend.closed:

@@ -32,6 +32,7 @@ _MARGIN: Final = 4 << 20  # unmapped bytes that are read by call before the segm
 # A long read is one call: page faults cost more, and pages that were touched count as memory of the process.
 LONG_READ: Final = 1 << 16
 _PIECE: Final = 1 << 20
+_DONTNEED: Final[int | None] = getattr(mmap, "MADV_DONTNEED", None)  # not on every system
 
 
 class Header(NamedTuple):
@@ -168,6 +169,13 @@ class Segment:
             return None
         self.map, self.seen = mapped, length
         return mapped
+
+    def release(self) -> None:
+        """Give the pages of the map back; whoever reads them again gets them from the system."""
+        mapped = self.map
+        if mapped is not None and _DONTNEED is not None:
+            with suppress(OSError):  # such as for pages that somebody has locked into memory
+                mapped.madvise(_DONTNEED)
 
     def cut(self, length: int) -> None:
         """Forget what lies beyond `length`, before the file is truncated."""

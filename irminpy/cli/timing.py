@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 
+import irminpy
 from irminpy.cli.output import Options, Output
 from irminpy.cli.place import AnyRepo
 from irminpy.registry import maker_of_uri
@@ -23,13 +28,27 @@ _FAN = 100  # entries of a directory
     "-n", "--count", "n", type=click.IntRange(min=1), default=1000, show_default=True, help="How many."
 )
 @click.option("--options", "query", default="", metavar="QUERY", help="Of the pack, as in durability=full.")
+@click.option(
+    "--profile",
+    type=click.Choice(["short", "full"]),
+    help="Run the benchmarks of the source tree instead, W1 to W8 beside other stores: in three minutes, or whole.",
+)
+@click.option("--rows", default="", metavar="N,N", help="With --profile: only these goals, as in 3,16.")
+@click.option("--out", metavar="DIR", help="With --profile: write bench.json and bench.md there.")
 @click.pass_obj
-def bench(options: Options, n: int, query: str) -> None:
+def bench(options: Options, n: int, query: str, profile: str | None, rows: str, out: str | None) -> None:
     """Time N commits of one value, one commit of N values, N reads, a listing and a diff, in a new pack that is gone
     afterwards. What it tells is how fast this machine and its disk are, seconds of the wall clock.
 
+    With --profile it is `python -m tests.bench`, which needs the sources of irminpy: docs/performance.md tells of it.
+
     In Python: `store.set`, `store.edit`, `store.get`, `store.list`, `tree.diff`.
     """
+    if profile is not None:
+        given = [*(["--rows", rows] * bool(rows)), *(["--out", out] if out is not None else [])]
+        click.get_current_context().exit(_benchmarks(["--profile", profile, *given]))
+    if rows or out is not None:
+        raise click.UsageError("--rows and --out go with --profile", click.get_current_context())
     output = Output(options)
     with TemporaryDirectory() as folder:
         maker = maker_of_uri(f"pack:{folder}/store{'?' * bool(query)}{query}")
@@ -45,6 +64,20 @@ def bench(options: Options, n: int, query: str) -> None:
                         (f"{name:<18}", "bold"),
                         f"{count:>9,}  {seconds:9.3f} s  {count / seconds:>12,.0f} /s",
                     )
+
+
+def _benchmarks(arguments: list[str]) -> int:
+    """Run `python -m tests.bench` of the tree that this package lies in; its exit status."""
+    root = Path(irminpy.__file__).parents[1]
+    if not (root / "tests" / "bench" / "__main__.py").is_file():
+        raise click.UsageError(
+            "the benchmarks are in the sources of irminpy, and this is an installed package without them: unpack "
+            "the source distribution, and run python -m tests.bench there",
+            click.get_current_context(),
+        )
+    path = os.pathsep.join([str(root), str(root / "backends"), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "tests.bench", *arguments]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=False).returncode
 
 
 def _work(repo: AnyRepo, n: int) -> Iterator[tuple[str, int, Callable[[], object]]]:

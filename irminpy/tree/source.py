@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol
 
-from ..backend import Descending, Locating, Reader
+from ..backend import Descending, Locating, Reader, Releasing
 from ..cache import Cache
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
@@ -127,20 +127,22 @@ class RepoSource(Source):
         codec: Codec,
         reader: Reader,
         counters: Counters,
-        cache: int = 1 << 16,
+        cache: int = 3 << 14,
         origin: object = None,
     ) -> None:
         self._locating = reader if isinstance(reader, Locating) else None
         self._load = None if self._locating is None else self._locating.load
+        release = reader.release if isinstance(reader, Releasing) else None
         self.descend = reader.descend if isinstance(reader, Descending) else None
         """What goes down in one call, see `Descending`; or None."""
         super().__init__(
             codec,
             counters,
             locates=self._locating is not None,
-            # Weighed by entries: a decoded node costs memory in proportion to them.
-            nodes=Cache(cache * 16, weigh=weight),
-            values=Cache(_VALUES, weigh=_length),
+            # Weighed by entries: a decoded node costs memory in proportion to them. What a turn has read lies in mapped
+            # pages too, and counts as memory of this process until it is given back.
+            nodes=Cache(cache * 16, weigh=weight, turned=release),
+            values=Cache(_VALUES, weigh=_length, turned=release),
         )
         self.reader = reader
         self.seeking = codec if isinstance(codec, Seeking) else None

@@ -15,9 +15,11 @@ __all__ = ["batches", "build", "opened"]
 _BATCH = 50_000  # keys a commit, about
 
 
-def opened(path: str, index: str = "minimal", durability: str = "none") -> Repo[bytes]:
-    """The pack store at `path`."""
-    return Repo.open(Pack(path, index=index, durability=durability))
+def opened(
+    path: str, index: str = "minimal", durability: str = "none", *, readonly: bool = False
+) -> Repo[bytes]:
+    """The pack store at `path`. With another index than it was written with, opening reads all of it."""
+    return Repo.open(Pack(path, index=index, durability=durability), readonly=readonly)
 
 
 def batches(n: int, size: int = _BATCH) -> Iterator[list[int]]:

@@ -10,19 +10,14 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from irminpy import _core
+from irminpy.core import CORE
 
-__all__ = ["core", "described", "load"]
+__all__ = ["described", "load"]
 
 _PACKAGES: Final = (
     *("irminpy", "msgpack", "blake3", "lmdb"),
     *("ZODB", "trie", "dulwich", "pygit2", "prollytree"),
 )
-
-
-def core() -> str:
-    """Which core runs: "python", or the name that a compiled one gives itself."""
-    return getattr(_core, "CORE", "python")
 
 
 def load() -> float:
@@ -58,6 +53,6 @@ def described() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
-        "core": core(),
+        "core": CORE,
         "versions": _versions(),
     }

@@ -174,6 +174,16 @@ def test_bench_times_each_kind_of_work() -> None:
     assert len(run("bench", "-n", "1", "--options", "durability=none").splitlines()) == 5
 
 
+def test_bench_with_a_profile_is_the_command_of_the_source_tree(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run("bench", "--profile", "short", "--rows", "99", "--out", str(tmp_path), status=2)
+    assert "no such row: 99" in capfd.readouterr().err
+    assert "go with --profile" in run("bench", "--rows", "3", status=2)
+    monkeypatch.setattr("irminpy.__file__", str(tmp_path / "irminpy" / "__init__.py"))
+    assert "unpack the source distribution" in run("bench", "--profile", "full", status=2)
+
+
 def test_help_tells_of_commands_and_topics() -> None:
     """CL-20."""
     assert "Print the value at PATH" in run("help", "get")

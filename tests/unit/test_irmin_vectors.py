@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from io import StringIO
@@ -15,7 +16,7 @@ import pytest
 from irminpy.testing.vectors.command import main, run
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors" / "irmin"
-FILES = sorted(path.name for path in FOLDER.glob("*.json") if path.name != "bench-irmin.json")
+FILES = sorted(path.name for path in FOLDER.glob("*.json") if not path.name.startswith("bench-"))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -25,6 +26,18 @@ def test_irmin_and_we_compute_the_same(name: str) -> None:
     report = run(str(FOLDER / name), out)
     assert report.failures == 0, out.getvalue()
     assert report.passed >= 5
+
+
+@pytest.mark.profiled
+@pytest.mark.skipif(
+    os.environ.get("IRMINPY_PROFILE", "quick") == "quick", reason="runs in the profiles ci and deep"
+)
+def test_the_workloads_reach_the_roots_that_the_real_irmin_reached() -> None:
+    """`python -m tests.bench --roots` makes each of their commits; here only the last of each."""
+    out = StringIO()
+    report = run(str(FOLDER / "bench-roots.json"), out)
+    assert report.failures == 0, out.getvalue()
+    assert report.passed == 15
 
 
 def test_the_decisions_are_at_most_eight() -> None:
