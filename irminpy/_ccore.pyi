@@ -1,7 +1,8 @@
 # The compiled twins of functions of `_core`, which says what they do.
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from mmap import mmap
+from typing import Any
 
 from ._frames import Mapped
 
@@ -52,6 +53,9 @@ def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]], /) 
 def patched(
     head: bytes, hashes: bytes, words: bytes, i: int, hash: bytes, /
 ) -> tuple[bytes, bytes, bytes, bytes]: ...
+def place(
+    record: tuple[Any, ...], recent: Callable[[bytes], tuple[Any, ...] | None], step: str, width: int, /
+) -> tuple[Any, int]: ...
 def seek_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int, /
 ) -> tuple[int, int, int, int, bytes]: ...

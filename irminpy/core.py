@@ -33,6 +33,7 @@ from ._core import (
     load_node,
     patch_column,
     patched,
+    place,
     seek_inode,
     seek_node,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "load_node",
     "patch_column",
     "patched",
+    "place",
     "seek_inode",
     "seek_node",
 ]
@@ -115,6 +117,7 @@ if _chosen is not None:
         load_node,
         patch_column,
         patched,
+        place,
         seek_inode,
         seek_node,
     )

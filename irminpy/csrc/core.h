@@ -33,7 +33,8 @@
     X(descend)        \
     X(frame_of)       \
     X(filled_words)   \
-    X(patched)
+    X(patched)        \
+    X(place)
 
 typedef enum {
 #define X(name) REF_##name,

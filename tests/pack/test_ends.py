@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from irminpy import Repo, sync
-from irminpy.collecting import Keep
 from irminpy.cli import main as command
+from irminpy.collecting import Keep
 from irminpy.errors import DanglingHash
 from irminpy.objects import Kind, Objects
 from irminpy.slice import Slice
