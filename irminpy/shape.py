@@ -118,9 +118,10 @@ def place_of(
     """
     looks = codec.looks
     if looks:
-        record, at = place(record, recent, step, looks)
+        node, at = place(record, recent, step, looks)
         if at >= -1:
-            return None if at < 0 else (record, at)
+            return None if at < 0 else (node, at)
+        record = node
     size = codec.hash_size
     # As `bucket`, in line: this is the way of every look-up.
     while type(record) is Inode:

@@ -7,7 +7,7 @@ nothing: each node is read, checked and looked through as bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core import place
 from ..errors import Corrupted, DecodeError
@@ -37,7 +37,7 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
     recent, codec = source.nodes.recent, source.codec
     size, looks = codec.hash_size, codec.looks
     while True:
-        record = directory.decoded or directory.record(cache=cache)
+        record: Any = directory.decoded or directory.record(cache=cache)  # `Any`: a cast would be a call
         i = -2
         if looks:
             record, i = place(record, recent, step, looks)
