@@ -56,6 +56,9 @@ def patch_column(column: bytes, size: int, changes: list[tuple[int, bytes]], /) 
 def patched(
     head: bytes, hashes: bytes, words: bytes, i: int, hash: bytes, /
 ) -> tuple[bytes, bytes, bytes, bytes]: ...
+def place(
+    record: tuple[Any, ...], recent: Callable[[bytes], tuple[Any, ...] | None], step: str, width: int, /
+) -> tuple[Any, int]: ...
 def read_nodes(
     data: bytes,
     at: int,

@@ -42,6 +42,7 @@ __all__ = [
     "load_node",
     "patch_column",
     "patched",
+    "place",
     "seek_inode",
     "seek_node",
 ]
@@ -59,7 +60,7 @@ class _Packer(threading.local):
 
 _local = _Packer()
 
-SEAM = 3
+SEAM = 4
 """Goes up with each change of what a function here takes or gives, so that no other twin is used than that of these."""
 MAX_STEP = 4096
 """The most UTF-8 bytes of a step."""
@@ -560,3 +561,33 @@ def patched(
         words = words[: 8 * i] + _UNKNOWN + words[8 * i + 8 :]
     data = head + hashes
     return digest(data), data, hashes, words
+
+
+def place(
+    record: tuple[Any, ...], recent: Callable[[bytes], tuple[Any, ...] | None], step: str, width: int, /
+) -> tuple[Any, int]:
+    """(node, position): where `step` stands below the decoded node `record`, whose digits have `width` bits.
+
+    The position is -1 if the step is not there; -2 if the way was followed to that node only, as the next one is not at
+    hand (`recent` gives nodes by their hash, or None), has no word, or is not what its parent states.
+    """
+    key = b""
+    while len(record) == 6:
+        depth, buckets, counts, hashes, words, _ = record
+        if not words or len(counts) != len(buckets) or (depth + 1) * width > 256:
+            return record, -2
+        key = key or digest(step.encode())
+        i = buckets.find(digit(key, depth, width))
+        if i < 0:
+            return record, -1
+        child = recent(hashes[i * 32 : (i + 1) * 32])
+        if child is None:
+            return record, -2
+        if len(child) == 8:
+            fits = len(child[1]) == counts[i] and child[7] != 1
+        else:
+            fits = child[0] == depth + 1 and sum(child[2]) == counts[i]
+        if not fits:
+            return record, -2
+        record = child
+    return record, record[0].get(step, -1)

@@ -33,6 +33,7 @@ from ._core import (
     load_node,
     patch_column,
     patched,
+    place,
     seek_inode,
     seek_node,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "load_node",
     "patch_column",
     "patched",
+    "place",
     "read_nodes",
     "seek_inode",
     "seek_node",
@@ -120,6 +122,7 @@ if _chosen is not None:
         load_node,
         patch_column,
         patched,
+        place,
         read_nodes,
         seek_inode,
         seek_node,

@@ -15,6 +15,7 @@ from itertools import accumulate, chain, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .core import place
 from .errors import Corrupted
 from .hash import Hash
 from .objects import ROOT, Inode, Node
@@ -115,6 +116,12 @@ def place_of(
 
     `recent` gives nodes that are at hand, by their hash: it is asked before `load` where the parent has words.
     """
+    looks = codec.looks
+    if looks:
+        node, at = place(record, recent, step, looks)
+        if at >= -1:
+            return None if at < 0 else (node, at)
+        record = node
     size = codec.hash_size
     if type(record) is Inode and not record.words:
         found = codec.descend(load, record, step)
@@ -140,8 +147,8 @@ def place_of(
         if not fits:
             raise _unfit(hash_)
         record = child
-    at = record.index.get(step)
-    return None if at is None else (record, at)
+    at = record.index.get(step, -1)
+    return None if at < 0 else (record, at)
 
 
 def entries(load: Load, record: Record) -> Iterator[tuple[str, bytes]]:

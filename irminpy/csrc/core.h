@@ -36,7 +36,8 @@
     X(patched)        \
     X(bucket_of)      \
     X(read_nodes)     \
-    X(write_nodes)
+    X(write_nodes)    \
+    X(place)
 
 typedef enum {
 #define X(name) REF_##name,

@@ -6,7 +6,6 @@
 
 #define HEADER 16
 #define MOST_HASHED 4096 /* larger ones are hashed by the package blake3, which Python calls */
-#define HASH 32
 #define LONG ((1 << 20) - 1)
 
 enum { WORD_NODE = 1, WORD_CONTENTS = 2, WORD_COMMIT = 3 };
@@ -128,12 +127,6 @@ static int frame_at(Maps *maps, uint64_t word, int kind, const uint8_t *hash, Py
     uint64_t at = offset - maps->base;
     if (at > (uint64_t)maps->seen || 8 * units > maps->seen - (Py_ssize_t)at) return 0;
     return is_frame((const uint8_t *)maps->map.buf + at, 8 * units, head, kind, hash, found);
-}
-
-static Py_ssize_t digit_of(const uint8_t key[HASH], int64_t depth, int width) {
-    int64_t start = depth * width, at = start >> 3;
-    uint32_t window = (uint32_t)key[at] << 8 | (at + 1 < HASH ? key[at + 1] : 0);
-    return (Py_ssize_t)(window >> (16 - width - (start & 7)) & ((1u << width) - 1));
 }
 
 FUNCTION(descend) {

@@ -1,5 +1,6 @@
 /* Looking through a node for one step, or through an inode for one digit, without making anything of the rest. */
 #include "core.h"
+#include "blake3.h"
 #include "msgpack.h"
 #include "seek.h"
 
@@ -92,7 +93,90 @@ FUNCTION(seek_inode) {
     return tuple_of(5, items);
 }
 
+/* -- decoded nodes, as `irminpy.objects` has them ---------------------------------------------------------------------- */
+
+#define INODE 6 /* fields: depth, buckets, counts, hashes, words, head */
+#define NODE 8  /* fields: index, kinds, hashes, metadata, words, head, links, place */
+
+static inline PyObject *field(PyObject *record, Py_ssize_t i) { return PyTuple_GET_ITEM(record, i); }
+
+static int is_inode(PyObject *record) {
+    return PyTuple_Check(record) && PyTuple_GET_SIZE(record) == INODE && PyLong_CheckExact(field(record, 0)) &&
+           PyBytes_CheckExact(field(record, 1)) && PyList_CheckExact(field(record, 2)) &&
+           PyBytes_CheckExact(field(record, 3)) && PyBytes_CheckExact(field(record, 4));
+}
+
+static int is_node(PyObject *record) {
+    return PyTuple_Check(record) && PyTuple_GET_SIZE(record) == NODE && PyDict_CheckExact(field(record, 0)) &&
+           PyBytes_CheckExact(field(record, 1)) && PyLong_CheckExact(field(record, 7));
+}
+
+/* Whether `child` may stand where its parent of this depth states so many entries. */
+static int fits(PyObject *child, Py_ssize_t depth, Py_ssize_t count) {
+    if (is_node(child)) return PyBytes_GET_SIZE(field(child, 1)) == count && size_of(field(child, 7)) != 1;
+    if (!is_inode(child) || size_of(field(child, 0)) != depth + 1) return 0;
+    PyObject *counts = field(child, 2);
+    Py_ssize_t total = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(counts); i++) {
+        Py_ssize_t below = size_of(PyList_GET_ITEM(counts, i));
+        if (below < 0 || below > count - total) return 0;
+        total += below;
+    }
+    return total == count;
+}
+
+FUNCTION(place) {
+    /* record, recent, step, width */
+    Py_ssize_t width, length, position = -2;
+    const char *step;
+    if (nargs != 4 || (width = size_of(args[3])) < 1 || width > 8 || !(step = utf8(args[2], &length)))
+        return REFER(place);
+    uint8_t key[BLAKE3_SIZE];
+    int hashed = 0;
+    PyObject *record = Py_NewRef(args[0]);
+    while (is_inode(record)) {
+        PyObject *buckets = field(record, 1), *counts = field(record, 2), *hashes = field(record, 3);
+        Py_ssize_t depth = size_of(field(record, 0)), k = PyBytes_GET_SIZE(buckets);
+        if (depth < 0 || (depth + 1) > 8 * HASH / width || !PyBytes_GET_SIZE(field(record, 4)) ||
+            PyList_GET_SIZE(counts) != k || PyBytes_GET_SIZE(hashes) != k * HASH)
+            goto done;
+        if (!hashed) blake3_digest((const uint8_t *)step, (size_t)length, key);
+        hashed = 1;
+        const char *first = PyBytes_AS_STRING(buckets);
+        const char *found = memchr(first, (int)digit_of(key, depth, (int)width), (size_t)k);
+        if (!found) {
+            position = -1;
+            goto done;
+        }
+        Py_ssize_t count = size_of(PyList_GET_ITEM(counts, found - first));
+        PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(hashes) + (found - first) * HASH, HASH);
+        PyObject *child = hash ? PyObject_CallOneArg(args[1], hash) : NULL;
+        Py_XDECREF(hash);
+        if (!child) {
+            Py_DECREF(record);
+            return NULL;
+        }
+        if (count < 0 || !fits(child, depth, count)) {
+            Py_DECREF(child);
+            goto done;
+        }
+        Py_SETREF(record, child);
+    }
+    if (is_node(record)) {
+        PyObject *found = PyDict_GetItemWithError(field(record, 0), args[2]);
+        if (!found && PyErr_Occurred()) {
+            Py_DECREF(record);
+            return NULL;
+        }
+        position = found ? size_of(found) : -1;
+    }
+done:;
+    PyObject *items[] = {record, PyLong_FromSsize_t(position)};
+    return tuple_of(2, items);
+}
+
 PyMethodDef seek_methods[] = {
+    METHOD(place, "Where a step stands below a decoded node, as far as nodes are at hand."),
     METHOD(seek_node, "Where a step stands in a node, and what it leads to."),
     METHOD(seek_inode, "The bucket of a digit in an inode."),
     {NULL, NULL, 0, NULL},

@@ -21,4 +21,13 @@ int seek_in_node(const uint8_t *data, Py_ssize_t size, Py_ssize_t hash_size, Py_
 int seek_in_inode(const uint8_t *data, Py_ssize_t size, Py_ssize_t hash_size, Py_ssize_t fanout, Py_ssize_t leaf,
                   Py_ssize_t depth, Py_ssize_t digit, Sought *found);
 
+#define HASH 32 /* bytes of every hash of the native format */
+
+/* Bits [depth * width, (depth + 1) * width) of the key, the first bit being the highest; they are there. */
+static inline Py_ssize_t digit_of(const uint8_t key[HASH], int64_t depth, int width) {
+    int64_t start = depth * width, at = start >> 3;
+    uint32_t window = (uint32_t)key[at] << 8 | (at + 1 < HASH ? key[at + 1] : 0);
+    return (Py_ssize_t)(window >> (16 - width - (start & 7)) & ((1u << width) - 1));
+}
+
 #endif

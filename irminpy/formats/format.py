@@ -108,6 +108,11 @@ class Codec(Protocol):
         ...
 
     @property
+    def looks(self) -> int:
+        """Bits of a digit where `core.place` is to go through decoded nodes of this format; 0 for any other."""
+        ...
+
+    @property
     def contents_prefix(self) -> bytes | None:
         """What `encode_contents` puts before every value, whatever the value; None where that depends on it.
 

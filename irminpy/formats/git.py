@@ -119,6 +119,7 @@ class GitCodec:
     fanout: int = 2
     """There are no inner nodes."""
 
+    looks = 0
     contents_prefix: bytes | None = None
     """A blob begins with its length."""
 

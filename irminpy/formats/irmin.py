@@ -161,6 +161,9 @@ class IrminCodec:
         """The bytes of a step."""
         return step_bytes
 
+    looks = 0
+    """As `Codec`."""
+
     @property
     def contents_prefix(self) -> bytes | None:
         """What comes before every value."""

@@ -123,6 +123,7 @@ class NativeCodec:
         "hash_size",
         "leaf",
         "levels",
+        "looks",
         "order",
     )
 
@@ -150,6 +151,9 @@ class NativeCodec:
         self._width = fanout.bit_length() - 1
         # The flat shape has no inner node at any depth.
         self.levels = 0 if leaf == _NO_LIMIT else 8 * _HASH_SIZE // self._width
+        # In Python the call would cost more than it saves.
+        compiled = core.CORE == "c" and hash.digest is core.digest
+        self.looks = self._width if compiled and self.levels else 0
         self.empty = hash.digest(core.encode_node([], b"", b"", []))
         self._hashed: dict[str, bytes] = {}
         self.order = None

@@ -109,6 +109,9 @@ class TezosCodec(IrminCodec):
 
     __slots__ = ()
 
+    looks = 0
+    """As `Codec`."""
+
     @property
     def contents_prefix(self) -> bytes | None:
         """None: it is the length of the value."""

@@ -7,8 +7,9 @@ nothing: each node is read, checked and looked through as bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..core import place
 from ..errors import Corrupted, DecodeError
 from ..formats.format import BUCKET, Seeking
 from ..hash import Hash
@@ -34,10 +35,13 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
             return _bare(source, source.seeking, directory, step, rest)
     source = directory.source
     recent, codec = source.nodes.recent, source.codec
-    size = codec.hash_size
+    size, looks = codec.hash_size, codec.looks
     while True:
-        record = directory.decoded or directory.record(cache=cache)
-        if type(record) is Inode:
+        record: Any = directory.decoded or directory.record(cache=cache)  # `Any`: a cast would be a call
+        i = -2
+        if looks:
+            record, i = place(record, recent, step, looks)
+        if i < -1 and type(record) is Inode:
             depth, buckets, counts, hashes, words, _ = record
             digit = buckets.find(codec.digit(step, depth)) if words else -1
             bucket = recent(hashes[digit * size : (digit + 1) * size]) if digit >= 0 else None
@@ -50,11 +54,12 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
                 # As `place_of`, without the call: mostly there is one level, and what it leads to is at hand.
                 record = bucket
             else:
-                place = place_of(codec, source.node, recent, record, step)
-                if place is None:
+                found = place_of(codec, source.node, recent, record, step)
+                if found is None:
                     return None
-                record, _ = place
-        i = record.index.get(step, -1)
+                record, _ = found
+        if i < -1:
+            i = record.index.get(step, -1)
         if i < 0:
             return None
         _, kinds, hashes, _, words, _, _, _ = record

@@ -19,6 +19,10 @@ from hypothesis import strategies as st
 
 from irminpy import Repo, Schema, Tree, _core, _frames, _nodes, core
 from irminpy.backend import Options
+from irminpy.formats.native import NativeCodec
+from irminpy.hash import BLAKE3
+from irminpy.objects import Inode, Node
+from irminpy.shape import build
 from irminpy_pack import Pack
 
 ccore: Any = pytest.importorskip("irminpy._ccore", reason="the compiled core was not built here")
@@ -387,6 +391,52 @@ def test_a_node_patched(head: bytes, joined: list[bytes], hash: bytes, i: int, k
     words = bytes(range(1, 9)) * len(joined) if known else b""
     same("patched", head, b"".join(joined), words, i, hash)
     same("patched", head, b"".join(joined)[:-1], words[:-1], i, hash)
+
+
+# -- decoded nodes --------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.sets(st.text("abcdé", min_size=1, max_size=4), max_size=60),
+    st.sampled_from([2, 4, 16, 256]),
+    st.data(),
+)
+def test_a_place_below_a_decoded_node(there: set[str], fanout: int, data: st.DataObject) -> None:
+    codec = NativeCodec(BLAKE3(), fanout, 3)
+    nodes: dict[bytes, bytes] = {}
+    root = build(
+        codec, nodes, sorted(there), bytes(len(there)), [_core.digest(step.encode()) for step in there], {}
+    )
+    records: dict[bytes, Any] = {}
+    for hash, encoded in nodes.items():
+        record = codec.load_node(encoded)
+        n = len(record.kinds) if type(record) is Node else len(record.counts)
+        records[hash] = record.located(bytes(8 * n) if data.draw(st.integers(0, 9)) else b"")
+    if data.draw(st.booleans()):
+        for hash in data.draw(st.lists(st.sampled_from(sorted(records)), max_size=2)):
+            records.pop(hash, None)
+    if data.draw(st.booleans()) and records:
+        # What a parent states does not hold for a record that stands in the place of another.
+        one, other = data.draw(st.tuples(*[st.sampled_from(sorted(records))] * 2))
+        records[one] = records[other]
+    if data.draw(st.booleans()) and type(records.get(root)) is Node:
+        records[root] = records[root]._replace(place=data.draw(st.sampled_from([0, 1, 2])))
+    if root in records:
+        for step in (*there, *data.draw(st.lists(st.one_of(steps, st.just("\ud800")), max_size=3))):
+            width = data.draw(st.sampled_from([fanout.bit_length() - 1] * 9 + [0, 9, -1]))
+            same("place", records[root], records.get, step, width)
+            if step != "\ud800":
+                found, at = ccore.place(records[root], records.get, step, fanout.bit_length() - 1)
+                assert at == -2 or at == (found.index.get(step, -1) if type(found) is Node else -1)
+
+
+def test_an_error_of_whoever_gives_nodes_is_raised() -> None:
+    def broken(hash: bytes) -> None:
+        raise KeyError(hash)
+
+    inode = Inode(0, bytes(range(16)), [9] * 16, bytes(512), bytes(128))
+    same("place", inode, broken, "a", 4)
+    assert outcome(ccore.place, (inode, broken, "a", 4))[0] == "KeyError"
 
 
 # -- the choice ---------------------------------------------------------------------------------------------------
