@@ -163,7 +163,12 @@ class NativeCodec:
         codec = NativeCodec.__new__(NativeCodec)
         codec.digest, codec.digest_many, codec.hash_size = self.digest, self.digest_many, self.hash_size
         codec.fanout, codec.leaf, codec.flat = self.fanout, self.leaf, self.flat
-        codec._width, codec.levels, codec.empty, codec.looks = self._width, self.levels, self.empty, self.looks
+        codec._width, codec.levels, codec.empty, codec.looks = (
+            self._width,
+            self.levels,
+            self.empty,
+            self.looks,
+        )
         codec._hashed = {}
         codec.order = None
         return codec
