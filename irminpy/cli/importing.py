@@ -51,7 +51,6 @@ def import_(
 
     In Python: `importing.import_branches(mine, theirs)`, `slice_files.read_slice(repo, file)`.
     """
-    output = Output(options)
     if is_slice(source):
         _entered(options, source, only=only, prefix=prefix, force=force, dry_run=dry_run, shallow=shallow)
         return
@@ -66,11 +65,7 @@ def import_(
             dry_run=dry_run,
             advance=lambda sent: bar("objects", sent.objects, 0),
         )
-    if options.json:
-        output.record(told.to_json())
-    else:
-        for line in str(told).splitlines():
-            output.line(line)
+    Output(options).told(told)
 
 
 def _entered(

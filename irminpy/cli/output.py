@@ -10,9 +10,12 @@ import os
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, Literal, NamedTuple, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import click
+
+if TYPE_CHECKING:
+    from irminpy.upkeep import Told
 
 Color = Literal["auto", "always", "never"]
 Span: TypeAlias = "str | tuple[str, str]"
@@ -94,6 +97,15 @@ class Output:
         import json  # late: a plain `get` needs none
 
         self.write(json.dumps(record, ensure_ascii=True) + "\n")
+
+    def told(self, *found: Told) -> None:
+        """What was found or done: lines for people, or one JSON object each."""
+        for one in found:
+            if self.options.json:
+                self.record(one.to_json())
+            else:
+                for line in str(one).splitlines():
+                    self.line(line)
 
     @contextmanager
     def paged(self, program: str | None = None) -> Generator[None]:

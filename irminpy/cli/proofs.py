@@ -13,7 +13,7 @@ from irminpy.cli.failure import ABSENT, USAGE, Failure
 from irminpy.cli.output import amount, size
 from irminpy.cli.place import maker_of, opened
 from irminpy.hash import Hash
-from irminpy.proof import Proof
+from irminpy.proof import Proof, StreamProof
 from irminpy.proof.file import ProofFile
 from irminpy.proof.question import Question
 from irminpy.recorded import described
@@ -78,18 +78,22 @@ class Claim:
     """What a file says of itself."""
 
     file: ProofFile
-    proof: Proof[Any, Any]
+    proof: Proof[Any, Any] | StreamProof[Any, Any]
 
     def __str__(self) -> str:
-        shown = self.proof.shown()
         return "\n".join((
             "not verified; this is what the file claims",
             f"question {self.file.question.json}",
             f"root {self.proof.before.hash}",
             f"commit of {size(len(self.file.commit))}",
-            f"proof of {size(len(self.file.proof))}: {amount(len(shown.nodes), 'node')} and "
-            f"{amount(len(shown.contents), 'value')} are revealed",
+            f"proof of {size(len(self.file.proof))}: {self._parts()}",
         ))  # fmt: skip
+
+    def _parts(self) -> str:
+        if isinstance(self.proof, StreamProof):
+            return f"a stream of {amount(len(tuple(self.proof.elements)), 'element')}"
+        shown = self.proof.shown()
+        return f"{amount(len(shown.nodes), 'node')} and {amount(len(shown.contents), 'value')} are revealed"
 
     def to_json(self) -> dict[str, object]:
         """What a program reads."""
@@ -101,12 +105,16 @@ class Claim:
         }
 
 
-def proved(uri: str | None, revision: str, question: dict[str, Any], target: str) -> Proved:
+def proved(
+    uri: str | None, revision: str, question: dict[str, Any], target: str, *, stream: bool = False
+) -> Proved:
     """The file `target` with the proof that answers `question` for a revision of the store `uri`; "-" is stdout."""
     with opened(maker_of(uri, "prove"), readonly=True) as repo:
         commit = repo.at(revision).head()
-        proof, _ = repo.produce_proof(commit.tree_hash, Question(question))
-        data = ProofFile(Question(question), commit.to_bytes(), proof.to_bytes()).to_bytes()
+        asked = Question(question)
+        produce = repo.produce_stream if stream else repo.produce_proof
+        proof = produce(commit.tree_hash, asked)[0].to_bytes()
+        data = ProofFile(asked, commit.to_bytes(), proof, stream).to_bytes()
         _write(target, data)
         return Proved(target, len(data), commit.hash, commit.tree_hash)
 
@@ -129,7 +137,7 @@ def verified(source: str, schema: str | None, root: str | None, commit: str | No
 def claimed(source: str, schema: str | None) -> Claim:
     """What the file `source` says, without any trust."""
     file = ProofFile.from_bytes(_read(source))
-    return Claim(file, Proof.from_bytes(file.proof, _schema(schema)))
+    return Claim(file, file.claims(_schema(schema)))
 
 
 def _schema(text: str | None) -> Schema[Any, Any]:

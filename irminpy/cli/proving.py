@@ -10,22 +10,12 @@ import click
 from irminpy.cli.failure import USAGE, Failure
 from irminpy.cli.output import Options, Output
 from irminpy.path import as_path, join
-from irminpy.upkeep import Told
 
 __all__ = ["proof", "prove", "verify"]
 
 _SCHEMA = click.option(
     "--schema", metavar="TEXT", help="The schema that you trust, as stats tells it, if not the default."
 )
-
-
-def _show(options: Options, told: Told) -> None:
-    output = Output(options)
-    if options.json:
-        output.record(told.to_json())
-    else:
-        for line in str(told).splitlines():
-            output.line(line)
 
 
 @click.command()
@@ -35,6 +25,7 @@ def _show(options: Options, told: Told) -> None:
 @click.option("--absent", is_flag=True, help="Prove whether there is nothing at the paths.")
 @click.option("--length", "count", is_flag=True, help="Prove how many entries the directories have.")
 @click.option("--list", "page", metavar="OFFSET,N", help="Prove N entries of one directory, from OFFSET on.")
+@click.option("--stream", is_flag=True, help="A stream proof: the objects in the order of the reads.")
 @click.option("-y", "--yes", is_flag=True, help="Write over a file that is there without asking.")
 @click.pass_obj
 def prove(
@@ -45,6 +36,7 @@ def prove(
     absent: bool,
     count: bool,
     page: str | None,
+    stream: bool,
     yes: bool,
 ) -> None:
     """Write a proof of what is at each PATH in the tree of REV, with the bytes of its commit, to a file.
@@ -55,11 +47,12 @@ def prove(
 
     if target != "-" and os.path.exists(target) and not yes:
         click.confirm(f"{target} is there. Write over it?", abort=True, err=True)
-    told = proved(options.store, revision, _question(paths, absent=absent, count=count, page=page), target)
+    question = _question(paths, absent=absent, count=count, page=page)
+    told = proved(options.store, revision, question, target, stream=stream)
     if target == "-":
         Output(options).message(str(told))
     else:
-        _show(options, told)
+        Output(options).told(told)
 
 
 @click.command()
@@ -75,7 +68,7 @@ def verify(options: Options, source: str, root: str | None, commit: str | None, 
     """
     from irminpy.cli.proofs import verified  # late, as in prove
 
-    _show(options, verified(source, schema, root, commit))
+    Output(options).told(verified(source, schema, root, commit))
 
 
 @click.group()
@@ -91,7 +84,7 @@ def proof_show(options: Options, source: str, schema: str | None) -> None:
     """Print what the proof in FILE claims, which may be false; with --json all of it."""
     from irminpy.cli.proofs import claimed  # late, as in prove
 
-    _show(options, claimed(source, schema))
+    Output(options).told(claimed(source, schema))
 
 
 def _question(paths: tuple[str, ...], *, absent: bool, count: bool, page: str | None) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -47,15 +49,8 @@ def serve(
     On an address of this machine only, whoever reaches it may write; on others nobody writes without a token. The line
     that tells the URL comes once requests are answered.
     """
-    try:
+    with _extra():
         from irminpy.server import access_for, listen, serve  # late: an extra, and slow to import
-    except ModuleNotFoundError as e:
-        raise Failure(
-            f"the server needs {e.name}, which is not installed",
-            why="it is part of the extra http",
-            type="pip install 'irminpy[http]'",
-            status=USAGE,
-        ) from e
 
     host, port = _address(address)
     token = _token(token_file)
@@ -74,6 +69,20 @@ def serve(
 
     with listen(host, port) as listening, opened(maker, readonly=readonly) as repo:
         serve(repo, listening, access=access, ready=ready)
+
+
+@contextmanager
+def _extra() -> Generator[None]:
+    """Whoever lacks the extra `http` is told how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as e:
+        raise Failure(
+            f"the server needs {e.name}, which is not installed",
+            why="it is part of the extra http",
+            type="pip install 'irminpy[http]'",
+            status=USAGE,
+        ) from e
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import click
 
@@ -12,20 +11,8 @@ from irminpy.cli.commits import date_of
 from irminpy.cli.output import Options, Output
 from irminpy.cli.place import opened_store, standing
 from irminpy.cli.progress import progress
-from irminpy.upkeep import Told
 
 __all__ = ["fsck", "gc", "index", "snapshot", "stats", "traverse"]
-
-
-def _show(options: Options, told: Sequence[Told]) -> None:
-    """All of `told`: lines for people, or one JSON object each."""
-    output = Output(options)
-    for one in told:
-        if options.json:
-            output.record(one.to_json())
-        else:
-            for line in str(one).splitlines():
-                output.line(line)
 
 
 @click.command()
@@ -57,7 +44,7 @@ def fsck(ctx: click.Context, options: Options, level: str, quarantine: str | Non
     """
     with progress(options, "fsck") as bar:
         status, told = checked(options.store, level, quarantine=quarantine, repair=repair, progress=bar)
-    _show(options, told)
+    Output(options).told(*told)
     ctx.exit(status)
 
 
@@ -98,7 +85,7 @@ def gc(
             dry_run=dry_run,
             progress=bar,
         )
-    _show(options, [report])
+    Output(options).told(report)
 
 
 @click.group()
@@ -115,7 +102,7 @@ def index_rebuild(options: Options) -> None:
     """
     with progress(options, "index rebuild") as bar:
         told = reindexed(options.store, progress=bar)
-    _show(options, [told])
+    Output(options).told(told)
 
 
 @click.command()
@@ -125,7 +112,7 @@ def stats(options: Options, garbage: bool) -> None:
     """Tell what the store holds: segments, objects by kind, branches, indexes, sharing, and what was lost."""
     with progress(options, "stats") as bar:
         told = measured(options.store, garbage=garbage, progress=bar)
-    _show(options, [told])
+    Output(options).told(told)
 
 
 @click.command()
@@ -137,7 +124,7 @@ def traverse(options: Options) -> None:
     Bytes that are no record have the kind "?".
     """
     for row in traversed(options.store):
-        _show(options, [row])
+        Output(options).told(row)
 
 
 @click.group(invoke_without_command=True)
@@ -172,7 +159,7 @@ def snapshot_export(options: Options, revision: str | None, target: str, depth: 
     if target == "-":
         Output(options).message(str(told))
     else:
-        _show(options, [told])
+        Output(options).told(told)
 
 
 @snapshot.command("import")
@@ -188,4 +175,4 @@ def snapshot_import(options: Options, source: str, schema: str | None) -> None:
     """
     with progress(options, "import") as bar:
         told = imported(options.store, source, schema, progress=bar)
-    _show(options, [told])
+    Output(options).told(told)

@@ -105,13 +105,7 @@ def rm(
         located = [target(repo, options, path) for path in paths]
         store, tree = located[0][0], located[0][0].tree()
         _same_branch({one.name for one, _ in located})
-        removed = 0
-        for _, steps in located:
-            found = tree.get_tree(steps)
-            if found.kind() == "node" and not recursive:
-                what = f"{steps or 'the root'} is a directory"
-                raise Failure(what, why="all below would go too", type=f"irminpy rm -r {steps}", status=USAGE)
-            removed += _count(found)
+        removed = sum(_leaving(tree, steps, recursive=recursive) for _, steps in located)
         if dry_run:
             output.line(f"would remove {amount(removed, 'value')} from {store.name}")
             return
@@ -134,6 +128,15 @@ def _same_branch(names: set[str | None]) -> None:
             type="one command for each branch",
             status=USAGE,
         )
+
+
+def _leaving(tree: AnyTree, steps: str, *, recursive: bool) -> int:
+    """How many values go with `steps`; a directory goes only if `recursive`."""
+    found = tree.get_tree(steps)
+    if found.kind() == "node" and not recursive:
+        what = f"{steps or 'the root'} is a directory"
+        raise Failure(what, why="all below would go too", type=f"irminpy rm -r {steps}", status=USAGE)
+    return _count(found)
 
 
 def _count(tree: AnyTree) -> int:

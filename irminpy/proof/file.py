@@ -14,11 +14,13 @@ from .commits import verify_commit
 from .limits import DEFAULT, Limits
 from .proof import Proof
 from .question import Question
-from .verify import verify_proof
+from .stream import StreamProof
+from .verify import verify_proof, verify_stream
 
 __all__ = ["ProofFile"]
 
-_HEAD = b"\x89ipa\x01"
+_HEAD = b"\x89ipa"
+_TREE, _STREAM = b"\1", b"\2"
 _QUESTION = 1 << 20  # bytes
 _COMMIT = 16 << 20  # bytes
 
@@ -28,12 +30,14 @@ _COMMIT = 16 << 20  # bytes
 class ProofFile:
     """`ProofFile(question, commit, proof)`: a question, the bytes of a commit, and those of the proof that answers it.
 
+    `stream`: the proof is a stream proof.
     Nothing in it is to be trusted before `verify` gave an answer.
     """
 
     question: Question
     commit: bytes
     proof: bytes
+    stream: bool = False
 
     def to_bytes(self) -> bytes:
         """The bytes of the file. BadProof if the question is longer than a reader takes."""
@@ -43,14 +47,17 @@ class ProofFile:
                 f"a question of {len(question)} bytes, the limit is {_QUESTION}: ask for less at once"
             )
         lengths = len(question).to_bytes(4, "big") + len(self.commit).to_bytes(4, "big")
-        return b"".join((_HEAD, lengths, question, self.commit, self.proof))
+        head = _HEAD + (_STREAM if self.stream else _TREE)
+        return b"".join((head, lengths, question, self.commit, self.proof))
 
     @staticmethod
     def from_bytes(data: bytes) -> ProofFile:
         """The file with the bytes `data`; BadProof for bytes that are none. The proof itself is not looked at."""
-        if not data.startswith(_HEAD):
+        kind = data[4:5]
+        if not data.startswith(_HEAD) or kind not in (_TREE, _STREAM):
             raise BadProof(
-                f"unknown tag: a file of a proof begins with {_HEAD.hex()}, not {data[:5].hex()}", "byte 0"
+                f"unknown tag: a file of a proof begins with {_HEAD.hex()}, then 01 or 02, not {data[:5].hex()}",
+                "byte 0",
             )
         asked, commit = int.from_bytes(data[5:9], "big"), int.from_bytes(data[9:13], "big")
         if asked > _QUESTION or commit > _COMMIT:
@@ -68,7 +75,14 @@ class ProofFile:
         if "transition" in question.json:
             raise BadProof("a transition is no question of a file", "byte 13")
         at = 13 + asked
-        return ProofFile(question, data[at : at + commit], data[at + commit :])
+        return ProofFile(question, data[at : at + commit], data[at + commit :], kind == _STREAM)
+
+    def claims(
+        self, schema: Schema[Any, Any], limits: Limits = DEFAULT
+    ) -> Proof[Any, Any] | StreamProof[Any, Any]:
+        """The proof, as it was written, not verified; BadProof for bytes that are none."""
+        cls = StreamProof if self.stream else Proof
+        return cls.from_bytes(self.proof, schema, limits)
 
     def verify(
         self,
@@ -92,9 +106,12 @@ class ProofFile:
         )
         assert trusted is not None
         kinded = KindedHash("node", Hash.of_bytes(bytes(trusted), schema.codec.hash_size))
-        proof = Proof.from_bytes(self.proof, schema, limits)
+        proof = self.claims(schema, limits)
         try:
-            _, answer = verify_proof(proof, self.question, schema, root=kinded, limits=limits)
+            if isinstance(proof, StreamProof):
+                _, answer = verify_stream(proof, self.question, schema, root=kinded, limits=limits)
+            else:
+                _, answer = verify_proof(proof, self.question, schema, root=kinded, limits=limits)
         except InvalidStep as e:
             raise BadProof(f"its question cannot be asked: {e}") from e
         return kinded.hash, answer

@@ -72,6 +72,21 @@ def test_a_proof_for_another_root_or_commit_is_refused(place: Place) -> None:
     assert "parameter mismatch" in place.run("verify", file, "--root", place.root, *schema).output
 
 
+def test_a_stream_proof_answers_as_a_tree_proof_does(place: Place) -> None:
+    file = place.prove("dir/7", "none", "--stream")
+    told = place.run("verify", file, "--root", place.root)
+    assert told.output.splitlines()[1:] == ["/dir/7: v7", "/none: no contents"]
+    assert place.answer(file) == [b"v7".hex(), None]
+    assert "a stream of 4 elements" in place.run("proof", "show", file).output
+    assert ProofFile.from_bytes(Path(file).read_bytes()).stream
+    data = bytearray(Path(file).read_bytes())
+    for at, byte in ((4, 1), (4, 3), (len(data) - 1, data[-1] ^ 1)):
+        changed = bytearray(data)
+        changed[at] = byte
+        Path(file).write_bytes(changed)
+        assert place.run("verify", file, "--root", place.root).exit_code == 1
+
+
 def test_absence_lengths_and_pages_are_proved(place: Place) -> None:
     assert place.answer(place.prove("none", "dir", "--absent")) == [True, False]
     assert place.answer(place.prove("dir", "none", "--length")) == [100, 0]
