@@ -119,8 +119,14 @@ def tests(fix: bool) -> None:
     again: list[str] = []
     if os.environ.get("IRMINPY_TESTED"):
         again = ["-m", "hypothesis or profiled"]
+    before = os.environ.get("IRMINPY_CORE")
+    if again:
         os.environ.setdefault("IRMINPY_CORE", "python")
-    output = tool("pytest", "-q", "-n", "auto", *again)
+    try:
+        output = tool("pytest", "-q", "-n", "auto", *again)
+    finally:
+        if before is None:
+            os.environ.pop("IRMINPY_CORE", None)
     for line in output.splitlines():
         if line.startswith("deselected") or re.match(r"\d+ passed", line):
             print(f"         {line}")
