@@ -39,8 +39,13 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
     while True:
         record: Any = directory.decoded or directory.record(cache=cache)  # `Any`: a cast would be a call
         i = -2
-        if looks:
-            record, i = place(record, recent, step, looks)
+        if type(record) is Inode:
+            if not record.words:  # of a proof, or of a store in memory
+                record = codec.descend(source.node, record, step)
+                if record is None:
+                    return None
+            elif looks:
+                record, i = place(record, recent, step, looks)
         if i < -1 and type(record) is Inode:
             depth, buckets, counts, hashes, words, _ = record
             digit = buckets.find(codec.digit(step, depth)) if words else -1
