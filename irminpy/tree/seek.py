@@ -39,7 +39,7 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
     while True:
         record: Any = directory.decoded or directory.record(cache=cache)  # `Any`: a cast would be a call
         i = -2
-        if type(record) is Inode:
+        if record.__class__ is Inode:  # `type(record)` would narrow what is `Any`
             if not record.words:  # of a proof, or of a store in memory
                 record = codec.descend(source.node, record, step)
                 if record is None:
