@@ -110,6 +110,7 @@ def test_a_bout_says_what_it_did_and_finds_nothing() -> None:
         "no pack sync",
         "acknowledged before the sync",
         "refs before objects",
+        "trusting what has the right length",
         "a frame checked against its own hash",
         "dedup without comparing bytes",
         "no test of refs",
