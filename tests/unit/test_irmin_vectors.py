@@ -28,9 +28,8 @@ def test_irmin_and_we_compute_the_same(name: str) -> None:
     assert report.passed >= 5
 
 
-@pytest.mark.profiled
 @pytest.mark.skipif(
-    os.environ.get("IRMINPY_PROFILE", "quick") == "quick", reason="runs in the profiles ci and deep"
+    os.environ.get("IRMINPY_PROFILE", "quick") != "deep", reason="forty seconds: profile deep"
 )
 def test_the_workloads_reach_the_roots_that_the_real_irmin_reached() -> None:
     """`python -m tests.bench --roots` makes each of their commits; here only the last of each."""
