@@ -124,7 +124,7 @@ def place_of(
         record = node
     size = codec.hash_size
     if type(record) is Inode and not record.words:
-        found = codec.descend(load, record, step)
+        found = codec.bucket_of(load, record, step)
         if found is None:
             return None
         record = found

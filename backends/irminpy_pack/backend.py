@@ -171,7 +171,7 @@ class PackBackend:
         self._function = schema.hash
         self._reader = PackReader(self, state.manifest.generation, state.view)
         self._moves: list[_Move] = []
-        self._shallow: tuple[tuple[int, int], frozenset[Hash]] | None = None
+        self._shallow: tuple[dict[str, tuple[bytes, int]], int, frozenset[Hash]] | None = None
         _all.add(self)
 
     def _open_for_writing(
@@ -416,12 +416,12 @@ class PackBackend:
         """Where history ends: since garbage was collected, or since a part of a history came."""
         self._open()
         state, known = self.state, self._shallow
-        if known is None or known[0] != (state.manifest.generation, len(state.ends)):
+        # Whenever the store is known anew, as in another generation, this is another dict; till then ends only come.
+        if known is None or known[0] is not state.ends or known[1] != len(state.ends):
             with self._mutex:
-                # Within a generation ends only become more.
-                now = (state.manifest.generation, len(state.ends))
-                known = self._shallow = (now, state.shallow())
-        return known[1]
+                ends = state.ends
+                known = self._shallow = (ends, len(ends), state.shallow())
+        return known[2]
 
     def _flipped(self, places: Relocation) -> None:
         before, moves = self._reader, self._moves

@@ -86,7 +86,7 @@ class Codec(Protocol):
         """The bucket of `step` in an inode of `depth`; DepthExceeded below the last level."""
         ...
 
-    def descend(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
+    def bucket_of(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
         """The record below `record`, an inode without words, that `step` belongs to; None if there is none.
 
         `load` gives nodes by their hash. It may end early, at `record` itself too: whoever calls goes on from there.

@@ -151,7 +151,7 @@ class GitCodec:
         """No directory is large: DepthExceeded."""
         raise DepthExceeded(step, "git's trees have no inner nodes")
 
-    def descend(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
+    def bucket_of(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
         """No directory is large: nothing is below."""
         return record
 

@@ -169,7 +169,7 @@ class IrminCodec:
         """What comes before every value."""
         return self._contents
 
-    def descend(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
+    def bucket_of(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
         """Digits are not always those of a hash, and counts not always there: nothing is done at once."""
         return record
 

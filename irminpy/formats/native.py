@@ -224,7 +224,7 @@ class NativeCodec:
             return core.digit(key, depth, width)
         raise self._too_deep(step)
 
-    def descend(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
+    def bucket_of(self, load: Load, record: Inode, step: str, /) -> Node | Inode | None:
         """Down the inner nodes, as far as the core goes at once."""
         key = self._hashed.get(step) or self._key(step)
         found: Node | Inode | None = core.bucket_of(record, key, self._width, load, Node, Inode)

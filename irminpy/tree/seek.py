@@ -41,7 +41,7 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
         i = -2
         if record.__class__ is Inode:  # `type(record)` would narrow what is `Any`
             if not record.words:  # of a proof, or of a store in memory
-                record = codec.descend(source.node, record, step)
+                record = codec.bucket_of(source.node, record, step)
                 if record is None:
                     return None
             elif looks:

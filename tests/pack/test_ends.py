@@ -13,10 +13,13 @@ from irminpy import Repo, sync
 from irminpy.cli import main as command
 from irminpy.collecting import Keep
 from irminpy.errors import DanglingHash
+from irminpy.hash import Hash
 from irminpy.objects import Kind, Objects
 from irminpy.slice import Slice
 from irminpy_mem import Memory
 from irminpy_pack import Pack
+from irminpy_pack.backend import PackBackend
+from irminpy_pack.ends import end_name
 from irminpy_pack.fsck import fsck
 from irminpy_pack.identity import Root
 
@@ -136,6 +139,19 @@ def test_a_slice_of_a_part_of_a_history_is_imported_as_such(source: Path, tmp_pa
         repo.branch("main").set_head(repo.commit(theirs.main().head().hash))
         assert messages(repo) == ["5", "4"]
     assert findings(tmp_path / "copy") == []
+
+
+def test_a_store_that_is_known_anew_has_other_ends(source: Path, tmp_path: Path) -> None:
+    """A power cut may take a batch with an end, and another may come: as many of them are not the same ones."""
+    brought(source, tmp_path / "copy", 1)
+    with opened(tmp_path / "copy") as repo:
+        backend = repo._opened.backend
+        assert isinstance(backend, PackBackend)
+        (end,) = backend.shallow()
+        other = Hash(bytes(32))
+        assert end != other
+        backend.state.ends = {end_name(other): (bytes(other), 0)}  # as `State.load` does
+        assert backend.shallow() == {other}
 
 
 def test_what_is_lost_is_no_end(source: Path, tmp_path: Path) -> None:
