@@ -44,7 +44,7 @@ else:
         """`typing.NamedTuple`, but that the annotations are taken as they are."""
 
 
-__all__ = ["Fields", "Frozen", "NamedTuple", "replaced"]
+__all__ = ["Fields", "Frozen", "NamedTuple", "frozen", "replaced"]
 
 
 def _nothing(_of: object) -> tuple[()]:
@@ -136,9 +136,8 @@ class Fields:
             object.__setattr__(self, name, value)
 
 
-@dataclass_transform(frozen_default=True)
 class Frozen(Fields):
-    """`Fields` that never change, with a hash; FrozenInstanceError for who tries."""
+    """`Fields` that never change, with a hash; FrozenInstanceError for who tries. `frozen` tells checkers of it."""
 
     __slots__ = ()
 
@@ -161,7 +160,14 @@ class Frozen(Fields):
             raise FrozenInstanceError(f"cannot {what} field {name!r}")
 
 
+_Class = TypeVar("_Class", bound=type)
 _Some = TypeVar("_Some", bound=Fields)
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(cls: _Class) -> _Class:
+    """`cls`, which is `Frozen`: a frozen dataclass for who checks types. What is derived from it need not be one."""
+    return cls
 
 
 def replaced(given: _Some, **changes: Any) -> _Some:

@@ -7,11 +7,12 @@ from itertools import pairwise
 from typing import Any, ClassVar, TypeAlias, cast
 
 from irminpy.errors import DecodeError
-from irminpy.fields import Frozen
+from irminpy.fields import Frozen, frozen
 
 Extra: TypeAlias = Mapping[str, bytes] | Iterable[tuple[str, bytes]]
 
 
+@frozen
 class Info(Frozen):
     """The date (seconds since 1970, signed 64 bit), author and message of a commit, and `extra` named bytes.
 

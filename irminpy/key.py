@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol, cast
 
 from .errors import DecodeError, InvalidHash
-from .fields import Frozen
+from .fields import Frozen, frozen
 from .hash import Hash
 
 __all__ = ["Key", "KindedHash", "KindedKey", "hash_of_key"]
@@ -29,6 +29,7 @@ def hash_of_key(key: Hash | Key) -> Hash:
     return key if isinstance(key, Hash) else key.hash
 
 
+@frozen
 class KindedHash(Frozen):
     """The hash of a directory, or of contents together with their metadata; DecodeError for another kind."""
 
@@ -57,6 +58,7 @@ class KindedHash(Frozen):
         return KindedHash(*_of_json(value))
 
 
+@frozen
 class KindedKey(Frozen):
     """A key with its kind, as `KindedHash`; equal by what their keys are equal by."""
 

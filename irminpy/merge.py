@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, Final, TypeAlias, TypeGuard, TypeVar, cast
 
 from irminpy.errors import DecodeError
-from irminpy.fields import Frozen, replaced
+from irminpy.fields import Frozen, frozen, replaced
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -37,6 +37,7 @@ NO_ANCESTOR: Final = NoAncestor.NO_ANCESTOR
 Old: TypeAlias = T | NoAncestor
 
 
+@frozen
 class Conflict(Frozen):
     """Why two sides could not be merged, at which `path`, and what the ancestor and each side have there."""
 

@@ -17,7 +17,7 @@ from functools import partial
 from struct import unpack
 from typing import TYPE_CHECKING, Any, cast, final
 
-from .fields import Fields, Frozen, NamedTuple
+from .fields import Fields, Frozen, NamedTuple, frozen
 from .info import Info
 
 if TYPE_CHECKING:
@@ -187,6 +187,7 @@ def located(hashes: bytes, words: bytes) -> dict[bytes, int]:
     return dict(zip(each, unpack(f"<{n}Q", words), strict=True))
 
 
+@frozen
 class Commit(Frozen):
     """A commit as a value: the hash of its root directory, the hashes of its parents, and its info.
 

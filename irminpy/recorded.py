@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import contents, formats, hash, metadata
 from .errors import DecodeError, InvalidHash, NotFound, ReadOnly, SchemaMismatch
-from .fields import Frozen
+from .fields import Frozen, frozen
 from .schema import Schema
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Raw", "described", "recorded"]
 
 
+@frozen
 class Raw(Frozen):
     """Contents of a type that is not built in, read as the bytes they are stored as, and never written.
 

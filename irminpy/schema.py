@@ -8,7 +8,7 @@ import msgpack
 
 from .contents import Bytes
 from .errors import DecodeError, SchemaMismatch
-from .fields import Frozen
+from .fields import Frozen, frozen
 from .formats.native import Native
 from .hash import BLAKE3, Hash
 from .metadata import NoMetadata
@@ -31,6 +31,7 @@ M1 = TypeVar("M1")
 _pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
 
 
+@frozen
 class Schema(Frozen, Generic[C, M]):
     """`Schema(contents=, metadata=, hash=, format=)`: everything a root hash depends on.
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from irminpy.errors import Corrupted, NotAStore, SchemaMismatch, UnsupportedVersion
-from irminpy.fields import Frozen, NamedTuple
+from irminpy.fields import Frozen, NamedTuple, frozen
 from irminpy.schema import Schema
 
 from .files import Files, read_at
@@ -19,6 +19,7 @@ _FIRST: Final = "irminpy pack"
 _MOST: Final = 1 << 16
 
 
+@frozen
 class Root(Frozen):
     """The directory of a store, and where its parts lie."""
 

@@ -10,7 +10,7 @@ from irminpy import branch as branches
 from irminpy.backend import Options
 from irminpy.branch import MAIN
 from irminpy.errors import DecodeError, NotAStore, StorageError
-from irminpy.fields import Frozen, replaced
+from irminpy.fields import Frozen, frozen, replaced
 from irminpy.hash import Hash
 from irminpy.recorded import recorded
 from irminpy.schema import Schema
@@ -41,6 +41,7 @@ _LOCKS: Final = ("batch", "exclusive")
 _IO: Final = ("mmap", "pread")
 
 
+@frozen
 class Pack(Frozen, apart=("files",)):
     """A pack store in the directory `path`.
 

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgpack
 
-from irminpy.fields import Frozen, NamedTuple
+from irminpy.fields import Frozen, NamedTuple, frozen
 
 from .fingerprint import Fingerprint
 from .trailer import Tip
@@ -32,6 +32,7 @@ class Row(NamedTuple):
     length: int
 
 
+@frozen
 class Manifest(Frozen):
     """What the file says."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from irminpy.errors import DecodeError
-from irminpy.fields import Frozen
+from irminpy.fields import Frozen, frozen
 
 if TYPE_CHECKING:
     from irminpy.merge import Conflict, Merge, Old
 
 
+@frozen
 class Bytes(Frozen):
     """Bytes, stored as they are; a merge takes what both sides agree on, or the side that changed."""
 
@@ -43,6 +44,7 @@ class Bytes(Frozen):
         return merge(old, ours, theirs)
 
 
+@frozen
 class String(Frozen):
     """Text, stored as UTF-8; a merge takes what both sides agree on, or the side that changed."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .. import core
 from ..errors import DecodeError, DepthExceeded, SchemaMismatch
-from ..fields import Frozen
+from ..fields import Frozen, frozen
 from ..hash import Hash
 from ..info import Info
 from ..objects import Commit, Inode, Node
@@ -37,6 +37,7 @@ _MAX_STEP = core.MAX_STEP
 _HEX = frozenset("0123456789abcdef")
 
 
+@frozen
 class Native(Frozen):
     """The default format. `fanout` (a power of two, 2 to 256) and `leaf` (2 to 256) shape large directories.
 
@@ -77,6 +78,7 @@ class Native(Frozen):
         return NativeCodec(_fitting(hash), self.fanout, self.leaf)
 
 
+@frozen
 class FlatNative(Frozen):
     """The native bytes with one object per directory, however large.
 

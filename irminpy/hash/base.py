@@ -9,7 +9,7 @@ from blake3 import blake3
 
 from irminpy import core
 from irminpy.errors import InvalidHash
-from irminpy.fields import Frozen
+from irminpy.fields import Frozen, frozen
 
 # Those of one size; of BLAKE2 each size has a name.
 NAMES = ("blake3-256", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160")
@@ -108,6 +108,7 @@ class Incremental(Protocol):
         ...
 
 
+@frozen
 class BLAKE3(Frozen):
     """BLAKE3 with 32 bytes, the default of the native format."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from irminpy.errors import DecodeError
-from irminpy.fields import Frozen
+from irminpy.fields import Frozen, frozen
 
 if TYPE_CHECKING:
     from irminpy.merge import Conflict, Old
@@ -41,6 +41,7 @@ class Metadata(Protocol[M]):
         ...
 
 
+@frozen
 class NoMetadata(Frozen):
     """No metadata: the only value is None."""
 
