@@ -120,7 +120,7 @@ class RepoSource(Source):
     same `origin`; trees that read from this one keep it, and with it the reader.
     """
 
-    __slots__ = ("__weakref__", "_load", "_locating", "descend", "origin", "reader", "seeking")
+    __slots__ = ("__weakref__", "_load", "_locating", "_record", "descend", "origin", "reader", "seeking")
 
     def __init__(
         self,
@@ -135,6 +135,7 @@ class RepoSource(Source):
         release = reader.release if isinstance(reader, Releasing) else None
         self.descend = reader.descend if isinstance(reader, Descending) else None
         """What goes down in one call, see `Descending`; or None."""
+        self._record = reader.record if isinstance(reader, Descending) else None
         super().__init__(
             codec,
             counters,
@@ -169,8 +170,12 @@ class RepoSource(Source):
         if record is None:
             record = self.nodes.find(hash) if known else None
             if record is None:
-                data, words = self.read_node(hash, word)
-                record = self.load_node(hash, data, words)
+                record = self._record(hash, word) if word and self._record is not None else None
+                if record is None:
+                    data, words = self.read_node(hash, word)
+                    record = self.load_node(hash, data, words)
+                else:
+                    self.counters.node_find += 1
                 self.nodes.add(hash, record)
         return record
 

@@ -1,0 +1,65 @@
+"""What the compiled core does with whole edits of a tree at once: the functions by name.
+
+They have no answer here. Who asks does the same directory by directory: `irminpy.tree.edit` and `irminpy.tree.settle`. As `_core`, this imports
+nothing of the package.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["bind", "settle"]
+
+
+def bind(
+    base: Any,
+    steps: list[str],
+    at: int,
+    data: bytes,
+    line: Any,
+    version: int,
+    source: object,
+    recent: Callable[[bytes], Any],
+    load: Callable[..., Any],
+    width: int,
+    kind: type[Any],
+    stored: type[Any],
+    /,
+) -> Any:
+    """What is put under `steps[at]` of a staged directory on top of `base` so that all `steps` lead to `data`.
+
+    None if this function does not know; False if they lead to contents with that hash and no metadata. It answers where
+    they lead to contents without metadata through directories of the class `stored` that are read from `source`:
+    `data` itself, or a directory of the class `kind` of `line`, edited at `version`. The others are as in `settle`.
+    """
+    return None
+
+
+def settle(
+    staged: Any,
+    source: object,
+    pool: object,
+    recent: Callable[[bytes], Any],
+    load: Callable[..., Any],
+    width: int,
+    noting: bool,
+    keep: bool,
+    kind: type[Any],
+    made: type[Any],
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int] | None:
+    """The staged directory at its newest version with its hash, or None.
+
+    (The directory, which reads from `pool` and is of the class `made`; hash to object of the new values; of the new
+    nodes, children first; hash to decoded node; the records whose words are known, or None unless `noting`; how many
+    values and how many directories were hashed.) It answers where all edited directories, of the class `kind`, lie on
+    directories that are read from `source`, and where their steps were bound to values and still are, or to directories
+    and still are. Digits have `width` bits; records are of the classes `flat` and `inner`, `load` gives them, and
+    `recent` if they are at hand. `keep` leaves what is in memory in the directories. The lock of the line is held.
+    """
+    return None

@@ -1,0 +1,215 @@
+/* Binding a path below a stored directory to another value (irminpy/tree/edit.py). */
+#include "proof.h"
+#include "record.h"
+#include "seek.h"
+
+/* A stored directory on the way, and the step that leads on. */
+typedef struct {
+    PyObject *view, *record, *step;
+} Level;
+
+typedef struct {
+    State *state;
+    PyTypeObject *staged, *stored;
+    PyObject *source, *recent, *load;
+    int width;
+    Level *levels;
+    size_t n, room;
+} Binding;
+
+/* In all that follows: 1 if it is done, 0 if that is for Python to do, -1 with an error set. */
+
+/* `view` is one of the levels, if it is a directory that is read from where all are. Takes the reference. */
+static int open_level(Binding *b, PyObject *view, PyObject *step) {
+    State *state = b->state;
+    if (!grow((void **)&b->levels, &b->room, b->n, 1, sizeof *b->levels)) {
+        Py_DECREF(view);
+        return -1;
+    }
+    Level *level = &b->levels[b->n++];
+    *level = (Level){view, NULL, step};
+    if (Py_TYPE(view) != b->stored) return 0;
+    PyObject *source = ATTRIBUTE(view, source);
+    int same = source == b->source;
+    if (!source) return -1;
+    Py_DECREF(source);
+    if (!same) return 0;
+    level->record = ATTRIBUTE(view, decoded);
+    if (level->record == Py_None) Py_SETREF(level->record, PyObject_CallMethodNoArgs(view, state->name[NAME_record]));
+    return level->record ? 1 : -1;
+}
+
+/* Where the step of the last level stands: `node` is a new reference to a flat record. */
+static int locate(Binding *b, PyObject **node, Py_ssize_t *position) {
+    const Level *level = &b->levels[b->n - 1];
+    uint8_t key[HASH];
+    Py_ssize_t length;
+    const char *text = utf8(level->step, &length);
+    int done = text != NULL, hashed = 0;
+    PyObject *record = Py_NewRef(level->record);
+    while (done == 1 && is_inode(record)) {
+        PyObject *buckets = field(record, 1), *child = NULL;
+        Py_ssize_t depth = size_of(field(record, 0)), k = PyBytes_GET_SIZE(buckets);
+        if (depth < 0 || depth >= 8 * HASH / b->width || !regular_inode(record, k)) {
+            done = 0;
+            break;
+        }
+        if (!hashed) blake3_digest((const uint8_t *)text, (size_t)length, key);
+        hashed = 1;
+        const char *found = memchr(PyBytes_AS_STRING(buckets), (int)digit_of(key, depth, b->width), (size_t)k);
+        done = found ? open_bucket(record, found - PyBytes_AS_STRING(buckets), b->recent, b->load, &child) : 0;
+        if (child) Py_SETREF(record, child);
+    }
+    if (done == 1 && is_node(record)) {
+        PyObject *hashes = field(record, 2), *words = field(record, 4);
+        PyObject *found = PyDict_GetItemWithError(field(record, 0), level->step);
+        *position = found ? size_of(found) : -1;
+        Py_ssize_t n = PyBytes_GET_SIZE(field(record, 1));
+        if (!found && PyErr_Occurred())
+            done = -1;
+        else if (*position >= 0 && *position < n && n <= MOST && PyBytes_CheckExact(hashes) &&
+                 PyBytes_GET_SIZE(hashes) == n * HASH && PyBytes_CheckExact(words) &&
+                 (!PyBytes_GET_SIZE(words) || PyBytes_GET_SIZE(words) == 8 * n)) {
+            *node = record;
+            return 1;
+        } else
+            done = 0;
+    } else if (done == 1) {
+        done = 0;
+    }
+    Py_DECREF(record);
+    return done;
+}
+
+/* The stored directory that the last level's step leads to, a new reference. */
+static int child_of(Binding *b, PyObject **child) {
+    State *state = b->state;
+    const Level *level = &b->levels[b->n - 1];
+    PyObject *now = ATTRIBUTE(level->view, now), *node = NULL;
+    Py_ssize_t i;
+    int done = !now ? -1 : PyDict_CheckExact(now);
+    if (done == 1) {
+        *child = Py_XNewRef(PyDict_GetItemWithError(now, level->step));
+        if (!*child && PyErr_Occurred()) done = -1;
+    }
+    if (done == 1 && !*child) {
+        done = locate(b, &node, &i);
+        if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 0) done = 0;
+    }
+    if (done == 1 && node) {
+        PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH);
+        PyObject *words = field(node, 4);
+        PyObject *word = PyBytes_GET_SIZE(words)
+                             ? _PyLong_FromByteArray((const unsigned char *)PyBytes_AS_STRING(words) + 8 * i, 8, 1, 0)
+                             : PyLong_FromLong(0);
+        PyObject *made = NULL;
+        if (hash && word)
+            made = PyObject_CallFunctionObjArgs((PyObject *)b->stored, hash, b->source, Py_None, Py_None, word, NULL);
+        /* Two threads must end up with one object. */
+        if (made) *child = Py_XNewRef(PyDict_SetDefault(now, level->step, made));
+        if (!*child) done = -1;
+        Py_XDECREF(hash);
+        Py_XDECREF(word);
+        Py_XDECREF(made);
+    }
+    Py_XDECREF(node);
+    Py_XDECREF(now);
+    return done;
+}
+
+/* Whether the last level's step is bound to other contents than `data`, with no metadata; `*changes` is 0 if to the same. */
+static int compare(Binding *b, PyObject *data, int *changes) {
+    PyObject *node = NULL, *object, *digest = NULL;
+    Py_ssize_t i, size = PyBytes_GET_SIZE(data);
+    int done = size > MOST ? 0 : locate(b, &node, &i);
+    if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 1) done = 0;
+    if (done == 1) {
+        object = PyBytes_FromStringAndSize(NULL, size + 1);
+        if (object) {
+            PyBytes_AS_STRING(object)[0] = 'B';
+            memcpy(PyBytes_AS_STRING(object) + 1, PyBytes_AS_STRING(data), (size_t)size);
+            digest = digest_of(b->state, object);
+            Py_DECREF(object);
+        }
+        done = digest ? 1 : -1;
+        if (digest) *changes = memcmp(PyBytes_AS_STRING(digest), PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH) != 0;
+    }
+    Py_XDECREF(digest);
+    Py_XDECREF(node);
+    return done;
+}
+
+/* How many entries the directory with this record has; NULL with an error set. */
+static PyObject *length_of(PyObject *record) {
+    if (is_node(record)) return PyLong_FromSsize_t(PyBytes_GET_SIZE(field(record, 1)));
+    Py_ssize_t total = 0;
+    PyObject *counts = field(record, 2);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(counts); i++) {
+        Py_ssize_t n = size_of(PyList_GET_ITEM(counts, i));
+        if (n < 0 || n > PY_SSIZE_T_MAX - total) return PyErr_NoMemory();
+        total += n;
+    }
+    return PyLong_FromSsize_t(total);
+}
+
+/* What is to stand under the first of the steps: `data`, in staged directories on top of the levels but the first. */
+static PyObject *wrap(Binding *b, PyObject *data, PyObject *line, PyObject *version) {
+    State *state = b->state;
+    PyObject *held = Py_NewRef(data);
+    for (size_t at = b->n; held && at-- > 1;) {
+        const Level *level = &b->levels[at];
+        PyObject *now = PyDict_New(), *first = PyDict_New(), *size = length_of(level->record), *staged = NULL;
+        if (now && first && size && PyDict_SetItem(now, level->step, held) == 0 &&
+            PyDict_SetItem(first, level->step, version) == 0)
+            staged = PyObject_CallFunctionObjArgs((PyObject *)b->staged, line, level->view, now, size, NULL);
+        if (staged && PyObject_SetAttr(staged, state->name[NAME_first], first) < 0) Py_CLEAR(staged);
+        Py_XDECREF(now);
+        Py_XDECREF(first);
+        Py_XDECREF(size);
+        Py_SETREF(held, staged);
+    }
+    return held;
+}
+
+/* bind(base, steps, at, data, line, version, source, recent, load, width, Staged, Stored) */
+FUNCTION(bind) {
+    Py_ssize_t at, width;
+    if (nargs != 12 || !PyList_CheckExact(args[1]) || (at = size_of(args[2])) < 0 || !PyBytes_CheckExact(args[3]) ||
+        at >= PyList_GET_SIZE(args[1]) || (width = size_of(args[9])) < 1 || width > 8 || !PyType_Check(args[10]) ||
+        !PyType_Check(args[11]))
+        return REFER(bind);
+    Binding b = {
+        .state = state_of(module),
+        .staged = (PyTypeObject *)args[10],
+        .stored = (PyTypeObject *)args[11],
+        .source = args[6],
+        .recent = args[7],
+        .load = args[8],
+        .width = (int)width,
+    };
+    PyObject *steps = PyList_AsTuple(args[1]), *view = Py_NewRef(args[0]), *answer = NULL;
+    int done = steps ? 1 : -1, changes = 1;
+    for (Py_ssize_t i = at, last = steps ? PyTuple_GET_SIZE(steps) - 1 : 0; done == 1; i++) {
+        done = open_level(&b, view, PyTuple_GET_ITEM(steps, i));
+        view = NULL;
+        if (done == 1 && i == last) {
+            done = compare(&b, args[3], &changes);
+            break;
+        }
+        if (done == 1) done = child_of(&b, &view);
+    }
+    if (done == 1) answer = changes ? wrap(&b, args[3], args[4], args[5]) : Py_NewRef(Py_False);
+    Py_XDECREF(view);
+    Py_XDECREF(steps);
+    for (size_t i = 0; i < b.n; i++) {
+        Py_DECREF(b.levels[i].view);
+        Py_XDECREF(b.levels[i].record);
+    }
+    PyMem_Free(b.levels);
+    return done ? answer : REFER(bind);
+}
+
+PyMethodDef bind_methods[] = {
+    METHOD(bind, "What an edit that binds a path to another value puts in the place of what stands there."),
+    {NULL, NULL, 0, NULL},
+};
