@@ -91,6 +91,15 @@ def patched(
 def place(
     record: tuple[Any, ...], recent: Callable[[bytes], tuple[Any, ...] | None], step: str, width: int, /
 ) -> tuple[Any, int]: ...
+def placed(
+    records: dict[bytes, Any],
+    nodes: dict[bytes, bytes],
+    hints: dict[bytes, bytes],
+    located: bool,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> dict[bytes, Any]: ...
 def read_nodes(
     data: bytes,
     at: int,
@@ -142,6 +151,7 @@ def settle(
 ) -> tuple[
     Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int
 ] | None: ...
+def weight(record: Any, /) -> int: ...
 def write_nodes(
     root: bytes,
     nodes: dict[bytes, Any],

@@ -1,6 +1,6 @@
 """What the compiled core does with whole edits of a tree at once: the functions by name.
 
-They have no answer here. Who asks does the same directory by directory: `irminpy.tree.edit` and `irminpy.tree.settle`. As `_core`, this imports
+`bind` and `settle` have no answer here. Who asks does the same directory by directory: `irminpy.tree.edit` and `irminpy.tree.settle`. As `_core`, this imports
 nothing of the package.
 """
 
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bind", "settle"]
+__all__ = ["bind", "placed", "settle", "weight"]
+
+_NODE = 8  # items of a flat record; an inner one has fewer
 
 
 def bind(
@@ -36,6 +38,35 @@ def bind(
     `data` itself, or a directory of the class `kind` of `line`, edited at `version`. The others are as in `settle`.
     """
     return None
+
+
+def placed(
+    records: dict[bytes, Any],
+    nodes: dict[bytes, bytes],
+    hints: dict[bytes, bytes],
+    located: bool,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> dict[bytes, Any]:
+    """Those `records`, of the classes `flat` and `inner`, whose hash is in `nodes`, with the words of `hints`.
+
+    Where there are none, the record as it is; if `located`, none.
+    """
+    found: dict[bytes, Any] = {}
+    for hash, record in records.items():
+        if hash in nodes:
+            words = hints.get(hash)
+            if words:
+                found[hash] = type(record)(*record[:4], words, *record[5:])
+            elif not located:
+                found[hash] = record
+    return found
+
+
+def weight(record: Any, /) -> int:
+    """What a decoded node weighs in a cache: its entries or buckets, and as much as 8 for itself."""
+    return 8 + len(record[0] if len(record) == _NODE else record[2])
 
 
 def settle(

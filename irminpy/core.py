@@ -38,7 +38,7 @@ from ._core import (
     seek_inode,
     seek_node,
 )
-from ._edits import bind, settle
+from ._edits import bind, placed, settle, weight
 from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
 from ._nodes import bucket_of, read_nodes, write_nodes
 
@@ -75,11 +75,13 @@ __all__ = [
     "patch_column",
     "patched",
     "place",
+    "placed",
     "read_nodes",
     "record_at",
     "seek_inode",
     "seek_node",
     "settle",
+    "weight",
     "write_nodes",
 ]
 
@@ -131,10 +133,12 @@ if _chosen is not None:
         patch_column,
         patched,
         place,
+        placed,
         read_nodes,
         record_at,
         seek_inode,
         seek_node,
         settle,
+        weight,
         write_nodes,
     )

@@ -1,4 +1,5 @@
 /* Binding a path below a stored directory to another value (irminpy/tree/edit.py). */
+#include "part.h"
 #include "proof.h"
 #include "record.h"
 #include "seek.h"
@@ -102,14 +103,15 @@ static int child_of(Binding *b, PyObject **child) {
         PyObject *word = PyBytes_GET_SIZE(words)
                              ? _PyLong_FromByteArray((const unsigned char *)PyBytes_AS_STRING(words) + 8 * i, 8, 1, 0)
                              : PyLong_FromLong(0);
-        PyObject *made = NULL;
-        if (hash && word)
-            made = PyObject_CallFunctionObjArgs((PyObject *)b->stored, hash, b->source, Py_None, Py_None, word, NULL);
+        PyObject *made = NULL, *below = PyDict_New();
+        if (hash && word && below)
+            made = new_stored(state, b->stored, hash, b->source, below, word);
         /* Two threads must end up with one object. */
         if (made) *child = Py_XNewRef(PyDict_SetDefault(now, level->step, made));
         if (!*child) done = -1;
         Py_XDECREF(hash);
         Py_XDECREF(word);
+        Py_XDECREF(below);
         Py_XDECREF(made);
     }
     Py_XDECREF(node);
@@ -161,8 +163,7 @@ static PyObject *wrap(Binding *b, PyObject *data, PyObject *line, PyObject *vers
         PyObject *now = PyDict_New(), *first = PyDict_New(), *size = length_of(level->record), *staged = NULL;
         if (now && first && size && PyDict_SetItem(now, level->step, held) == 0 &&
             PyDict_SetItem(first, level->step, version) == 0)
-            staged = PyObject_CallFunctionObjArgs((PyObject *)b->staged, line, level->view, now, size, NULL);
-        if (staged && PyObject_SetAttr(staged, state->name[NAME_first], first) < 0) Py_CLEAR(staged);
+            staged = new_staged(state, b->staged, line, level->view, now, size, first);
         Py_XDECREF(now);
         Py_XDECREF(first);
         Py_XDECREF(size);

@@ -41,7 +41,9 @@
     X(settle)         \
     X(bind)           \
     X(record_at)      \
-    X(frames)
+    X(frames)         \
+    X(weight)         \
+    X(placed)
 
 /* The names of attributes that are asked for. */
 #define NAMES(X) \
@@ -53,7 +55,15 @@
     X(source)    \
     X(pins)      \
     X(decoded)   \
-    X(record)
+    X(record)    \
+    X(hash)      \
+    X(word)      \
+    X(line)      \
+    X(size)      \
+    X(over)      \
+    X(grows)     \
+    X(drops)     \
+    X(start)
 
 typedef enum {
 #define X(name) REF_##name,

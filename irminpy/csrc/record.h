@@ -39,6 +39,8 @@ static inline int fits(PyObject *child, Py_ssize_t depth, Py_ssize_t count) {
 /* The collector of garbage need not look at a record: it holds texts, numbers and bytes only, in columns that nobody changes,
  * so that no way leads from it back to it. */
 static inline void settled_record(PyObject *record) {
+    PyObject *counts = PyTuple_GET_SIZE(record) == INODE ? field(record, 2) : NULL;
+    if (counts && PyList_CheckExact(counts) && PyObject_GC_IsTracked(counts)) PyObject_GC_UnTrack(counts);
     if (PyObject_GC_IsTracked(record)) PyObject_GC_UnTrack(record);
 }
 

@@ -1,6 +1,7 @@
 /* Hashing a staged directory, where nothing but what its steps are bound to has changed (irminpy/tree/settle.py).
  *
  * All is found out before anything is told: what is made lies in dicts of its own, so that Python may begin anew. */
+#include "part.h"
 #include "proof.h"
 #include "record.h"
 #include "seek.h"
@@ -280,14 +281,16 @@ static int finish(Settling *s, Job *job, PyObject *pool) {
     int done = rebind(s, job->record, s->sorted, job->changes, 0, job->hash);
     if (done != 1) return done;
     PyObject *now = PyDict_New(), *hash = PyBytes_FromStringAndSize((const char *)job->hash, HASH);
+    PyObject *word = PyLong_FromLong(0);
     for (size_t i = 0; now && s->keep && i < job->changes; i++) {
         Change *change = &s->changes[job->change + i];
         if (PyDict_SetItem(now, change->step, change->child ? change->child : s->jobs[change->job].stored) < 0)
             Py_CLEAR(now);
     }
-    if (now && hash) job->stored = PyObject_CallFunctionObjArgs((PyObject *)s->stored, hash, pool, now, NULL);
+    if (now && hash && word) job->stored = new_stored(s->state, s->stored, hash, pool, now, word);
     Py_XDECREF(now);
     Py_XDECREF(hash);
+    Py_XDECREF(word);
     return job->stored ? 1 : -1;
 }
 
@@ -354,7 +357,60 @@ FUNCTION(settle) {
     return done ? answer : REFER(settle);
 }
 
+/* weight(record): 8, and one for each child. */
+FUNCTION(weight) {
+    if (nargs == 1 && is_node(args[0])) return PyLong_FromSsize_t(8 + PyDict_GET_SIZE(field(args[0], 0)));
+    if (nargs == 1 && is_inode(args[0])) return PyLong_FromSsize_t(8 + PyList_GET_SIZE(field(args[0], 2)));
+    return REFER(weight);
+}
+
+/* placed(records, nodes, hints, located, flat, inner) */
+FUNCTION(placed) {
+    if (nargs != 6 || !PyDict_CheckExact(args[0]) || !PyDict_CheckExact(args[1]) || !PyDict_CheckExact(args[2]) ||
+        !plain_tuple(args[4]) || !plain_tuple(args[5]))
+        return REFER(placed);
+    PyObject *found = PyDict_New(), *hash, *record;
+    int done = found ? 1 : -1;
+    /* Keys are bytes: to look them up runs no Python, so that the dicts stay as they are. */
+    for (Py_ssize_t at = 0; done == 1 && PyDict_Next(args[0], &at, &hash, &record);) {
+        if (!PyBytes_CheckExact(hash)) {
+            done = 0;
+            break;
+        }
+        int written = PyDict_Contains(args[1], hash);
+        if (written != 1) {
+            if (written < 0) done = -1;
+            continue;
+        }
+        PyObject *words = PyDict_GetItemWithError(args[2], hash), *other = NULL;
+        if (!words && PyErr_Occurred()) {
+            done = -1;
+        } else if (words && PyBytes_CheckExact(words) && PyBytes_GET_SIZE(words)) {
+            int flat = Py_TYPE(record) == (PyTypeObject *)args[4] && is_node(record);
+            if (!flat && (Py_TYPE(record) != (PyTypeObject *)args[5] || !is_inode(record))) {
+                done = 0;
+                break;
+            }
+            PyTypeObject *type = Py_TYPE(record);
+            Py_ssize_t n = flat ? NODE : INODE;
+            other = type->tp_alloc(type, n);
+            for (Py_ssize_t i = 0; other && i < n; i++)
+                PyTuple_SET_ITEM(other, i, Py_NewRef(i == 4 ? words : field(record, i)));
+            if (other) settled_record(other);
+            if (!other || PyDict_SetItem(found, hash, other) < 0) done = -1;
+            Py_XDECREF(other);
+        } else if (args[3] != Py_True) {
+            if (PyDict_SetItem(found, hash, record) < 0) done = -1;
+        }
+    }
+    if (done == 1) return found;
+    Py_XDECREF(found);
+    return done ? NULL : REFER(placed);
+}
+
 PyMethodDef settle_methods[] = {
+    METHOD(weight, "What a decoded node weighs."),
+    METHOD(placed, "Decoded nodes with the words of their children."),
     METHOD(settle, "A staged directory with its hash, where steps that were bound are bound to something else."),
     {NULL, NULL, 0, NULL},
 };

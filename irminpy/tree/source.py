@@ -10,11 +10,12 @@ from typing import Protocol
 
 from ..backend import Descending, Locating, Reader, Releasing
 from ..cache import Cache
+from ..core import placed, weight
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
 from ..hash import Hash
 from ..key import Key
-from ..objects import Kind, Node, Objects, make_node
+from ..objects import Inode, Kind, Node, Objects
 from ..shape import EMPTY, Record
 from .counters import Counters
 
@@ -223,20 +224,7 @@ class RepoSource(Source):
 
     def keep(self, records: dict[bytes, Record], objects: Objects) -> None:
         """Read those `records` no more whose `objects` were just written: they are known."""
-        nodes, hints = objects.nodes, objects.hints
-        kept: dict[bytes, Record] = {}
-        for hash, record in records.items():
-            if hash in nodes:
-                words = hints.get(hash)
-                if words:
-                    if type(record) is Node:
-                        index, kinds, hashes, metadata, _, head, links, place = record
-                        record = make_node((index, kinds, hashes, metadata, words, head, links, place))
-                    else:
-                        record = record.located(words)
-                elif self.locates:
-                    continue
-                kept[hash] = record
+        kept = placed(records, objects.nodes, objects.hints, self.locates, Node, Inode)
         self.nodes.add_many(kept)
 
     def clear(self) -> None:
@@ -247,11 +235,6 @@ class RepoSource(Source):
 
 def _length(value: bytes) -> int:
     return 128 + len(value)
-
-
-def weight(record: Record) -> int:
-    """What a decoded node weighs in a cache: its entries, and as much as 8 for itself."""
-    return 8 + len(record.index) if type(record) is Node else 8 + len(record.counts)
 
 
 class Pruned(Source):
