@@ -1,6 +1,6 @@
-"""What the compiled core does with whole edits of a tree at once: the functions by name.
+"""What the compiled core does with the directories of a tree in memory at once: the functions by name.
 
-`bind` and `settle` have no answer here. Who asks does the same directory by directory: `irminpy.tree.edit` and `irminpy.tree.settle`. As `_core`, this imports
+`bind`, `find` and `settle` have no answer here. Who asks does the same directory by directory: `irminpy.tree.edit`, `seek` and `settle`. As `_core`, this imports
 nothing of the package.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bind", "placed", "settle", "weight"]
+__all__ = ["bind", "find", "placed", "settle", "weight"]
 
 _NODE = 8  # items of a flat record; an inner one has fewer
 
@@ -38,6 +38,15 @@ def bind(
     `data` itself, or a directory of the class `kind` of `line`, edited at `version`. The others are as in `settle`.
     """
     return None
+
+
+def find(directory: Any, steps: list[str], width: int, stored: type[Any], /) -> Any:
+    """The bytes of the contents that `steps` (not empty) lead to from `directory`, or None if there are none.
+
+    False if this function does not know. It goes through directories of the class `stored`, and keeps in them what it
+    read, as `irminpy.tree.seek` does; digits have `width` bits. Cost: at most one read per directory, level and value.
+    """
+    return False
 
 
 def placed(

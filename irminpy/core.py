@@ -38,7 +38,7 @@ from ._core import (
     seek_inode,
     seek_node,
 )
-from ._edits import bind, placed, settle, weight
+from ._edits import bind, find, placed, settle, weight
 from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
 from ._nodes import bucket_of, read_nodes, write_nodes
 
@@ -68,6 +68,7 @@ __all__ = [
     "encode_node",
     "encode_nodes",
     "filled_words",
+    "find",
     "frame_of",
     "frames",
     "load_inode",
@@ -126,6 +127,7 @@ if _chosen is not None:
         encode_node,
         encode_nodes,
         filled_words,
+        find,
         frame_of,
         frames,
         load_inode,

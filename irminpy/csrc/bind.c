@@ -41,44 +41,13 @@ static int open_level(Binding *b, PyObject *view, PyObject *step) {
 }
 
 /* Where the step of the last level stands: `node` is a new reference to a flat record. */
-static int locate(Binding *b, PyObject **node, Py_ssize_t *position) {
+static int locate_last(Binding *b, PyObject **node, Py_ssize_t *position) {
     const Level *level = &b->levels[b->n - 1];
-    uint8_t key[HASH];
-    Py_ssize_t length;
-    const char *text = utf8(level->step, &length);
-    int done = text != NULL, hashed = 0;
-    PyObject *record = Py_NewRef(level->record);
-    while (done == 1 && is_inode(record)) {
-        PyObject *buckets = field(record, 1), *child = NULL;
-        Py_ssize_t depth = size_of(field(record, 0)), k = PyBytes_GET_SIZE(buckets);
-        if (depth < 0 || depth >= 8 * HASH / b->width || !regular_inode(record, k)) {
-            done = 0;
-            break;
-        }
-        if (!hashed) blake3_digest((const uint8_t *)text, (size_t)length, key);
-        hashed = 1;
-        const char *found = memchr(PyBytes_AS_STRING(buckets), (int)digit_of(key, depth, b->width), (size_t)k);
-        done = found ? open_bucket(record, found - PyBytes_AS_STRING(buckets), b->recent, b->load, &child) : 0;
-        if (child) Py_SETREF(record, child);
-    }
-    if (done == 1 && is_node(record)) {
-        PyObject *hashes = field(record, 2), *words = field(record, 4);
-        PyObject *found = PyDict_GetItemWithError(field(record, 0), level->step);
-        *position = found ? size_of(found) : -1;
-        Py_ssize_t n = PyBytes_GET_SIZE(field(record, 1));
-        if (!found && PyErr_Occurred())
-            done = -1;
-        else if (*position >= 0 && *position < n && n <= MOST && PyBytes_CheckExact(hashes) &&
-                 PyBytes_GET_SIZE(hashes) == n * HASH && PyBytes_CheckExact(words) &&
-                 (!PyBytes_GET_SIZE(words) || PyBytes_GET_SIZE(words) == 8 * n)) {
-            *node = record;
-            return 1;
-        } else
-            done = 0;
-    } else if (done == 1) {
+    int done = locate(level->record, level->step, b->width, b->recent, b->load, node, position);
+    if (done == 1 && *position < 0) {
+        Py_CLEAR(*node);
         done = 0;
     }
-    Py_DECREF(record);
     return done;
 }
 
@@ -94,15 +63,12 @@ static int child_of(Binding *b, PyObject **child) {
         if (!*child && PyErr_Occurred()) done = -1;
     }
     if (done == 1 && !*child) {
-        done = locate(b, &node, &i);
+        done = locate_last(b, &node, &i);
         if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 0) done = 0;
     }
     if (done == 1 && node) {
         PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH);
-        PyObject *words = field(node, 4);
-        PyObject *word = PyBytes_GET_SIZE(words)
-                             ? _PyLong_FromByteArray((const unsigned char *)PyBytes_AS_STRING(words) + 8 * i, 8, 1, 0)
-                             : PyLong_FromLong(0);
+        PyObject *word = word_at(field(node, 4), i);
         PyObject *made = NULL, *below = PyDict_New();
         if (hash && word && below)
             made = new_stored(state, b->stored, hash, b->source, below, word);
@@ -123,7 +89,7 @@ static int child_of(Binding *b, PyObject **child) {
 static int compare(Binding *b, PyObject *data, int *changes) {
     PyObject *node = NULL, *object, *digest = NULL;
     Py_ssize_t i, size = PyBytes_GET_SIZE(data);
-    int done = size > MOST ? 0 : locate(b, &node, &i);
+    int done = size > MOST ? 0 : locate_last(b, &node, &i);
     if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 1) done = 0;
     if (done == 1) {
         object = PyBytes_FromStringAndSize(NULL, size + 1);

@@ -43,7 +43,8 @@
     X(record_at)      \
     X(frames)         \
     X(weight)         \
-    X(placed)
+    X(placed)         \
+    X(find)
 
 /* The names of attributes that are asked for. */
 #define NAMES(X) \
@@ -63,7 +64,12 @@
     X(over)      \
     X(grows)     \
     X(drops)     \
-    X(start)
+    X(start)     \
+    X(nodes)     \
+    X(values)    \
+    X(recent)    \
+    X(contents)  \
+    X(node)
 
 typedef enum {
 #define X(name) REF_##name,
@@ -106,6 +112,7 @@ FUNCTION(children);
 extern PyMethodDef bind_methods[];
 extern PyMethodDef bucket_methods[];
 extern PyMethodDef digest_methods[];
+extern PyMethodDef find_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef seek_methods[];

@@ -19,8 +19,8 @@ static int execute(PyObject *module) {
     };
     static const char *const modules[] = {"irminpy._core", "irminpy._edits", "irminpy._frames", "irminpy._nodes"};
     PyMethodDef *const tables[] = {
-        bind_methods,       bucket_methods, digest_methods, frame_methods,       node_methods,
-        read_nodes_methods, seek_methods,   settle_methods, write_nodes_methods,
+        bind_methods, bucket_methods,     digest_methods, find_methods,   frame_methods,
+        node_methods, read_nodes_methods, seek_methods,   settle_methods, write_nodes_methods,
     };
     State *state = state_of(module);
     blake3_choose();

@@ -51,6 +51,12 @@ static inline int regular_inode(PyObject *record, Py_ssize_t k) {
            (!PyBytes_GET_SIZE(words) || PyBytes_GET_SIZE(words) == 8 * k);
 }
 
+/* Word number `i` of the column as an int, 0 if the column is empty. */
+static inline PyObject *word_at(PyObject *words, Py_ssize_t i) {
+    if (!PyBytes_GET_SIZE(words)) return PyLong_FromLong(0);
+    return _PyLong_FromByteArray((const unsigned char *)PyBytes_AS_STRING(words) + 8 * i, 8, 1, 0);
+}
+
 /* Bucket number `i` of the regular inode, a new reference: `recent` gives it if it is at hand, else `load`, which runs any
  * Python. 0 if it is not what the inode says, -1 with an error set. */
 static inline int open_bucket(PyObject *record, Py_ssize_t i, PyObject *recent, PyObject *load, PyObject **bucket) {
@@ -61,7 +67,7 @@ static inline int open_bucket(PyObject *record, Py_ssize_t i, PyObject *recent, 
         child = PyObject_CallOneArg(recent, hash);
         if (child == Py_None) {
             Py_CLEAR(child);
-            word = _PyLong_FromByteArray((const unsigned char *)PyBytes_AS_STRING(words) + 8 * i, 8, 1, 0);
+            word = word_at(words, i);
             if (word) child = PyObject_CallFunctionObjArgs(load, hash, word, NULL);
         }
     } else {
@@ -74,6 +80,11 @@ static inline int open_bucket(PyObject *record, Py_ssize_t i, PyObject *recent, 
     Py_ssize_t count = size_of(PyList_GET_ITEM(field(record, 2), i));
     return count >= 0 && fits(child, size_of(field(record, 0)), count);
 }
+
+/* Where `step` stands below `record`: in `node`, a new reference to a flat record with its columns, at `position`; -1 if it is
+ * not there. 0 if that is not for C to say, -1 with an error set. */
+int locate(PyObject *record, PyObject *step, int width, PyObject *recent, PyObject *load, PyObject **node,
+           Py_ssize_t *position);
 
 /* The hash of the bytes, a new reference to bytes; larger ones are hashed by the package blake3, which Python calls. */
 static inline PyObject *digest_of(State *state, PyObject *data) {
