@@ -18,9 +18,6 @@ def bind(
     data: bytes,
     line: Any,
     version: int,
-    source: object,
-    recent: Callable[[bytes], Any],
-    load: Callable[..., Any],
     width: int,
     kind: type[Any],
     stored: type[Any],
@@ -116,6 +113,16 @@ def read_nodes(
     inner: type[Any],
     /,
 ) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None: ...
+def rebind(
+    root: Any,
+    steps: list[str],
+    data: bytes,
+    version: int,
+    width: int,
+    kind: type[Any],
+    stored: type[Any],
+    /,
+) -> Any: ...
 def record_at(
     bases: list[int],
     segments: Sequence[Mapped],

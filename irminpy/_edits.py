@@ -1,6 +1,7 @@
 """What the compiled core does with the directories of a tree in memory at once: the functions by name.
 
-`bind`, `find` and `settle` have no answer here. Who asks does the same directory by directory: `irminpy.tree.edit`, `seek` and `settle`. As `_core`, this imports
+`bind`, `find`, `rebind` and `settle` have no answer here. Who asks does the same directory by directory: `irminpy.tree.edit`,
+`seek` and `settle`. As `_core`, this imports
 nothing of the package.
 """
 
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bind", "find", "placed", "settle", "weight"]
+__all__ = ["bind", "find", "placed", "rebind", "settle", "weight"]
 
 _NODE = 8  # items of a flat record; an inner one has fewer
 
@@ -23,9 +24,6 @@ def bind(
     data: bytes,
     line: Any,
     version: int,
-    source: object,
-    recent: Callable[[bytes], Any],
-    load: Callable[..., Any],
     width: int,
     kind: type[Any],
     stored: type[Any],
@@ -34,10 +32,29 @@ def bind(
     """What is put under `steps[at]` of a staged directory on top of `base` so that all `steps` lead to `data`.
 
     None if this function does not know; False if they lead to contents with that hash and no metadata. It answers where
-    they lead to contents without metadata through directories of the class `stored` that are read from `source`:
-    `data` itself, or a directory of the class `kind` of `line`, edited at `version`. The others are as in `settle`.
+    they lead to contents without metadata through directories of the class `stored` that are read from where `base` is:
+    `data` itself, or a directory of the class `kind` of `line`, edited at `version`. Digits have `width` bits.
     """
     return None
+
+
+def rebind(
+    root: Any,
+    steps: list[str],
+    data: bytes,
+    version: int,
+    width: int,
+    kind: type[Any],
+    stored: type[Any],
+    /,
+) -> Any:
+    """Bind `steps` (not empty) to `data` in `root`, of the class `kind`, whose line gets `version`, which is given back.
+
+    None if nothing would change; False, and nothing is changed, if this function does not know: it does where the first
+    step that no staged directory has leads on as `bind` says. The lock of the line is held, and its newest version is
+    the one before.
+    """
+    return False
 
 
 def find(directory: Any, steps: list[str], width: int, stored: type[Any], /) -> Any:

@@ -38,7 +38,7 @@ from ._core import (
     seek_inode,
     seek_node,
 )
-from ._edits import bind, find, placed, settle, weight
+from ._edits import bind, find, placed, rebind, settle, weight
 from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
 from ._nodes import bucket_of, read_nodes, write_nodes
 
@@ -78,6 +78,7 @@ __all__ = [
     "place",
     "placed",
     "read_nodes",
+    "rebind",
     "record_at",
     "seek_inode",
     "seek_node",
@@ -137,6 +138,7 @@ if _chosen is not None:
         place,
         placed,
         read_nodes,
+        rebind,
         record_at,
         seek_inode,
         seek_node,

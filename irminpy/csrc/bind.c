@@ -138,45 +138,127 @@ static PyObject *wrap(Binding *b, PyObject *data, PyObject *line, PyObject *vers
     return held;
 }
 
-/* bind(base, steps, at, data, line, version, source, recent, load, width, Staged, Stored) */
+/* What is put under step number `at` so that all steps lead to `data`, from the directory `base` on; `*found` is NULL, and it
+ * is done, if they do already. */
+static int bind(Binding *b, PyObject *base, PyObject *steps, Py_ssize_t at, PyObject *data, PyObject *line,
+                PyObject *version, PyObject **found) {
+    State *state = b->state;
+    PyObject *view = Py_NewRef(base), *nodes = NULL;
+    int done = 1, changes = 1;
+    if (Py_TYPE(base) != b->stored) done = 0;
+    if (done == 1 && (!(b->source = ATTRIBUTE(base, source)) || !(nodes = ATTRIBUTE(b->source, nodes)) ||
+                      !(b->recent = ATTRIBUTE(nodes, recent)) || !(b->load = ATTRIBUTE(b->source, node))))
+        done = -1;
+    for (Py_ssize_t i = at, last = PyTuple_GET_SIZE(steps) - 1; done == 1; i++) {
+        done = open_level(b, view, PyTuple_GET_ITEM(steps, i));
+        view = NULL;
+        if (done == 1 && i == last) {
+            done = compare(b, data, &changes);
+            break;
+        }
+        if (done == 1) done = child_of(b, &view);
+    }
+    *found = NULL;
+    if (done == 1 && changes && !(*found = wrap(b, data, line, version))) done = -1;
+    Py_XDECREF(view);
+    Py_XDECREF(nodes);
+    Py_CLEAR(b->source);
+    Py_CLEAR(b->recent);
+    Py_CLEAR(b->load);
+    for (size_t i = 0; i < b->n; i++) {
+        Py_DECREF(b->levels[i].view);
+        Py_XDECREF(b->levels[i].record);
+    }
+    PyMem_Free(b->levels);
+    return done;
+}
+
+/* bind(base, steps, at, data, line, version, width, Staged, Stored) */
 FUNCTION(bind) {
     Py_ssize_t at, width;
-    if (nargs != 12 || !PyList_CheckExact(args[1]) || (at = size_of(args[2])) < 0 || !PyBytes_CheckExact(args[3]) ||
-        at >= PyList_GET_SIZE(args[1]) || (width = size_of(args[9])) < 1 || width > 8 || !PyType_Check(args[10]) ||
-        !PyType_Check(args[11]))
+    if (nargs != 9 || !PyList_CheckExact(args[1]) || (at = size_of(args[2])) < 0 || !PyBytes_CheckExact(args[3]) ||
+        at >= PyList_GET_SIZE(args[1]) || (width = size_of(args[6])) < 1 || width > 8 || !PyType_Check(args[7]) ||
+        !PyType_Check(args[8]))
         return REFER(bind);
     Binding b = {
         .state = state_of(module),
-        .staged = (PyTypeObject *)args[10],
-        .stored = (PyTypeObject *)args[11],
-        .source = args[6],
-        .recent = args[7],
-        .load = args[8],
+        .staged = (PyTypeObject *)args[7],
+        .stored = (PyTypeObject *)args[8],
         .width = (int)width,
     };
-    PyObject *steps = PyList_AsTuple(args[1]), *view = Py_NewRef(args[0]), *answer = NULL;
-    int done = steps ? 1 : -1, changes = 1;
-    for (Py_ssize_t i = at, last = steps ? PyTuple_GET_SIZE(steps) - 1 : 0; done == 1; i++) {
-        done = open_level(&b, view, PyTuple_GET_ITEM(steps, i));
-        view = NULL;
-        if (done == 1 && i == last) {
-            done = compare(&b, args[3], &changes);
+    PyObject *steps = PyList_AsTuple(args[1]), *found = NULL;
+    if (!steps) return NULL;
+    int done = bind(&b, args[0], steps, at, args[3], args[4], args[5], &found);
+    Py_DECREF(steps);
+    if (done == 1 && !found) Py_RETURN_FALSE;
+    return done ? found : REFER(bind);
+}
+
+/* rebind(root, steps, data, version, width, Staged, Stored) */
+FUNCTION(rebind) {
+    Py_ssize_t width;
+    if (nargs != 7 || !PyList_CheckExact(args[1]) || !PyList_GET_SIZE(args[1]) || !PyBytes_CheckExact(args[2]) ||
+        !PyLong_CheckExact(args[3]) || (width = size_of(args[4])) < 1 || width > 8 || !PyType_Check(args[5]) ||
+        !PyType_Check(args[6]) || Py_TYPE(args[0]) != (PyTypeObject *)args[5])
+        return REFER(rebind);
+    State *state = state_of(module);
+    Binding b = {
+        .state = state,
+        .staged = (PyTypeObject *)args[5],
+        .stored = (PyTypeObject *)args[6],
+        .width = (int)width,
+    };
+    PyObject *steps = PyList_AsTuple(args[1]), *node = Py_NewRef(args[0]), *step = NULL, *answer = NULL;
+    PyObject *now = NULL, *first = NULL, *base = NULL, *line = NULL, *top = NULL;
+    int done = steps ? 1 : -1;
+    Py_ssize_t i = 0, last = steps ? PyTuple_GET_SIZE(steps) - 1 : 0;
+    /* Down the staged directories; nothing here runs any Python. */
+    while (done == 1) {
+        step = PyTuple_GET_ITEM(steps, i);
+        now = ATTRIBUTE(node, now);
+        done = !now ? -1 : PyDict_CheckExact(now) && PyUnicode_CheckExact(step);
+        PyObject *child = done == 1 ? PyDict_GetItemWithError(now, step) : NULL;
+        if (done == 1 && !child) {
+            if (PyErr_Occurred()) done = -1;
             break;
         }
-        if (done == 1) done = child_of(&b, &view);
+        if (done == 1 && (i == last || Py_TYPE(child) != b.staged)) done = 0;
+        if (done == 1) {
+            Py_CLEAR(now);
+            Py_SETREF(node, Py_NewRef(child));
+            i++;
+        }
     }
-    if (done == 1) answer = changes ? wrap(&b, args[3], args[4], args[5]) : Py_NewRef(Py_False);
-    Py_XDECREF(view);
+    if (done == 1 && (!(first = ATTRIBUTE(node, first)) || !(base = ATTRIBUTE(node, base)) || !(line = ATTRIBUTE(node, line))))
+        done = -1;
+    if (done == 1 && !PyDict_CheckExact(first)) done = 0;
+    if (done == 1) {
+        int edited = PyDict_Contains(first, step);
+        if (edited) done = edited < 0 ? -1 : 0;
+    }
+    if (done == 1) done = bind(&b, base, steps, i, args[2], line, args[3], &top);
+    if (done == 1 && !top) {
+        answer = Py_NewRef(Py_None);
+    } else if (done == 1) {
+        /* In this order, see the invariants of irminpy/tree/stage.py. */
+        if (PyObject_SetAttr(line, state->name[NAME_version], args[3]) < 0 || PyDict_SetItem(first, step, args[3]) < 0 ||
+            PyDict_SetItem(now, step, top) < 0)
+            done = -1;
+        else
+            answer = Py_NewRef(args[3]);
+    }
+    Py_XDECREF(now);
+    Py_XDECREF(first);
+    Py_XDECREF(base);
+    Py_XDECREF(line);
+    Py_XDECREF(top);
+    Py_XDECREF(node);
     Py_XDECREF(steps);
-    for (size_t i = 0; i < b.n; i++) {
-        Py_DECREF(b.levels[i].view);
-        Py_XDECREF(b.levels[i].record);
-    }
-    PyMem_Free(b.levels);
-    return done ? answer : REFER(bind);
+    return done ? answer : REFER(rebind);
 }
 
 PyMethodDef bind_methods[] = {
+    METHOD(rebind, "Bind a path of a staged directory to another value."),
     METHOD(bind, "What an edit that binds a path to another value puts in the place of what stands there."),
     {NULL, NULL, 0, NULL},
 };

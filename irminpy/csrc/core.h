@@ -44,7 +44,8 @@
     X(frames)         \
     X(weight)         \
     X(placed)         \
-    X(find)
+    X(find)           \
+    X(rebind)
 
 /* The names of attributes that are asked for. */
 #define NAMES(X) \
@@ -69,7 +70,8 @@
     X(values)    \
     X(recent)    \
     X(contents)  \
-    X(node)
+    X(node)      \
+    X(version)
 
 typedef enum {
 #define X(name) REF_##name,

@@ -195,7 +195,7 @@ static int regular(PyObject *hashes, PyObject *words, PyObject *head, Py_ssize_t
            (!PyBytes_GET_SIZE(words) || PyBytes_GET_SIZE(words) == 8 * n);
 }
 
-static int rebind_flat(Settling *s, PyObject *record, Change **changes, size_t n, uint8_t hash[HASH]) {
+static int patch_flat(Settling *s, PyObject *record, Change **changes, size_t n, uint8_t hash[HASH]) {
     PyObject *index = field(record, 0), *kinds = field(record, 1), *hashes = field(record, 2), *words = field(record, 4);
     PyObject *metadata = field(record, 3), *links = field(record, 6), *column, *lacking;
     Py_ssize_t entries = PyDict_GET_SIZE(index);
@@ -218,9 +218,9 @@ static int rebind_flat(Settling *s, PyObject *record, Change **changes, size_t n
     return done;
 }
 
-static int rebind(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH]);
+static int patch(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH]);
 
-static int rebind_inner(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH]) {
+static int patch_inner(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH]) {
     PyObject *buckets = field(record, 1), *hashes = field(record, 3), *column, *lacking;
     Py_ssize_t k = PyBytes_GET_SIZE(buckets);
     if (size_of(field(record, 0)) != depth || depth >= 8 * HASH / s->width || !regular_inode(record, k) ||
@@ -250,7 +250,7 @@ static int rebind_inner(Settling *s, PyObject *record, Change **changes, size_t 
         uint8_t below[HASH];
         PyObject *bucket = NULL;
         done = found ? open_bucket(record, found - PyBytes_AS_STRING(buckets), s->recent, s->load, &bucket) : 0;
-        if (done == 1) done = rebind(s, bucket, changes + begin, end - begin, depth + 1, below);
+        if (done == 1) done = patch(s, bucket, changes + begin, end - begin, depth + 1, below);
         Py_XDECREF(bucket);
         if (done == 1) put_hash(column, lacking, found - PyBytes_AS_STRING(buckets), below);
     }
@@ -262,15 +262,16 @@ static int rebind_inner(Settling *s, PyObject *record, Change **changes, size_t 
 
 /* The hash of `record` with the `n` changes, each of a step that is bound. It is deep only as `record` is: no more levels
  * than a hash has bits. */
-static int rebind(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH]) {
+static int patch(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH]) {
     int inner = Py_TYPE(record) == s->inner && is_inode(record);
     if (!inner && (Py_TYPE(record) != s->flat || !is_node(record) || !PyBytes_CheckExact(field(record, 4)))) return 0;
     if (PyList_CheckExact(s->noted) && PyBytes_GET_SIZE(field(record, 4)) && PyList_Append(s->noted, record) < 0) return -1;
-    return (inner ? rebind_inner(s, record, changes, n, depth, hash) : rebind_flat(s, record, changes, n, hash));
+    return (inner ? patch_inner(s, record, changes, n, depth, hash) : patch_flat(s, record, changes, n, hash));
 }
 
 /* The directory of the job with its hash, once those below it have theirs. */
 static int finish(Settling *s, Job *job, PyObject *pool) {
+    int needed = s->keep || job == s->jobs;
     s->n_sorted = 0;
     if (!grow((void **)&s->sorted, &s->room_sorted, 0, job->changes, sizeof *s->sorted)) return -1;
     for (size_t i = 0; i < job->changes; i++) {
@@ -278,8 +279,9 @@ static int finish(Settling *s, Job *job, PyObject *pool) {
         if (!change->child) memcpy(change->hash, s->jobs[change->job].hash, HASH);
         s->sorted[i] = change;
     }
-    int done = rebind(s, job->record, s->sorted, job->changes, 0, job->hash);
+    int done = patch(s, job->record, s->sorted, job->changes, 0, job->hash);
     if (done != 1) return done;
+    if (!needed) return 1;
     PyObject *now = PyDict_New(), *hash = PyBytes_FromStringAndSize((const char *)job->hash, HASH);
     PyObject *word = PyLong_FromLong(0);
     for (size_t i = 0; now && s->keep && i < job->changes; i++) {

@@ -89,11 +89,8 @@ def _bind(
     if type(child) is bytes and type(base) is Stored and base.source.codec.looks and steps[i] not in node.now:
         # The usual edit: other contents in stored directories.
         after = 0 if alone else version + 1
-        source = base.source
-        top = bind_below(
-            *(base, steps, i, child, line, after, source, source.nodes.recent, source.node),
-            *(source.codec.looks, Staged, Stored),
-        )
+        looks = base.source.codec.looks
+        top = bind_below(base, list(steps), i, child, line, after, looks, Staged, Stored)
         if top is False:
             return None
         if top is not None:
