@@ -156,9 +156,9 @@ def settle(
     flat: type[Any],
     inner: type[Any],
     /,
-) -> tuple[
-    Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int
-] | None: ...
+) -> (
+    tuple[Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int] | None
+): ...
 def weight(record: Any, /) -> int: ...
 def write_nodes(
     root: bytes,

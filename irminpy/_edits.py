@@ -1,8 +1,7 @@
 """What the compiled core does with the directories of a tree in memory at once: the functions by name.
 
-`bind`, `find`, `rebind` and `settle` have no answer here. Who asks does the same directory by directory: `irminpy.tree.edit`,
-`seek` and `settle`. As `_core`, this imports
-nothing of the package.
+`bind`, `find`, `rebind` and `settle` have no answer here. Who asks does the same directory by directory: the modules
+`edit`, `seek` and `settle` of `irminpy.tree`. As `_core`, this imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def rebind(
     stored: type[Any],
     /,
 ) -> Any:
-    """Bind `steps` (not empty) to `data` in `root`, of the class `kind`, whose line gets `version`, which is given back.
+    """Bind `steps` (not empty) to `data` in `root`, of the class `kind`, at the `version` that its line gets; that.
 
     None if nothing would change; False, and nothing is changed, if this function does not know: it does where the first
     step that no staged directory has leads on as `bind` says. The lock of the line is held, and its newest version is

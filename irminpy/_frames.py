@@ -79,9 +79,9 @@ def record_at(
     inner: type[Any],
     /,
 ) -> Any:
-    """The node `hash` at `word`, checked and decoded as `load_node` and `load_inode` do, of the class `flat` or `inner`.
+    """The node `hash` at `word`, checked and decoded as `load_node` and `load_inode` do.
 
-    None as `descend`. `digits` are the levels that a directory may have.
+    Of the class `flat` or `inner`; None as `descend`. `digits` are the levels that a directory may have.
     """
     found = _at(bases, segments, head, _NODE, hash, word) if hash_size == 32 else None
     if found is None:
@@ -93,7 +93,11 @@ def record_at(
             fits = not words or len(words) == 8 * len(index)
             return flat(index, kinds, hashes, metadata, words, before) if fits else None
         depth, buckets, counts, hashes, before = load_inode(data, hash_size, fanout, leaf, digits, empty)
-        return inner(depth, buckets, counts, hashes, words, before) if len(words) in (0, 8 * len(buckets)) else None
+        return (
+            inner(depth, buckets, counts, hashes, words, before)
+            if len(words) in (0, 8 * len(buckets))
+            else None
+        )
     except ValueError:
         return None
 
@@ -188,12 +192,12 @@ def frames(
     inner: type[Any],
     /,
 ) -> tuple[int, int]:
-    """Make frames of the kind `frame` of `rows`, hashes and canonical bytes, from row `i` on, to lie at `at` and behind.
+    """Make frames of the kind `frame` of `rows`, hashes and canonical bytes, from row `i` on, to lie from `at` on.
 
     (The first row that was not done, where the next frame will lie.) It ends at a row that it does not know how to do,
     such as a node whose children's words are neither in `known` nor in `nodes` or `contents`; and behind a frame that
     reaches `stop`; here, at once. Frames go to `parts`, words of the objects, which have the `kind` of a word, to
-    `nodes` or `contents` and, under kind and hash, to `entries`; those of children to `known`. `decoded` has some of the
+    `nodes` or `contents` and, under kind and hash, to `entries`; those of children to `known`. `decoded` has some
     nodes, of the classes `flat` and `inner`.
     """
     return i, at

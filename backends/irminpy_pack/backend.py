@@ -279,6 +279,9 @@ class PackBackend:
         state = self._open()
         if self._exclusive:
             return False
+        with suppress(OSError):  # which comes again below, and is told there
+            if state.unchanged():  # as it mostly is, and that is seen without the mutex
+                return False
         with self._mutex:
             if self._writer is not None and self._writer.busy:
                 return False  # LOCK is held: nobody else writes

@@ -116,7 +116,16 @@ class View:
             return None
         bases, segments = self.table.rows
         found: Node | Inode | None = core.record_at(
-            *(bases, segments, self._head, codec.hash_size, codec.fanout, codec.leaf, codec.levels, codec.empty),
+            *(
+                bases,
+                segments,
+                self._head,
+                codec.hash_size,
+                codec.fanout,
+                codec.leaf,
+                codec.levels,
+                codec.empty,
+            ),
             *(hash, word, Node, Inode),
         )
         return found
