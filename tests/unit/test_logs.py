@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import irminpy
+import irminpy.watch  # imported late by those who watch
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = [file for folder in ("irminpy", "backends") for file in sorted((ROOT / folder).rglob("*.py"))]
