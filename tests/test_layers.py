@@ -19,6 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "types",
         "errors",
         "_core",
+        "_edits",
         "_frames",
         "_nodes",
         "_ccore",
