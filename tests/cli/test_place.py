@@ -277,6 +277,9 @@ def test_branches_tags_and_paths_are_completed_as_they_are_now(store: str) -> No
         "genesis:accounts/alice/",
     ]
     assert completed(store, "irminpy -b dev/x tree accounts/a") == ["accounts/alice/"]
+    assert completed(store, "irminpy tree dev/x:acc") == ["accounts/"]
+    assert completed(store, "irminpy get dev/x:accounts/al") == ["accounts/alice/"]
+    assert completed(store, "irminpy tree dev/") == ["dev/x:"]
     assert completed(store, "irminpy --commit genesis get accounts/a\\ ") == ["accounts/a b"]
     assert completed(store, "irminpy get nowhere:a") == []
     assert completed("pack:/nowhere/at/all", "irminpy get a") == []
@@ -311,6 +314,7 @@ def test_bash_itself_completes(store: str, tmp_path: Path) -> None:
     uri = f"pack:{tmp_path / 'store'}"
     irminpy = Command(uri)
     irminpy("set", "accounts/alice", "1")
+    irminpy("set", "odd name/$x y", "1")
     code = "from irminpy.cli import main; main(prog_name='irminpy')"
     program = tmp_path / "irminpy"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$@"\n', encoding="utf-8")
@@ -318,11 +322,16 @@ def test_bash_itself_completes(store: str, tmp_path: Path) -> None:
     (tmp_path / "script").write_text(run("completion", "bash"), encoding="utf-8")
     asked = f"""
 source {tmp_path / "script"}
-for line in 'irminpy get main:acc' 'irminpy get acc'; do
-    COMP_LINE=$line COMP_POINT=${{#line}}
+complete_() {{
+    COMP_LINE=$1 COMP_POINT=${{#1}} COMP_WORDS=(irminpy get "$2") COMP_CWORD=2
     _irminpy_completion irminpy
     echo "${{COMPREPLY[@]}}"
-done
+}}
+complete_ 'irminpy get main:acc' acc
+complete_ 'irminpy get acc' acc
+complete_ 'irminpy get odd' odd
+complete_ 'irminpy get odd\\ name/' 'odd\\ name/'
+complete_ "irminpy get 'odd na" "'odd na"
 """
     paths = os.pathsep.join([str(ROOT), str(ROOT / "backends")])
     done = subprocess.run(
@@ -333,7 +342,9 @@ done
         text=True,
         timeout=60,
     )
-    assert done.stdout.splitlines() == ["accounts/", "accounts/"], done.stderr
+    # What bash puts on the line is one word, quoted as the word that is there.
+    wanted = ["accounts/", "accounts/", "odd\\ name/", "odd\\ name/\\$x\\ y", "odd name/"]
+    assert done.stdout.splitlines() == wanted, done.stderr
 
 
 def test_a_group_without_a_command_shows_its_help_as_it_is(here: Path) -> None:
