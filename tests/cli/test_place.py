@@ -355,3 +355,25 @@ def test_a_group_without_a_command_shows_its_help_as_it_is(here: Path) -> None:
 
 def test_a_misspelt_command_is_told_how_it_is_written(here: Path) -> None:
     assert run("gte", "a", status=2).endswith("  try: irminpy get\n")
+
+
+def test_a_guess_of_a_revision_keeps_the_path_behind_it(store: str) -> None:
+    irminpy = Command(store)
+    assert irminpy.error("get", "mian:accounts/alice/balance", status=3).endswith(
+        "  try: irminpy get ... main:accounts/alice/balance\n"
+    )
+    assert irminpy.error("get", "main~99:accounts", status=3).endswith(
+        "  try: irminpy get ... main:accounts\n"
+    )
+    assert irminpy.error("log", "mian~1", status=3).endswith("  try: irminpy log ... main~1\n")
+
+
+def test_a_source_that_is_no_store_and_no_file_is_told_as_misuse(here: Path) -> None:
+    irminpy = Command(f"pack:{here / 'store'}")
+    irminpy("set", "a", "1")
+    for words in (
+        ["import", "absent.slice"],
+        ["clone", "tape:x", "pack:copy"],
+        ["clone", f"pack:{here / 'store'}", "x"],
+    ):
+        assert "a store is named by a URI" in irminpy.error(*words, status=2)
