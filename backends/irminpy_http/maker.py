@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
+from httpx2 import InvalidURL
+
 from irminpy.backend import Backend, Options
 from irminpy.errors import RemoteError, SchemaMismatch, StorageError
 from irminpy.hash import Hash
@@ -111,7 +113,10 @@ class Http:
 
     def _connection(self) -> Connection:
         token = self.token if self.token is not None else os.environ.get("IRMINPY_TOKEN") or None
-        return Connection(self.url, token, self.timeout)
+        try:
+            return Connection(self.url, token, self.timeout)
+        except InvalidURL as e:
+            raise StorageError(f"{self.url!r:.200} is no URL: {e}") from e
 
 
 def _schema(connection: Connection, root: dict[str, Any]) -> Schema[Any, Any]:
