@@ -36,7 +36,7 @@ static int open_level(Binding *b, PyObject *view, PyObject *step) {
     Py_DECREF(source);
     if (!same) return 0;
     level->record = ATTRIBUTE(view, decoded);
-    if (level->record == Py_None) Py_SETREF(level->record, PyObject_CallMethodNoArgs(view, state->name[NAME_record]));
+    if (level->record == Py_None) Py_SETREF(level->record, record_of(state, view, b->recent, b->load));
     return level->record ? 1 : -1;
 }
 

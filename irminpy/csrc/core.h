@@ -90,6 +90,7 @@ typedef enum {
 typedef struct {
     PyObject *reference[REFERENCE_COUNT];
     PyObject *name[NAME_COUNT];
+    PyObject *nothing; /* the metadata of all loaded nodes that have none; as all columns, nobody changes it */
 } State;
 
 static inline State *state_of(PyObject *module) { return (State *)PyModule_GetState(module); }

@@ -23,6 +23,7 @@ static int execute(PyObject *module) {
         node_methods, read_nodes_methods, seek_methods,   settle_methods, write_nodes_methods,
     };
     State *state = state_of(module);
+    if (!(state->nothing = PyDict_New())) return -1;
     blake3_choose();
     crc_begin();
     for (int i = 0; i < NAME_COUNT; i++)
@@ -47,6 +48,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     State *state = state_of(module);
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_VISIT(state->reference[i]);
     for (int i = 0; i < NAME_COUNT; i++) Py_VISIT(state->name[i]);
+    Py_VISIT(state->nothing);
     return 0;
 }
 
@@ -54,6 +56,7 @@ static int clear(PyObject *module) {
     State *state = state_of(module);
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_CLEAR(state->reference[i]);
     for (int i = 0; i < NAME_COUNT; i++) Py_CLEAR(state->name[i]);
+    Py_CLEAR(state->nothing);
     return 0;
 }
 
