@@ -396,7 +396,7 @@ def a_tree(tree: Tree[C, M]) -> Tree[C, M]:
 
 
 def unless_same(tree: Tree[C, M], now: Tree[C, M]) -> Tree[C, M]:
-    """`tree`, or `now` if both are the same; `tree` is about to be committed, so that nothing of it is kept in memory."""
+    """`tree`, or `now` if both are the same. `tree` is about to be committed: nothing of it is kept in memory."""
     if now.length() != tree.length():
         return tree
     tree._settled(keep=False)  # pyright: ignore[reportPrivateUsage]
