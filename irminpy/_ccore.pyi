@@ -5,6 +5,7 @@ from mmap import mmap
 from typing import Any
 
 from ._frames import Mapped
+from ._gather import Gathered
 
 SEAM: int
 
@@ -46,6 +47,22 @@ def filled_words(
     words: bytes, kinds: bytes, hashes: bytes, nodes: dict[bytes, int], contents: dict[bytes, int], /
 ) -> bytes | None: ...
 def frame_of(kind: int, hash: bytes, hints: bytes, canonical: bytes, /) -> bytes: ...
+def gather(
+    bases: list[int],
+    segments: Sequence[Mapped],
+    head: int,
+    fanout: int,
+    leaf: int,
+    levels: int,
+    empty: bytes,
+    hash: bytes,
+    word: int,
+    depth: int,
+    count: int,
+    most: int,
+    room: int,
+    /,
+) -> Gathered | None: ...
 def load_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /
 ) -> tuple[int, bytes, list[int], bytes, bytes]: ...

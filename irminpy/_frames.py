@@ -91,7 +91,7 @@ def descend(
             while True:
                 if hash == empty:
                     return reads, None
-                found = _at(bases, segments, head, _NODE, hash, word)
+                found = frame_in(bases, segments, head, _NODE, hash, word)
                 if found is None:
                     return None
                 reads += 1
@@ -119,11 +119,11 @@ def descend(
         return None
     if not kind:
         return reads, None
-    found = _at(bases, segments, head, _CONTENTS, hash, word)
+    found = frame_in(bases, segments, head, _CONTENTS, hash, word)
     return (reads, found[0][1:]) if found is not None and found[0][:1] == b"B" else None
 
 
-def _at(
+def frame_in(
     bases: list[int], segments: Sequence[Mapped], head: int, kind: int, hash: bytes, word: int
 ) -> tuple[bytes, bytes] | None:
     offset, units = (word >> 22) << 3, (word >> 2) & _LONG

@@ -38,6 +38,7 @@ from ._core import (
     seek_node,
 )
 from ._frames import checked_frame, descend, filled_words, frame_of
+from ._gather import Gathered, gather
 from ._nodes import bucket_of, read_nodes, write_nodes
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "Gathered",
     "bucket_of",
     "check_inode",
     "check_node",
@@ -66,6 +68,7 @@ __all__ = [
     "encode_nodes",
     "filled_words",
     "frame_of",
+    "gather",
     "load_inode",
     "load_node",
     "patch_column",
@@ -118,6 +121,7 @@ if _chosen is not None:
         encode_nodes,
         filled_words,
         frame_of,
+        gather,
         load_inode,
         load_node,
         patch_column,

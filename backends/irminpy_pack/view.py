@@ -108,6 +108,19 @@ class View:
             bases, segments, self._head, codec.fanout, codec.leaf, codec.empty, hash, word, steps
         )
 
+    def gather(
+        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int
+    ) -> core.Gathered | None:
+        """See `irminpy.backend.Gathering`."""
+        codec = self._native
+        if codec is None:
+            return None
+        bases, segments = self.table.rows
+        return core.gather(
+            *(bases, segments, self._head, codec.fanout, codec.leaf, codec.levels, codec.empty),
+            *(hash, word, depth, count, most, room),
+        )
+
     def _units(self, segment: Segment, at: int) -> int:
         try:
             return self.framing.length(segment.read(at, HEADER.size)) >> 3

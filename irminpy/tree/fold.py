@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cas
 
 from ..errors import DecodeError
 from ..path import Path
+from .gathering import ROOM, gathered, in_parts
 from .lazy import Child, Leaf, Stored
 from .listing import children, resident
 
@@ -127,6 +128,8 @@ class _Frame:
     children: Iterator[tuple[str, Child]]
     steps: tuple[str, ...]
     """The children in traversal order; empty if nobody asked."""
+    held: int = 0
+    """What the values among them take."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,6 +155,7 @@ class Fold(Generic[A, _C, _T]):
     cache: bool = False
     marks: Marks | None = None
     depth: Depth | None = None
+    _room: int = ROOM
 
     def __post_init__(self) -> None:
         # Whoever has a generator has imported its module.
@@ -170,6 +174,8 @@ class Fold(Generic[A, _C, _T]):
         if type(root) is not Stored:
             return self._leaf(None, root, (), acc)  # a root that is contents has no depth
         depth = self.depth
+        # Where nobody wants handles of contents, their values are all there is to do: for most leaves this is the way.
+        contents, decode = None if self.tree is not None else self.contents, self.decode
         trail: list[str] = []
         stack: list[_Frame] = []
         frame, acc = self._directory(root, trail, acc)
@@ -181,7 +187,10 @@ class Fold(Generic[A, _C, _T]):
             for step, child in frame.children:
                 if type(child) is not Stored:
                     if below:
-                        acc = self._leaf(frame.directory, child, (*trail, step), acc)
+                        if contents is not None and type(child) is bytes:
+                            acc = contents((*trail, step), decode(child), acc)
+                        else:
+                            acc = self._leaf(frame.directory, child, (*trail, step), acc)
                     continue
                 trail.append(step)
                 entered, acc = self._directory(child, trail, acc)
@@ -191,6 +200,7 @@ class Fold(Generic[A, _C, _T]):
                 trail.pop()
             else:
                 stack.pop()
+                self._room += frame.held
                 if self.post is not None:
                     acc = self.post(tuple(trail), frame.steps, acc)
                 if stack:
@@ -216,7 +226,7 @@ class Fold(Generic[A, _C, _T]):
         force = self.force
         if force is not True and not resident(directory):
             return None, force(tuple(trail), acc)
-        found = children(directory, cache=self.cache)
+        found, held = self._found(directory, len(trail) + 1)
         order = self.order
         steps: tuple[str, ...] = ()
         if order != "undefined" or self.pre is not None or self.post is not None:
@@ -232,7 +242,23 @@ class Fold(Generic[A, _C, _T]):
             found = iter(pairs)
         if self.pre is not None:
             acc = self.pre(tuple(trail), steps, acc)
-        return _Frame(directory, found, steps), acc
+        return _Frame(directory, found, steps, held), acc
+
+    def _found(self, directory: Stored, depth: int) -> tuple[Iterator[tuple[str, Child]], int]:
+        """The children of `directory`, which are at `depth`, and the room that values among them take."""
+        if self.cache or self.tree is not None or self.force is not True:
+            return children(directory, cache=self.cache), 0  # leaves are to be kept, shown or not to be read
+        wanted = self.depth is None or self.depth.selects(depth)
+        found = gathered(directory, self._room if wanted else 0)
+        if found is not None:
+            held, pairs = found
+            self._room -= held
+            return iter(pairs), held
+        if len(directory.now) == directory.record(cache=False).count:
+            return children(directory), 0
+        # In undefined order one part after the other is seen and let go; else all of them are collected first.
+        room = self._room if wanted and self.order == "undefined" else 0
+        return (pair for _, pairs in in_parts(directory, room) for pair in pairs), 0
 
     def _leaf(self, parent: Stored | None, child: Child, path: Path, acc: A) -> A:
         if type(child) is bytes:
