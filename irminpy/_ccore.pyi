@@ -61,6 +61,7 @@ def gather(
     count: int,
     most: int,
     room: int,
+    below: int,
     /,
 ) -> Gathered | None: ...
 def load_inode(

@@ -19,6 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "errors",
         "_core",
         "_frames",
+        "_gather",
         "_nodes",
         "_ccore",
         "core",
@@ -108,7 +109,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "stream",
             "read",
         ),
-        *("fold", "stats", "concrete", "clear", "view", "walk"),
+        *("gathering", "fold", "stats", "concrete", "clear", "view", "walk"),
         *("diff", "merge", "export", "tree", "glob"),
     ),
     "proof": (

@@ -96,12 +96,12 @@ class PackReader:
         return self.view.descend(hash, word, steps)
 
     def gather(
-        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int, /
+        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int, below: int, /
     ) -> Gathered | None:
         """As `irminpy.backend.Gathering`, where all that is read lies in maps."""
         if self._backend.closed:
             raise Closed("the pack store")
-        return self.view.gather(hash, word, depth, count, most, room)
+        return self.view.gather(hash, word, depth, count, most, room, below)
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""

@@ -109,7 +109,7 @@ class View:
         )
 
     def gather(
-        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int
+        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int, below: int
     ) -> core.Gathered | None:
         """See `irminpy.backend.Gathering`."""
         codec = self._native
@@ -118,7 +118,7 @@ class View:
         bases, segments = self.table.rows
         return core.gather(
             *(bases, segments, self._head, codec.fanout, codec.leaf, codec.levels, codec.empty),
-            *(hash, word, depth, count, most, room),
+            *(hash, word, depth, count, most, room, below),
         )
 
     def _units(self, segment: Segment, at: int) -> int:

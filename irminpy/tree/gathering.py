@@ -7,50 +7,40 @@ What is in memory already is not asked for here, and what a call cannot tell is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from ..objects import DIRECTORY, Inode
 from ..shape import Record, bucket
-from .lazy import Child, Leaf, RepoSource, Stored
+from .lazy import Leaf, RepoSource, Source, Stored
 
-__all__ = ["ROOM", "Pairs", "gathered", "in_parts"]
+__all__ = ["BELOW", "ROOM", "Pairs", "gathered", "in_parts", "opened"]
 
 ROOM: Final = 1 << 20
 """Bytes of values that are held at once, with what they take besides."""
+BELOW: Final = 8
+"""Levels of directories that are taken in with the one that was asked for."""
 _MOST: Final = 1 << 12
 """Entries that one call takes in. Larger directories are taken bucket by bucket."""
 
-Pairs = list[tuple[str, Child]]
+Pairs = list[tuple[str, Any]]
+"""Steps and children: values, directories and contents to be read, or what `opened` makes such of, or a directory with
+what it holds: (kind, hash, word, pairs, whether all are values)."""
 
 
-def gathered(directory: Stored, room: int) -> tuple[int, Pairs] | None:
+def gathered(directory: Stored, room: int, below: int) -> tuple[int, Pairs] | None:
     """(room taken, all (step, child) of `directory` in the format's order), with values of up to `room` bytes.
 
-    None if something of it is in memory or changed, it is large, or its repository cannot do so. Cost: one read per node
-    and value.
+    Directories in it come with what they hold up to `below` levels, as long as it is little. None if something of it is
+    in memory or changed, it is large, or its repository cannot do so. Cost: one read per node and value.
     """
     source = directory.source
     if directory.now or type(source) is not RepoSource:
         return None
-    return _gathered(source, directory.hash, directory.word, 0, -1, room)
+    return source.gather(directory.hash, directory.word, 0, -1, _MOST, room, below)
 
 
-def _gathered(
-    source: RepoSource, hash: bytes, word: int, depth: int, count: int, room: int
-) -> tuple[int, Pairs] | None:
-    found = source.gather(hash, word, depth, count, _MOST, room)
-    if found is None:
-        return None
-    _, values, used, steps, children = found
-    if values == len(children):
-        return used, list(zip(steps, children, strict=True))  # type: ignore[arg-type]  # all of them are values
-    return used, [
-        (step, child if type(child) is bytes else _opened(source, child))
-        for step, child in zip(steps, children, strict=True)
-    ]
-
-
-def _opened(source: RepoSource, child: tuple[int, bytes, int]) -> Stored | Leaf:
+def opened(source: Source, child: tuple[int, bytes, int]) -> Stored | Leaf:
+    """The directory or contents `child`, unread."""
     kind, hash_, word = child
     return (
         Stored(hash_, source, None, None, word)
@@ -59,8 +49,8 @@ def _opened(source: RepoSource, child: tuple[int, bytes, int]) -> Stored | Leaf:
     )
 
 
-def in_parts(directory: Stored, room: int) -> Iterator[tuple[int, Pairs]]:
-    """(room taken, (step, child) of a part) for the parts of a directory that `gathered` does not give, in order.
+def in_parts(directory: Stored, room: int, below: int) -> Iterator[tuple[str, Any]]:
+    """(step, child) of a directory that `gathered` does not give, in the format's order, some thousand at a time.
 
     Nothing is kept. Raises DanglingHash, PrunedHash, Corrupted where the iterator reaches what is missing or wrong.
     """
@@ -71,11 +61,9 @@ def in_parts(directory: Stored, room: int) -> Iterator[tuple[int, Pairs]]:
         if type(current) is Inode:
             stack.append((current, 0))
         else:
-            pairs: Pairs = []
             for step, i in current.index.items():
                 child = now.get(step)
-                pairs.append((step, directory.open(current, i) if child is None else child))
-            yield 0, pairs
+                yield step, directory.open(current, i) if child is None else child
         current = None
         while stack and current is None:
             parent, i = stack.pop()
@@ -85,8 +73,9 @@ def in_parts(directory: Stored, room: int) -> Iterator[tuple[int, Pairs]]:
             count = parent.below(i)
             part = None
             if count is not None and not now and type(source) is RepoSource:
-                part = _gathered(source, parent.child(i), parent.word(i), parent.depth + 1, count, room)
+                hash_, word = parent.child(i), parent.word(i)
+                part = source.gather(hash_, word, parent.depth + 1, count, _MOST, room, below)
             if part is None:
                 current = bucket(source.node, parent, i)
             else:
-                yield part
+                yield from part[1]

@@ -6,7 +6,7 @@ A third source, a pool of objects that were hashed but not yet written, is in `l
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..backend import Descending, Gathering, Locating, Reader, Releasing
 from ..cache import Cache
@@ -212,23 +212,27 @@ class RepoSource(Source):
         return self.decode_contents(hash, found[0])
 
     def gather(
-        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int
-    ) -> tuple[int, int, int, list[str], list[bytes | tuple[int, bytes, int]]] | None:
-        """See `irminpy.backend.Gathering`. None if the reader cannot, or `word` is not known. Kept nowhere."""
+        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int, below: int
+    ) -> tuple[int, list[tuple[str, Any]]] | None:
+        """(room taken, (step, child) of all entries), kept nowhere; see `irminpy.backend.Gathering`.
+
+        None if the reader cannot, or `word` is not known.
+        """
         if self._gather is None or not word:
             return None
-        found = self._gather(hash, word, depth, count, most, room)
-        if found is not None:
-            nodes, values, used = found[:3]
-            self.counters.node_find += nodes
-            self.counters.contents_find += values
-            # No cache turns where nothing is kept.
-            self._gathered += used + nodes * _NODE_SIZE
-            if self._gathered > _VALUES:
-                self._gathered = 0
-                if self._release is not None:
-                    self._release()
-        return found
+        found = self._gather(hash, word, depth, count, most, room, below)
+        if found is None:
+            return None
+        nodes, values, used, pairs = found
+        self.counters.node_find += nodes
+        self.counters.contents_find += values
+        # No cache turns where nothing is kept.
+        self._gathered += used + nodes * _NODE_SIZE
+        if self._gathered > _VALUES:
+            self._gathered = 0
+            if self._release is not None:
+                self._release()
+        return used, pairs
 
     def holds(self, kind: Kind, hash: bytes) -> bool:
         """True if the object is found by its hash; a look-up or a read."""
