@@ -36,7 +36,7 @@ def seen(tree: Tree[Any, Any], names: str = "contents", **options: Any) -> Seen:
     return found
 
 
-def stored(folder: Path, values: dict[str, bytes], schema: Schema[Any, Any, Any] | None = None) -> Repo[Any]:
+def stored(folder: Path, values: dict[str, bytes], schema: Schema[Any, Any] | None = None) -> Repo[Any]:
     """A store of `values`, opened anew, so that nothing of it is in memory."""
     with Repo.open(Pack(str(folder)), schema or Schema()) as repo:
         editor = repo.main().tree().edit()
@@ -67,7 +67,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("irminpy.tree.gathering._MOST", 100)
 
 
-def fresh(repo: Repo[Any]) -> Tree[Any, Any]:
+def fresh(repo: Repo[Any, Any]) -> Tree[Any, Any]:
     """The tree of main with nothing in memory."""
     repo.home.clear()
     return repo.main().tree()
@@ -176,7 +176,7 @@ def test_damage_is_told_where_it_is_reached(tmp_path: Path, where: str) -> None:
 
 
 @pytest.mark.parametrize("schema", [Schema(format=Native(2, 2)), Schema(format=Native(256, 256))])
-def test_other_shapes_and_metadata(tmp_path: Path, schema: Schema[Any, Any, Any]) -> None:
+def test_other_shapes_and_metadata(tmp_path: Path, schema: Schema[Any, Any]) -> None:
     values = {f"{i % 7}/{i}": b"%d" % i for i in range(600)}
     with stored(tmp_path, values, schema) as repo:
         assert sorted(seen(fresh(repo))) == sorted(
