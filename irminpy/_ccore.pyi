@@ -5,6 +5,7 @@ from mmap import mmap
 from typing import Any
 
 from ._frames import Mapped
+from ._gather import Gathered
 
 SEAM: int
 
@@ -76,6 +77,23 @@ def frames(
     inner: type[Any],
     /,
 ) -> tuple[int, int]: ...
+def gather(
+    bases: list[int],
+    segments: Sequence[Mapped],
+    head: int,
+    fanout: int,
+    leaf: int,
+    levels: int,
+    empty: bytes,
+    hash: bytes,
+    word: int,
+    depth: int,
+    count: int,
+    most: int,
+    room: int,
+    below: int,
+    /,
+) -> Gathered | None: ...
 def load_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /
 ) -> tuple[int, bytes, list[int], bytes, bytes]: ...

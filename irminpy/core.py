@@ -40,6 +40,7 @@ from ._core import (
 )
 from ._edits import bind, find, placed, rebind, settle, weight
 from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
+from ._gather import Gathered, gather
 from ._nodes import bucket_of, read_nodes, write_nodes
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "Gathered",
     "bind",
     "bucket_of",
     "check_inode",
@@ -71,6 +73,7 @@ __all__ = [
     "find",
     "frame_of",
     "frames",
+    "gather",
     "load_inode",
     "load_node",
     "patch_column",
@@ -131,6 +134,7 @@ if _chosen is not None:
         find,
         frame_of,
         frames,
+        gather,
         load_inode,
         load_node,
         patch_column,

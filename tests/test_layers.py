@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "_core",
         "_edits",
         "_frames",
+        "_gather",
         "_nodes",
         "_ccore",
         "core",
@@ -109,7 +110,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "stream",
             "read",
         ),
-        *("fold", "stats", "concrete", "clear", "view", "walk"),
+        *("gathering", "fold", "stats", "concrete", "clear", "view", "walk"),
         *("diff", "merge", "export", "tree", "glob"),
     ),
     "proof": (

@@ -1,7 +1,7 @@
 /* What the files of the compiled core have in common.
  *
  * The rule of all functions here: C answers what is well-formed and usual, and hands every other call, with its
- * arguments, to the function of the same name in `irminpy/_core.py`, `_frames.py`, `_nodes.py` or `_edits.py`, which decides, and raises what is to be raised. So
+ * arguments, to the function of the same name in `irminpy/_core.py`, `_frames.py`, `_gather.py`, `_nodes.py` or `_edits.py`, which decides, and raises what is to be raised. So
  * both cores accept the same input and give the same errors, and C has no text of an error.
  *
  * The second rule: no length that was read is used before it was compared with the bytes that are there. */
@@ -31,6 +31,7 @@
     X(patch_column)   \
     X(checked_frame)  \
     X(descend)        \
+    X(gather)         \
     X(frame_of)       \
     X(filled_words)   \
     X(patched)        \
@@ -116,6 +117,7 @@ extern PyMethodDef bind_methods[];
 extern PyMethodDef bucket_methods[];
 extern PyMethodDef digest_methods[];
 extern PyMethodDef find_methods[];
+extern PyMethodDef gather_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef seek_methods[];

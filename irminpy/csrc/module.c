@@ -4,7 +4,7 @@
 #include "crc.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
-#define SEAM 5
+#define SEAM 6
 
 static int execute(PyObject *module) {
     static const char *const names[] = {
@@ -17,9 +17,10 @@ static int execute(PyObject *module) {
         NAMES(X)
 #undef X
     };
-    static const char *const modules[] = {"irminpy._core", "irminpy._edits", "irminpy._frames", "irminpy._nodes"};
+    static const char *const modules[] = {"irminpy._core", "irminpy._edits", "irminpy._frames",
+                                          "irminpy._gather", "irminpy._nodes"};
     PyMethodDef *const tables[] = {
-        bind_methods, bucket_methods,     digest_methods, find_methods,   frame_methods,
+        bind_methods, bucket_methods,     digest_methods, find_methods,       frame_methods, gather_methods,
         node_methods, read_nodes_methods, seek_methods,   settle_methods, write_nodes_methods,
     };
     State *state = state_of(module);
