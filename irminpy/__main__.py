@@ -14,7 +14,10 @@ def main() -> None:
     gc.set_threshold(_GARBAGE)
     from .cli import main as command  # late: its imports make most of those objects
 
-    command(prog_name="irminpy")
+    try:
+        command(prog_name="irminpy")
+    finally:
+        gc.freeze()  # the process ends, and its objects with it: nobody need look through them once more
 
 
 if __name__ == "__main__":

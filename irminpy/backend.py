@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
+from .fields import NamedTuple
 from .hash import Hash
 from .key import Key
 from .objects import Inode, Kind, Node, Objects

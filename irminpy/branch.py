@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from irminpy.errors import InvalidBranch
 
 MAIN = "main"
 MAX_BYTES = 1024
 
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
+_FORBIDDEN = frozenset([*map(chr, range(0x21)), *"\x7f~^:?*[\\"])
 
 
 def check(name: str) -> str:
@@ -30,9 +28,9 @@ def is_valid(name: str) -> bool:
 def _broken_rule(name: str) -> str | None:
     if not name:
         return "it is empty"
-    found = _FORBIDDEN.search(name)
-    if found:
-        return f"it holds {found.group()!r}; no space, control character or any of ~ ^ : ? * [ \\ is allowed"
+    found = next((character for character in name if character in _FORBIDDEN), None)
+    if found is not None:
+        return f"it holds {found!r}; no space, control character or any of ~ ^ : ? * [ \\ is allowed"
     for component in name.split("/"):
         if not component:
             return 'it starts or ends with "/" or holds "//"'

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeAlias, cast
+from typing import Any, Generic, TypeAlias, cast
 
 from .backend import Backend, Moved, RefUpdate
 from .errors import Closed, Corrupted, DanglingHash, DecodeError, StorageError
+from .fields import NamedTuple
 from .hash import Hash
 from .info import Info
 from .key import Key, KindedKey

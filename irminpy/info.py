@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, TypeAlias, cast
 
 from irminpy.errors import DecodeError
+from irminpy.fields import Frozen, frozen
 
 Extra: TypeAlias = Mapping[str, bytes] | Iterable[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class Info:
+@frozen
+class Info(Frozen):
     """The date (seconds since 1970, signed 64 bit), author and message of a commit, and `extra` named bytes.
 
     `extra` is given as a mapping or as pairs in any order, and kept as pairs by the UTF-8 bytes of their
     keys. DecodeError for a date out of range, a surrogate in a text, an extra key empty or there twice.
     """
+
+    __slots__ = ("author", "date", "extra", "message")
 
     date: int
     author: str

@@ -11,7 +11,9 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from .fields import NamedTuple
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -6,10 +6,10 @@ the hash itself. A kinded hash says whether a tree is a directory or contents, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from .errors import DecodeError, InvalidHash
+from .fields import Frozen, frozen
 from .hash import Hash
 
 __all__ = ["Key", "KindedHash", "KindedKey", "hash_of_key"]
@@ -29,18 +29,21 @@ def hash_of_key(key: Hash | Key) -> Hash:
     return key if isinstance(key, Hash) else key.hash
 
 
-@dataclass(frozen=True, slots=True)
-class KindedHash:
+@frozen
+class KindedHash(Frozen):
     """The hash of a directory, or of contents together with their metadata; DecodeError for another kind."""
+
+    __slots__ = ("hash", "kind", "metadata")
 
     kind: str
     """"node" or "contents"."""
     hash: Hash
-    metadata: bytes | None = None
+    metadata: bytes | None
     """Canonical bytes of the metadata type; None for the default and for a directory."""
 
-    def __post_init__(self) -> None:
-        _check(self.kind, self.metadata)
+    def __init__(self, kind: str, hash: Hash, metadata: bytes | None = None) -> None:
+        _check(kind, metadata)
+        self._set(kind, hash, metadata)
 
     def to_json(self) -> dict[str, Any]:
         """`{"node": hex}` or `{"contents": hex}`, with `"metadata": hex` when it is not the default."""
@@ -55,18 +58,21 @@ class KindedHash:
         return KindedHash(*_of_json(value))
 
 
-@dataclass(frozen=True, slots=True)
-class KindedKey:
+@frozen
+class KindedKey(Frozen):
     """A key with its kind, as `KindedHash`; equal by what their keys are equal by."""
+
+    __slots__ = ("key", "kind", "metadata")
 
     kind: str
     """"node" or "contents"."""
     key: Hash | Key
-    metadata: bytes | None = None
+    metadata: bytes | None
     """As of `KindedHash`."""
 
-    def __post_init__(self) -> None:
-        _check(self.kind, self.metadata)
+    def __init__(self, kind: str, key: Hash | Key, metadata: bytes | None = None) -> None:
+        _check(kind, metadata)
+        self._set(kind, key, metadata)
 
     @property
     def kinded_hash(self) -> KindedHash:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final, TypeAlias, TypeGuard, TypeVar, cast
 
 from irminpy.errors import DecodeError
+from irminpy.fields import Frozen, frozen, replaced
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -37,15 +37,22 @@ NO_ANCESTOR: Final = NoAncestor.NO_ANCESTOR
 Old: TypeAlias = T | NoAncestor
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+@frozen
+class Conflict(Frozen):
     """Why two sides could not be merged, at which `path`, and what the ancestor and each side have there."""
 
+    __slots__ = ("base", "ours", "path", "reason", "theirs")
+
     reason: str
-    path: tuple[str, ...] = ()
-    base: Any = None
-    ours: Any = None
-    theirs: Any = None
+    path: tuple[str, ...]
+    base: Any
+    ours: Any
+    theirs: Any
+
+    def __init__(
+        self, reason: str, path: tuple[str, ...] = (), base: Any = None, ours: Any = None, theirs: Any = None
+    ) -> None:
+        self._set(reason, path, base, ours, theirs)
 
     def to_json(self, encode: Callable[[Any], Any] | None = None) -> dict[str, Any]:
         """This conflict as a JSON object; `encode` turns a side into JSON (by default text)."""
@@ -312,14 +319,14 @@ def like(
             left, right = to(ours), to(theirs)
             base = map_ancestor(old, to)
         except KeyError as error:
-            return replace(result, reason=f"a side cannot be converted: {error}")
+            return replaced(result, reason=f"a side cannot be converted: {error}")
         merged = inner(base, left, right)
         if isinstance(merged, Conflict):
             return merged
         try:
             return of(merged)
         except KeyError as error:
-            return replace(result, reason=f"the result cannot be converted: {error}")
+            return replaced(result, reason=f"the result cannot be converted: {error}")
 
     return merge
 
@@ -329,6 +336,6 @@ def with_conflict(rename: Callable[[str], str], inner: Merge[T]) -> Merge[T]:
 
     def merge(old: Old[T], ours: T, theirs: T, /) -> T | Conflict:
         result = inner(old, ours, theirs)
-        return replace(result, reason=rename(result.reason)) if isinstance(result, Conflict) else result
+        return replaced(result, reason=rename(result.reason)) if isinstance(result, Conflict) else result
 
     return merge

@@ -12,12 +12,12 @@ This module knows no bytes of any format; `irminpy.formats` does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
 from struct import unpack
-from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
+from typing import TYPE_CHECKING, Any, cast, final
 
+from .fields import Fields, Frozen, NamedTuple, frozen
 from .info import Info
 
 if TYPE_CHECKING:
@@ -187,26 +187,29 @@ def located(hashes: bytes, words: bytes) -> dict[bytes, int]:
     return dict(zip(each, unpack(f"<{n}Q", words), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+@frozen
+class Commit(Frozen):
     """A commit as a value: the hash of its root directory, the hashes of its parents, and its info.
 
     INVARIANT: no parent occurs twice, the first one given stays; but for what `stored` made.
     """
 
+    __slots__ = ("info", "node", "parents")
+
     node: Hash
-    parents: tuple[Hash, ...] = ()
-    info: Info = field(default_factory=Info)
+    parents: tuple[Hash, ...]
+    info: Info
+
+    def __init__(self, node: Hash, parents: tuple[Hash, ...] = (), info: Info = Info.empty) -> None:
+        unique = tuple(dict.fromkeys(parents))
+        object.__setattr__(self, "node", node)
+        object.__setattr__(self, "parents", parents if len(unique) == len(parents) else unique)
+        object.__setattr__(self, "info", info)
 
     @property
     def past(self) -> tuple[Hash, ...]:
         """The parents that a walk goes on to."""
         return self.parents
-
-    def __post_init__(self) -> None:
-        unique = tuple(dict.fromkeys(self.parents))
-        if len(unique) != len(self.parents):
-            object.__setattr__(self, "parents", unique)
 
     @staticmethod
     def stored(node: Hash, parents: tuple[Hash, ...], info: Info) -> Commit:
@@ -229,31 +232,64 @@ def _no_words() -> Words:
     return {_NODE: {}, _CONTENTS: {}, _COMMIT: {}}
 
 
-@dataclass(slots=True)
-class Objects:
+class Objects(Fields):
     """Encoded objects on their way to a backend: hash to canonical bytes, one dict per kind.
 
     INVARIANT: `nodes` holds children before the nodes that point at them, so that a backend which writes
     contents, nodes and commits in this order never holds an object whose children it does not hold.
     """
 
-    contents: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    nodes: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    commits: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    words: Words = field(default_factory=_no_words)
+    __slots__ = (
+        "commits",
+        "contents",
+        "decoded",
+        "hints",
+        "nodes",
+        "reader",
+        "shallow",
+        "values",
+        "words",
+    )
+
+    contents: dict[bytes, bytes]
+    nodes: dict[bytes, bytes]
+    commits: dict[bytes, bytes]
+    words: Words
     """Where objects lie that are not in here but that these nodes point at, as far as the backend said so; after
     a write also where these objects lie now. By kind and hash: objects of two kinds may have one hash."""
-    hints: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    hints: dict[bytes, bytes]
     """The words of the children of a node, in the order of its hashes, as in `Node.words`: before a write of some
     nodes, and 0 for children that may be in here; after it of all."""
-    decoded: Mapping[bytes, Node | Inode] = field(default_factory=dict[bytes, "Node | Inode"])
+    decoded: Mapping[bytes, Node | Inode]
     """Some of `nodes` as they read, for whoever would decode them; not needed, and never changed."""
-    values: Mapping[bytes, Commit] = field(default_factory=dict[bytes, Commit])
+    values: Mapping[bytes, Commit]
     """The same for `commits`."""
-    reader: object = None
+    reader: object
     """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
-    shallow: bool = False
+    shallow: bool
     """Whether these commits may name parents that are nowhere, though `reader` is given."""
+
+    def __init__(
+        self,
+        contents: dict[bytes, bytes] | None = None,
+        nodes: dict[bytes, bytes] | None = None,
+        commits: dict[bytes, bytes] | None = None,
+        words: Words | None = None,
+        hints: dict[bytes, bytes] | None = None,
+        decoded: Mapping[bytes, Node | Inode] | None = None,
+        values: Mapping[bytes, Commit] | None = None,
+        reader: object = None,
+        shallow: bool = False,
+    ) -> None:
+        self.contents = {} if contents is None else contents
+        self.nodes = {} if nodes is None else nodes
+        self.commits = {} if commits is None else commits
+        self.words = _no_words() if words is None else words
+        self.hints = {} if hints is None else hints
+        self.decoded = {} if decoded is None else decoded
+        self.values = {} if values is None else values
+        self.reader = reader
+        self.shallow = shallow
 
     def __len__(self) -> int:
         return len(self.contents) + len(self.nodes) + len(self.commits)

@@ -6,11 +6,11 @@ metadata; those that are built in are found by their names, and the identity pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import contents, formats, hash, metadata
 from .errors import DecodeError, InvalidHash, NotFound, ReadOnly, SchemaMismatch
+from .fields import Frozen, frozen
 from .schema import Schema
 
 if TYPE_CHECKING:
@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["Raw", "described", "recorded"]
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+@frozen
+class Raw(Frozen):
     """Contents of a type that is not built in, read as the bytes they are stored as, and never written.
 
     What bytes the type allows is not known here: so none are made, and two versions are never merged.
     """
 
+    __slots__ = ("id",)
+
     id: str
+
+    def __init__(self, id: str) -> None:
+        self._set(id)
 
     def encode(self, value: bytes, /) -> bytes:
         """Raises ReadOnly."""

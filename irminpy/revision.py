@@ -20,8 +20,9 @@ from .types import C, M
 
 __all__ = ["commit_at", "split"]
 
-_REVISION = re.compile(r"(?P<base>[^~^:]+)(?P<way>(?:[~^][0-9]*)*)\Z")
-_STEP = re.compile(r"([~^])([0-9]*)")
+# Compiled when a revision is asked for: most programs name branches.
+_REVISION = r"(?P<base>[^~^:]+)(?P<way>(?:[~^][0-9]*)*)\Z"
+_STEP = r"([~^])([0-9]*)"
 _TAGS = "tags/"
 _SHORTEST = 7  # digits of a hash that may stand for it
 
@@ -46,11 +47,11 @@ def commit_at(opened: Opened[C, M], text: str) -> Commit[C, M]:
         raise DecodeError(
             "revision", f"{text!r:.80} goes on with a path; Repo.get and Repo.get_tree take REV:PATH"
         )
-    found = _REVISION.match(revision)
+    found = re.match(_REVISION, revision)
     if found is None:
         raise NotFound("revision", revision)
     commit = _base(opened, found["base"], revision)
-    for way, digits in _STEP.findall(found["way"]):
+    for way, digits in re.findall(_STEP, found["way"]):
         number = int(digits or "1")
         for _ in range(number if way == "~" else 1):
             which = 1 if way == "~" else number

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 import msgpack
 
 from .contents import Bytes
 from .errors import DecodeError, SchemaMismatch
+from .fields import Frozen, frozen
 from .formats.native import Native
 from .hash import BLAKE3, Hash
 from .metadata import NoMetadata
@@ -31,8 +31,8 @@ M1 = TypeVar("M1")
 _pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
 
 
-@dataclass(frozen=True, init=False, repr=False)
-class Schema(Generic[C, M]):
+@frozen
+class Schema(Frozen, Generic[C, M]):
     """`Schema(contents=, metadata=, hash=, format=)`: everything a root hash depends on.
 
     Two stores with equal schemas give one tree one hash, whatever their backends. Schemas are equal when
@@ -41,12 +41,14 @@ class Schema(Generic[C, M]):
     (as "invoice/1" has).
     """
 
+    __slots__ = ("__weakref__", "codec", "contents", "format", "hash", "identity", "metadata")
+
     contents: Contents[C]
     metadata: Metadata[M]
     hash: HashFunction
     format: Format
-    codec: Codec = field(compare=False)
-    identity: Hash = field(compare=False)
+    codec: Codec
+    identity: Hash
     """H("S" + msgpack of all parameters): recorded in stores, slices and proofs."""
 
     @overload

@@ -14,10 +14,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
 
 from .backend import RefChange, RefListener
 from .errors import Closed
+from .fields import NamedTuple
 from .hash import Hash
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from irminpy.announce import Announcer
 from irminpy.backend import (
@@ -21,6 +21,7 @@ from irminpy.backend import (
     stream_of,
 )
 from irminpy.errors import Closed, Forked, ReadOnly, StorageError
+from irminpy.fields import NamedTuple
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
 from irminpy.objects import Inode, Kind, Node, Objects

@@ -22,11 +22,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, final
+from typing import TYPE_CHECKING, NoReturn, final
 
 import lmdb
 
 from irminpy.errors import Closed, ReadOnly, StorageError
+from irminpy.fields import NamedTuple
 
 from .damage import IndexDamaged, failure
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import os
 import zlib
 from struct import Struct
-from typing import NamedTuple
 
 from blake3 import blake3
+
+from irminpy.fields import NamedTuple
 
 from .damage import IndexDamaged, failure
 from .environment import DATA

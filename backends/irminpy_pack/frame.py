@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 from zlib import crc32
 
 from irminpy.core import frame_of
+from irminpy.fields import NamedTuple
 
 __all__ = [
     "BLOB",

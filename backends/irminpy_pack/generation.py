@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import msgpack
 
 from irminpy.errors import Corrupted
+from irminpy.fields import NamedTuple
 
 from .frame import GENERATION
 from .log import Log

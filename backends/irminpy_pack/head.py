@@ -6,8 +6,10 @@ A hint, like the index: deleted, torn or old, it is made again from the segments
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 from zlib import crc32
+
+from irminpy.fields import NamedTuple
 
 from .trailer import Tip
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zlib import crc32
 
 from irminpy.errors import Corrupted, NotAStore, SchemaMismatch, UnsupportedVersion
+from irminpy.fields import Frozen, NamedTuple, frozen
 from irminpy.schema import Schema
 
 from .files import Files, read_at
@@ -19,11 +19,16 @@ _FIRST: Final = "irminpy pack"
 _MOST: Final = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+@frozen
+class Root(Frozen):
     """The directory of a store, and where its parts lie."""
 
+    __slots__ = ("path",)
+
     path: str
+
+    def __init__(self, path: str) -> None:
+        self._set(path)
 
     @property
     def format(self) -> str:

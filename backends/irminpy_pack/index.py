@@ -13,9 +13,10 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct
-from typing import NamedTuple, final
+from typing import final
 
 from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
+from irminpy.fields import NamedTuple
 
 from .damage import IndexDamaged, failure
 from .environment import DATA, MAP_SIZE, Environment, Writing

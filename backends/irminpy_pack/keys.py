@@ -6,9 +6,10 @@ turns an Indexed one into a Direct one, once its place is known; doing it again 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from irminpy.errors import DecodeError
+from irminpy.fields import NamedTuple
 from irminpy.hash import Hash
 
 from . import word as words

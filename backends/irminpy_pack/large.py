@@ -13,10 +13,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from struct import Struct, unpack_from
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from irminpy.backend import Readable
 from irminpy.errors import Corrupted, DanglingHash, DecodeError
+from irminpy.fields import NamedTuple
 from irminpy.formats import Codec
 from irminpy.hash import Hash, HashFunction, Incremental, Running, running
 

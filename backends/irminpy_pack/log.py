@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from struct import Struct
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 from zlib import crc32
 
 import msgpack
 
 from irminpy.errors import Corrupted
+from irminpy.fields import NamedTuple
 
 from .ends import branches
 from .frame import BLOB, COMMIT, GENERATION, HEADER, LARGE, NODE, REF, TABLE, TRAILER, Frame, Framing

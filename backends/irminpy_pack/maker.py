@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from irminpy import branch as branches
 from irminpy.backend import Options
 from irminpy.branch import MAIN
 from irminpy.errors import DecodeError, NotAStore, StorageError
+from irminpy.fields import Frozen, frozen, replaced
 from irminpy.hash import Hash
 from irminpy.recorded import recorded
 from irminpy.schema import Schema
@@ -41,8 +41,8 @@ _LOCKS: Final = ("batch", "exclusive")
 _IO: Final = ("mmap", "pread")
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
+@frozen
+class Pack(Frozen, apart=("files",)):
     """A pack store in the directory `path`.
 
     `index`: "always" finds every object by its hash, "minimal" commits only, which writes faster; a store can be
@@ -54,25 +54,40 @@ class Pack:
     StorageError for other values.
     """
 
-    path: str
-    index: str = ALWAYS
-    durability: str = "wal"
-    lock: str = "batch"
-    io: str = "mmap"
-    linger: float = 0.0
-    seal: int = _SEAL
-    check: int = CHECK
-    files: Files = field(default_factory=Files, compare=False, repr=False)
+    __slots__ = ("check", "durability", "files", "index", "io", "linger", "lock", "path", "seal")
 
-    def __post_init__(self) -> None:
+    path: str
+    index: str
+    durability: str
+    lock: str
+    io: str
+    linger: float
+    seal: int
+    check: int
+    files: Files
+
+    def __init__(
+        self,
+        path: str,
+        index: str = ALWAYS,
+        durability: str = "wal",
+        lock: str = "batch",
+        io: str = "mmap",
+        linger: float = 0.0,
+        seal: int = _SEAL,
+        check: int = CHECK,
+        files: Files | None = None,
+    ) -> None:
         for name, value, known in (
-            ("index", self.index, tuple(INDEXED)),
-            ("durability", self.durability, MODES),
-            ("lock", self.lock, _LOCKS),
-            ("io", self.io, _IO),
+            ("index", index, tuple(INDEXED)),
+            ("durability", durability, MODES),
+            ("lock", lock, _LOCKS),
+            ("io", io, _IO),
         ):
             if value not in known:
                 raise StorageError(f"{name}={value!r:.40} is none of {', '.join(known)}")
+        files = Files() if files is None else files
+        self._set(path, index, durability, lock, io, linger, seal, check, files)
 
     @staticmethod
     def of_uri(rest: str, options: dict[str, str]) -> Pack:
@@ -126,7 +141,7 @@ class Pack:
         names = self.files.listdir(indexes) if self.files.exists(indexes) else []
         there = [strategy for strategy in INDEXED if any(name.endswith(f"-{strategy}") for name in names)]
         strategy = self.index if self.index in there or not there else there[0]
-        return replace(self, index=strategy).open(schema, Options(readonly=True, create=False))[0]
+        return replaced(self, index=strategy).open(schema, Options(readonly=True, create=False))[0]
 
     def rebuild_index(
         self, *, timeout: float = 5.0, progress: Callable[[int, int], None] | None = None
@@ -159,7 +174,7 @@ class Pack:
         wanted = self._wanted(schema)
 
         def rebuilt(strategy: str) -> Rebuilt:
-            return replace(self, index=strategy).rebuild_index(timeout=timeout)
+            return replaced(self, index=strategy).rebuild_index(timeout=timeout)
 
         def reopen() -> None:
             self.open(wanted, Options(create=False, exclusive=True, timeout=timeout))[0].close()

@@ -7,11 +7,12 @@ again from the headers of the segments (docs/formats/pack.md, "MANIFEST").
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 from zlib import crc32
 
 import msgpack
+
+from irminpy.fields import Frozen, NamedTuple, frozen
 
 from .fingerprint import Fingerprint
 from .trailer import Tip
@@ -31,9 +32,11 @@ class Row(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+@frozen
+class Manifest(Frozen):
     """What the file says."""
+
+    __slots__ = ("flip", "generation", "indexes", "segments", "tip", "uuid")
 
     uuid: bytes
     generation: int
@@ -41,10 +44,21 @@ class Manifest:
     """By base, ascending; the last one is active."""
     tip: Tip
     """The end of the log when this was written: everything up to it was synced."""
-    indexes: tuple[tuple[str, Fingerprint], ...] = ()
+    indexes: tuple[tuple[str, Fingerprint], ...]
     """(strategy, what its index was when a store was closed), in order. It may have been written to since."""
-    flip: int = 0
+    flip: int
     """Offset of the G frame with which garbage collection ended this generation's making; 0 for the first one."""
+
+    def __init__(
+        self,
+        uuid: bytes,
+        generation: int,
+        segments: tuple[Row, ...],
+        tip: Tip,
+        indexes: tuple[tuple[str, Fingerprint], ...] = (),
+        flip: int = 0,
+    ) -> None:
+        self._set(uuid, generation, segments, tip, indexes, flip)
 
     def index(self, strategy: str) -> Fingerprint | None:
         """What the index of `strategy` was, or None."""

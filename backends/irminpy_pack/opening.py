@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import uuid as uuids
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from irminpy.errors import Corrupted, NotAStore, StorageError
+from irminpy.fields import NamedTuple, replaced
 from irminpy.schema import Schema
 
 from .files import Files, read_at, sync_directory, write_at, write_file
@@ -38,7 +37,9 @@ def create(files: Files, path: str, schema: Schema[Any, Any]) -> None:
     path = os.path.abspath(path)
     if files.exists(path) and (not os.path.isdir(path) or files.listdir(path)):
         raise NotAStore(path, "something else is there, and a store is made in a new or an empty directory")
-    identity = Identity.of(uuids.uuid4().bytes, schema)
+    import uuid  # late: only a new store gets one
+
+    identity = Identity.of(uuid.uuid4().bytes, schema)
     temporary = f"{path}.new-{identity.uuid.hex()}"
     root = Root(temporary)
     try:
@@ -146,7 +147,7 @@ def find(files: Files, root: Root, identity: Identity) -> Found:
         raise Corrupted(root.packs, None, None, f"no segments that make a store are here, and {reason}")
     more = _following(headers, manifest)
     if more:
-        manifest = replace(manifest, segments=manifest.segments + more)
+        manifest = replaced(manifest, segments=manifest.segments + more)
     ours = {row.number for row in manifest.segments}
     strays: list[str] = []
     unborn: list[str] = []
@@ -260,10 +261,10 @@ def _rebuilt(files: Files, root: Root, identity: Identity, headers: dict[int, He
         log = Log(Framing(identity.hash_size), table)
         tip, at = log.flip(begin)
         if at:
-            return replace(manifest, tip=tip, flip=at)
+            return replaced(manifest, tip=tip, flip=at)
         at = _flip_frame(log)
         if at:
-            found.append(replace(manifest, flip=at))
+            found.append(replaced(manifest, flip=at))
     return found[-1] if found else None
 
 

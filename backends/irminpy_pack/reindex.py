@@ -11,10 +11,11 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from irminpy.errors import StorageError
+from irminpy.fields import replaced
 
 from .files import Files, remove_directory, sync_directory
 from .identity import Identity, Root
@@ -146,7 +147,7 @@ class _Run:
         known = {name: found for name, found in manifest.indexes if name != self.strategy}
         if self.still.settled:
             # What MANIFEST knows of the old one must not be held against the new one.
-            write_manifest(files, root, replace(manifest, indexes=tuple(sorted(known.items()))))
+            write_manifest(files, root, replaced(manifest, indexes=tuple(sorted(known.items()))))
         if reason is not None:
             set_aside(files, self.directory)
         remove_directory(files, self.directory)
@@ -154,7 +155,7 @@ class _Run:
         sync_directory(files, root.indexes)
         if self.still.settled and fingerprint is not None:
             known[self.strategy] = fingerprint
-            write_manifest(files, root, replace(manifest, indexes=tuple(sorted(known.items()))))
+            write_manifest(files, root, replaced(manifest, indexes=tuple(sorted(known.items()))))
         seconds = time.perf_counter() - began
         generation = manifest.generation
         return Rebuilt(

@@ -12,10 +12,11 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 from zlib import crc32
 
 from irminpy.errors import Corrupted, StorageError
+from irminpy.fields import NamedTuple
 
 from .files import Files, read_at
 from .word import LIMIT

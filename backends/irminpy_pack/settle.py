@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Final, NamedTuple
+from typing import Final
 
 from irminpy.errors import Corrupted
+from irminpy.fields import NamedTuple
 
 from .files import Files, write_at, write_pieces
 from .head import MODES, Slot

@@ -7,7 +7,9 @@ slot names, and what a process knows a store by.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
+
+from irminpy.fields import NamedTuple
 
 __all__ = ["NOTHING", "TRAILER_SIZE", "Tip", "Trailer"]
 

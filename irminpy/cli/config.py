@@ -16,9 +16,9 @@ import os
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from irminpy.cli.failure import USAGE, Failure
+from irminpy.fields import NamedTuple
 
 __all__ = ["FILE", "KEYS", "Config", "changed", "found"]
 
@@ -30,7 +30,7 @@ PATHLESS = ("mem", "http", "https")
 _REMOTE = "remote."
 
 # What needs no quotes here and in YAML.
-_PLAIN = re.compile(r"[A-Za-z0-9./_]([^\s#\"']|:(?!\s|\Z)| (?=[A-Za-z0-9]))*(?<!:)", re.ASCII)
+_PLAIN = r"[A-Za-z0-9./_]([^\s#\"']|:(?!\s|\Z)| (?=[A-Za-z0-9]))*(?<!:)"
 
 
 class Config(NamedTuple):
@@ -148,7 +148,7 @@ def _value(file: str, number: int, text: str) -> str:
 def _quoted(value: str) -> str:
     import json  # late, as above
 
-    return value if _PLAIN.fullmatch(value) else json.dumps(value)
+    return value if re.fullmatch(_PLAIN, value, re.ASCII) else json.dumps(value)
 
 
 def _wrong(file: str, why: str) -> Failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any
 
 import click
@@ -138,7 +138,7 @@ def options_(options: Options, scheme: str | None) -> None:
         rows = [
             {"option": field.name, "type": str(field.type), "default": field.default}
             for field in fields(maker)
-            if field.default is not MISSING and isinstance(field.default, str | int | float | bool | None)
+            if field.compare and isinstance(field.default, str | int | float | bool | None)
         ]
         about = " ".join((maker.__doc__ or "").split())
         if options.json:

@@ -10,9 +10,11 @@ import os
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
+
+from irminpy.fields import NamedTuple
 
 if TYPE_CHECKING:
     from irminpy.upkeep import Told

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from irminpy.errors import DecodeError
+from irminpy.fields import Frozen, frozen
 
 if TYPE_CHECKING:
     from irminpy.merge import Conflict, Merge, Old
 
 
-@dataclass(frozen=True, slots=True)
-class Bytes:
+@frozen
+class Bytes(Frozen):
     """Bytes, stored as they are; a merge takes what both sides agree on, or the side that changed."""
 
-    id: str = field(default="bytes", init=False)
+    __slots__ = ("id",)
+
+    id: str
+
+    def __init__(self) -> None:
+        self._set("bytes")
 
     def encode(self, value: bytes, /) -> bytes:
         """`value` itself; TypeError if it is not bytes."""
@@ -39,11 +44,16 @@ class Bytes:
         return merge(old, ours, theirs)
 
 
-@dataclass(frozen=True, slots=True)
-class String:
+@frozen
+class String(Frozen):
     """Text, stored as UTF-8; a merge takes what both sides agree on, or the side that changed."""
 
-    id: str = field(default="string/1", init=False)
+    __slots__ = ("id",)
+
+    id: str
+
+    def __init__(self) -> None:
+        self._set("string/1")
 
     def encode(self, value: str, /) -> bytes:
         """The UTF-8 of `value`; TypeError if it is not a str, DecodeError if it holds a surrogate."""

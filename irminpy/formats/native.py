@@ -6,11 +6,11 @@ the cache of hashed steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import core
 from ..errors import DecodeError, DepthExceeded, SchemaMismatch
+from ..fields import Frozen, frozen
 from ..hash import Hash
 from ..info import Info
 from ..objects import Commit, Inode, Node
@@ -37,23 +37,26 @@ _MAX_STEP = core.MAX_STEP
 _HEX = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True)
-class Native:
+@frozen
+class Native(Frozen):
     """The default format. `fanout` (a power of two, 2 to 256) and `leaf` (2 to 256) shape large directories.
 
     A directory of more than `leaf` entries becomes a tree of inner nodes with at most `fanout` buckets each.
     Raises ValueError for other parameters.
     """
 
-    fanout: int = 16
-    leaf: int = 32
+    __slots__ = ("fanout", "leaf")
 
-    def __post_init__(self) -> None:
+    fanout: int
+    leaf: int
+
+    def __init__(self, fanout: int = 16, leaf: int = 32) -> None:
         # True and 16.0 equal ints, and would make equal formats with other identities.
-        if type(self.fanout) is not int or self.fanout not in (2, 4, 8, 16, 32, 64, 128, 256):
-            raise ValueError(f"fanout {self.fanout!r}: use a power of two from 2 to 256")
-        if type(self.leaf) is not int or not 2 <= self.leaf <= 256:
-            raise ValueError(f"leaf {self.leaf!r}: use a number from 2 to 256")
+        if type(fanout) is not int or fanout not in (2, 4, 8, 16, 32, 64, 128, 256):
+            raise ValueError(f"fanout {fanout!r}: use a power of two from 2 to 256")
+        if type(leaf) is not int or not 2 <= leaf <= 256:
+            raise ValueError(f"leaf {leaf!r}: use a number from 2 to 256")
+        self._set(fanout, leaf)
 
     @property
     def name(self) -> str:
@@ -75,12 +78,14 @@ class Native:
         return NativeCodec(_fitting(hash), self.fanout, self.leaf)
 
 
-@dataclass(frozen=True, slots=True)
-class FlatNative:
+@frozen
+class FlatNative(Frozen):
     """The native bytes with one object per directory, however large.
 
     Simple to read for other programs, slow for large directories: each change writes the whole directory.
     """
+
+    __slots__ = ()
 
     @property
     def name(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from reprlib import repr as brief
 from typing import Protocol, runtime_checkable
 
@@ -10,6 +9,7 @@ from blake3 import blake3
 
 from irminpy import core
 from irminpy.errors import InvalidHash
+from irminpy.fields import Frozen, frozen
 
 # Those of one size; of BLAKE2 each size has a name.
 NAMES = ("blake3-256", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160")
@@ -108,12 +108,17 @@ class Incremental(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class BLAKE3:
+@frozen
+class BLAKE3(Frozen):
     """BLAKE3 with 32 bytes, the default of the native format."""
 
-    name: str = field(default="blake3-256", init=False)
-    size: int = field(default=32, init=False)
+    __slots__ = ("name", "size")
+
+    name: str
+    size: int
+
+    def __init__(self) -> None:
+        self._set("blake3-256", 32)
 
     def start(self) -> Running:
         """A digest of nothing so far."""

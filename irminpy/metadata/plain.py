@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from irminpy.errors import DecodeError
+from irminpy.fields import Frozen, frozen
 
 if TYPE_CHECKING:
     from irminpy.merge import Conflict, Old
@@ -41,12 +41,17 @@ class Metadata(Protocol[M]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NoMetadata:
+@frozen
+class NoMetadata(Frozen):
     """No metadata: the only value is None."""
 
-    id: str = field(default="none", init=False)
-    default: None = field(default=None, init=False)
+    __slots__ = ("default", "id")
+
+    id: str
+    default: None
+
+    def __init__(self) -> None:
+        self._set("none", None)
 
     def encode(self, value: None, /) -> bytes:
         """No bytes."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
@@ -26,6 +25,7 @@ from ..errors import (
     TooManyLcas,
     TooManyRetries,
 )
+from ..fields import replaced
 from ..hash import Hash
 from ..history import Graph, lcas
 from ..objects import Objects
@@ -494,7 +494,7 @@ class Store(HistoricStore[C, M]):
         a, b, base = (self.or_empty(None).add_tree(last, self.or_empty(t)) for t in (ours, theirs, old))
 
         def settle(conflict: Conflict) -> Any:
-            conflict = replace(conflict, path=above + conflict.path)
+            conflict = replaced(conflict, path=above + conflict.path)
             return on_conflict(conflict) if callable(on_conflict) else conflict
 
         settled = settle if on_conflict is None or callable(on_conflict) else on_conflict
@@ -596,5 +596,5 @@ def _virtual_merge(ours: Tree[C, M], theirs: Tree[C, M], old: Tree[C, M] | None)
         return ours.merge(theirs, old=old)
     except MergeConflict as e:
         found = [cast("Conflict", conflict) for conflict in e.conflicts]
-        told = [replace(c, reason=f"Recursive merging of common ancestors: {c.reason}") for c in found]
+        told = [replaced(c, reason=f"Recursive merging of common ancestors: {c.reason}") for c in found]
         raise MergeConflict(told) from e

@@ -8,10 +8,11 @@ all. This module knows neither handles nor edits.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 from ..cache import Cache
 from ..errors import Corrupted, DanglingHash
+from ..fields import NamedTuple
 from ..formats.format import Codec
 from ..hash import Hash
 from ..key import Key

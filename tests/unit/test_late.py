@@ -56,6 +56,21 @@ def test_a_module_whose_import_fails_says_why(tmp_path: Path, monkeypatch: pytes
         getattr_("broken")
 
 
+# All of ours that `get` of a value in a pack takes; what is not here needs a reason to be.
+NEEDED = {
+    "irminpy": "_ccore _core _edits _frames _nodes announce backend branch cache cli commit contents core "
+    "errors fields formats hash history info installed key late metadata objects path recorded "
+    "registry repo reshape revision schema shape store trail tree types upkeep watch",
+    "irminpy.cli": "arguments config failure output place reading values",
+    "irminpy.contents": "plain protocol",
+    "irminpy.formats": "format native",
+    "irminpy.hash": "base",
+    "irminpy.metadata": "plain",
+    "irminpy.store": "follow history read store stream writing",
+    "irminpy.tree": "counters edit export home lazy listing read seek settle source stage stream sweep tree walk words",
+    "irminpy_pack": "backend chunking damage ends environment files fingerprint frame generation head identity index "
+    "indexing keys large lock log lookup maker manifest opening segment settings settle state trailer view word",
+}
 HEAVY = (
     *(
         "asyncio",
@@ -68,7 +83,17 @@ HEAVY = (
         "importlib.metadata",
         "shutil",
     ),
-    *("urllib.parse", "difflib", "hashlib", "subprocess", "tempfile", "pathlib", "json"),
+    *(
+        "dataclasses",
+        "copy",
+        "urllib.parse",
+        "difflib",
+        "hashlib",
+        "subprocess",
+        "tempfile",
+        "pathlib",
+        "json",
+    ),
     *("irminpy.proof", "irminpy.sync", "irminpy.dot", "irminpy.check", "irminpy.slice", "irminpy.graph"),
     *("irminpy.formats.git", "irminpy.formats.irmin", "irminpy.contents.json", "irminpy.hash.digests"),
     *(
@@ -94,6 +119,8 @@ def test_get_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
         f"try: main(['--store', 'pack:{tmp_path / 'store'}', 'get', 'a'])\n"
         "except SystemExit as e: assert not e.code\n"
         f"sys.stderr.write(' '.join(sorted(set({HEAVY!r}) & set(sys.modules))))\n"
+        "ours = [name for name in sys.modules if name.startswith('irminpy')]\n"
+        "sys.stderr.write('\\n' + ' '.join(ours))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     # What site-packages import at start, as editable installs of some packages do, is not ours.
@@ -105,7 +132,32 @@ def test_get_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.stdout == "1", done.stderr
-    assert set(done.stderr.split()) <= set(bare.stdout.split())
+    heavy, ours = done.stderr.split("\n")
+    assert set(heavy.split()) <= set(bare.stdout.split())
+    needed = {f"{package}.{name}" for package, names in NEEDED.items() for name in names.split()}
+    assert set(ours.split()) - needed - {"irminpy", "irminpy_pack"} == set()
+
+
+def test_get_makes_no_class_by_compiling_code(tmp_path: Path) -> None:
+    """A dataclass compiles its methods; and so does `typing.NamedTuple` its annotations (decision 082)."""
+    with irminpy.open(f"pack:{tmp_path / 'store'}") as repo:
+        repo.main().set("a", b"1")
+    code = (
+        "import sys, dataclasses, typing\n"
+        f"sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'backends')!r}]\n"
+        "made = []\n"
+        "kept = dataclasses._process_class\n"
+        "dataclasses._process_class = lambda cls, *rest: made.append(cls.__module__) or kept(cls, *rest)\n"
+        "named = typing.NamedTupleMeta.__new__\n"
+        "def new(cls, name, bases, body): made.append(body['__module__']); return named(cls, name, bases, body)\n"
+        "typing.NamedTupleMeta.__new__ = new\n"
+        "from irminpy.cli import main\n"
+        f"try: main(['--store', 'pack:{tmp_path / 'store'}', 'get', 'a'])\n"
+        "except SystemExit as e: assert not e.code\n"
+        "sys.stderr.write(' '.join(sorted(name for name in made if name.startswith('irminpy'))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("1", "")
 
 
 def test_entry_points_are_those_that_importlib_knows() -> None:

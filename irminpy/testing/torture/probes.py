@@ -9,7 +9,6 @@ is written into the present one. entries: an entry of the index that was changed
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
@@ -20,6 +19,7 @@ from irminpy_pack.segment import HEADER_SIZE
 
 from ...backend import Locating, Moved, Moving, RefUpdate
 from ...errors import IrminError, Locked
+from ...fields import replaced
 from ...hash import Hash
 from ...objects import Kind, Objects, words_of
 from ...schema import Schema
@@ -256,7 +256,7 @@ def _gathered(repo: Repos) -> Objects:
     found = reader.load(Kind.COMMIT, head.hash, 0)
     assert found is not None
     commit = codec.decode_commit(found[0])
-    data = codec.encode_commit(replace(commit, parents=(head.hash,)))
+    data = codec.encode_commit(replaced(commit, parents=(head.hash,)))
     words = {bytes(commit.node): int.from_bytes(found[1][:8], "little")}
     return Objects(commits={codec.digest(data): data}, words=words_of(Kind.NODE, words), reader=reader)
 
