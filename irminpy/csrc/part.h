@@ -40,7 +40,7 @@ static inline PyObject *record_of(State *state, PyObject *view, PyObject *recent
     return PyObject_CallMethodNoArgs(view, state->name[NAME_record]);
 }
 
-/* `Staged(line, base, now, size)` on top of a base, with `first` set. */
+/* `Staged(line, base, now, size)`, with `first` set. */
 static inline PyObject *new_staged(State *state, PyTypeObject *type, PyObject *line, PyObject *base, PyObject *now,
                                    PyObject *size, PyObject *first) {
     static const Name names[] = {NAME_line, NAME_base,  NAME_now,   NAME_size, NAME_first,
