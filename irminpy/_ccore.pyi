@@ -45,6 +45,20 @@ def encode_nodes(
 def filled_words(
     words: bytes, kinds: bytes, hashes: bytes, nodes: dict[bytes, int], contents: dict[bytes, int], /
 ) -> bytes | None: ...
+def follow(
+    recent: Callable[[bytes], Any],
+    noted: dict[bytes, Any],
+    hash: bytes,
+    word: int,
+    steps: list[str],
+    fanout: int,
+    leaf: int,
+    locates: bool,
+    empty: bytes,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[int, int, bytes, int] | None: ...
 def frame_of(kind: int, hash: bytes, hints: bytes, canonical: bytes, /) -> bytes: ...
 def load_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /

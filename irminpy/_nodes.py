@@ -1,17 +1,19 @@
 """What the compiled core does with the nodes of a proof, and with those below a large directory: the functions by name.
 
-They have no answer here. Who asks does the same node by node: `irminpy.proof.compact` and `irminpy.shape`, which raise
-typed errors and know what a node is. As `_core`, this imports nothing of the package.
+But for `follow` they have no answer here. Who asks does the same node by node: `irminpy.proof.compact` and
+`irminpy.shape`, which raise typed errors and know what a node is.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._core import digest, digit
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bucket_of", "read_nodes", "write_nodes"]
+__all__ = ["bucket_of", "follow", "read_nodes", "write_nodes"]
 
 
 def bucket_of(
@@ -23,6 +25,72 @@ def bucket_of(
     knows nothing of, or whose child is not what it says: `irminpy.shape.place_of` goes on from there.
     """
     return record
+
+
+def follow(
+    recent: Callable[[bytes], Any],
+    noted: dict[bytes, Any],
+    hash: bytes,
+    word: int,
+    steps: list[str],
+    fanout: int,
+    leaf: int,
+    locates: bool,
+    empty: bytes,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[int, int, bytes, int] | None:
+    """(n, kind, hash, word) of what the first `n` of `steps` lead to from the directory `hash`; None if all of them lead
+    nowhere.
+
+    `n` is less than there are steps if the way was followed to that directory only: a node of it is not at hand
+    (`recent` gives nodes by their hash, or None), is not what its parent states, or has no word where `locates` says
+    that all have one. Nodes are named tuples of the classes `flat` and `inner`; in C also canonical bytes, of the
+    format with this `fanout` and `leaf`. All that were looked into are put into `noted`. The hash of the `empty`
+    directory stands for itself.
+    """
+    width = fanout.bit_length() - 1
+    n, kind = 0, 0
+    while n < len(steps):
+        if kind or hash == empty:
+            return None
+        step = steps[n]
+        key = b""
+        depth, entries = 0, -1
+        at, lies, i = hash, word, -1
+        while True:
+            record = recent(at) if lies or not locates else None
+            if type(record) is inner:
+                level, column, counts, hashes, words, _ = record
+                count = sum(counts)
+                whole = level == depth and len(counts) == len(column) and (depth + 1) * width <= 256
+            elif type(record) is flat:
+                index, column, hashes, _, words, _, _, place = record
+                count = len(column)
+                whole = place != (1 if depth else 2)
+            else:
+                return n, 0, hash, word
+            size = len(column)
+            if not whole or len(hashes) != 32 * size or (words and len(words) != 8 * size):
+                return n, 0, hash, word
+            if entries >= 0 and count != entries:
+                return n, 0, hash, word
+            noted.setdefault(at, record)
+            if type(record) is flat:
+                i = index.get(step, -1)
+            else:
+                key = key or digest(step.encode())
+                i = column.find(digit(key, depth, width))
+            if i < 0:
+                return None
+            at, lies = hashes[32 * i : 32 * i + 32], int.from_bytes(words[8 * i : 8 * i + 8], "little")
+            if type(record) is flat:
+                break
+            depth, entries = depth + 1, counts[i]
+        hash, word, kind = at, lies, column[i]
+        n += 1
+    return n, kind, hash, word
 
 
 def read_nodes(

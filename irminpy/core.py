@@ -38,7 +38,7 @@ from ._core import (
     seek_node,
 )
 from ._frames import checked_frame, descend, filled_words, frame_of
-from ._nodes import bucket_of, read_nodes, write_nodes
+from ._nodes import bucket_of, follow, read_nodes, write_nodes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -65,6 +65,7 @@ __all__ = [
     "encode_node",
     "encode_nodes",
     "filled_words",
+    "follow",
     "frame_of",
     "load_inode",
     "load_node",
@@ -117,6 +118,7 @@ if _chosen is not None:
         encode_node,
         encode_nodes,
         filled_words,
+        follow,
         frame_of,
         load_inode,
         load_node,

@@ -35,6 +35,7 @@
     X(filled_words)   \
     X(patched)        \
     X(bucket_of)      \
+    X(follow)         \
     X(read_nodes)     \
     X(write_nodes)    \
     X(place)
@@ -66,6 +67,7 @@ static inline PyObject *refer(PyObject *module, Reference which, PyObject *const
 /* One table for each file; the end of each is a row of zeros. */
 extern PyMethodDef bucket_methods[];
 extern PyMethodDef digest_methods[];
+extern PyMethodDef follow_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef seek_methods[];

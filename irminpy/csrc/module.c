@@ -4,7 +4,7 @@
 #include "crc.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
-#define SEAM 4
+#define SEAM 5
 
 static int execute(PyObject *module) {
     static const char *const names[] = {
@@ -14,7 +14,7 @@ static int execute(PyObject *module) {
     };
     static const char *const modules[] = {"irminpy._core", "irminpy._frames", "irminpy._nodes"};
     PyMethodDef *const tables[] = {
-        bucket_methods, digest_methods, frame_methods, node_methods, read_nodes_methods, seek_methods, write_nodes_methods,
+        bucket_methods, digest_methods, follow_methods, frame_methods, node_methods, read_nodes_methods, seek_methods, write_nodes_methods,
     };
     State *state = state_of(module);
     blake3_choose();

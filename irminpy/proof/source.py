@@ -6,10 +6,13 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, cast
 
+from .. import core
 from ..errors import BadProof, DanglingHash, ProofMismatch, PrunedHash, StreamTooLong, StreamTooShort
 from ..hash import Hash
 from ..key import Key, KindedHash
-from ..objects import Kind
+from ..formats.format import Codec
+from ..formats.native import NativeCodec
+from ..objects import DIRECTORY, Inode, Kind, Node
 from ..shape import Record
 from ..tree import Tree
 from ..tree.home import Home
@@ -33,6 +36,11 @@ def rooted(home: Home[C, M], root: KindedHash, source: Source, word: int = 0) ->
     return Tree(home, Stored(root.hash, source, word=word))
 
 
+def followed(codec: Codec) -> bool:
+    """Whether `core.follow` knows the nodes of this codec."""
+    return isinstance(codec, NativeCodec) and codec.digest is core.digest
+
+
 class Recording(Source):
     """A repository, with a record of what is read from it until `close`; then it is only the repository."""
 
@@ -47,6 +55,27 @@ class Recording(Source):
         self.contents_read: dict[bytes, bytes] = {}
         self.seen: Reads = {}
         """All that was read in one order, if that matters."""
+        self.follows = not in_order and followed(base.codec)
+
+    def follow(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, int, bytes, int] | None:
+        """Through the nodes that the repository has at hand."""
+        noted, base = self.nodes_read, self._base
+        if noted is None:
+            return 0, DIRECTORY, hash, word
+        codec: Any = self.codec
+        return core.follow(
+            base.nodes.recent,
+            noted,
+            hash,
+            word,
+            steps,
+            codec.fanout,
+            codec.leaf,
+            base.locates,
+            codec.empty,
+            Node,
+            Inode,
+        )
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """As the repository."""
@@ -131,8 +160,10 @@ class ShownSource(ProofSource):
     def __init__(self, home: Home[Any, Any], shown: Shown, *, running: bool, strict: bool) -> None:
         super().__init__(home, shown, running=running, in_order=False)
         self._strict = strict
-        self._used_nodes: set[bytes] = set()
+        # By hash: that they are there is what matters.
+        self._used_nodes: dict[bytes, object] = {}
         self._used_contents: set[bytes] = set()
+        self.follows = running and followed(home.codec)
         # The first thing that the function asked for and is not shown.
         self._blinded: bytes | None = None
 
@@ -142,8 +173,25 @@ class ShownSource(ProofSource):
         if record is None:
             raise self._missing(_NODE, hash)
         if self.running:
-            self._used_nodes.add(hash)
+            self._used_nodes[hash] = record
         return record
+
+    def follow(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, int, bytes, int] | None:
+        """Through the nodes that the proof shows."""
+        codec: Any = self.codec
+        return core.follow(
+            self.shown.nodes.get,
+            self._used_nodes,
+            hash,
+            word,
+            steps,
+            codec.fanout,
+            codec.leaf,
+            False,
+            codec.empty,
+            Node,
+            Inode,
+        )
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """The contents, if the proof shows them."""
@@ -163,7 +211,7 @@ class ShownSource(ProofSource):
 
     def conclude(self, cause: Exception | None) -> None:
         """ProofMismatch for a read of a blinded part, and, if strict, for a part that was not read."""
-        self.running = False
+        self.running = self.follows = False
         size = self.codec.hash_size
         if self._blinded is not None:
             reason = f"read of a blinded part, {Hash(self._blinded).short()}"
@@ -173,7 +221,7 @@ class ShownSource(ProofSource):
         used = len(self._used_nodes) + len(self._used_contents)
         if cause is None and self._strict and used != parts:
             self._surplus(size)
-        self._used_nodes, self._used_contents = set(), set()
+        self._used_nodes, self._used_contents = {}, set()
 
     def _surplus(self, size: int) -> None:
         shown = self.shown
