@@ -85,7 +85,6 @@ def read_nodes(
     objects: int,
     longest: int,
     flat: type[Any],
-    inner: type[Any],
     /,
 ) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None: ...
 def seek_inode(

@@ -105,14 +105,13 @@ def read_nodes(
     objects: int,
     longest: int,
     flat: type[Any],
-    inner: type[Any],
     /,
 ) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None:
     """What the nodes of a tree proof show, which begin at the byte `at` of `data`, hashed by BLAKE3 and checked.
 
     (where they end, hash of the first node, hash to node from the last to the first, hash to value in their order,
-    whether a hash that is blinded is that of something revealed). Nodes are named tuples of the classes `flat` and
-    `inner`. The other numbers are the parameters of the format and the limits of the proof. None where this function
+    whether a hash that is blinded is that of something revealed). Nodes are their canonical bytes, those of many entries
+    named tuples of the class `flat`. The other numbers are the parameters of the format and the limits of the proof. None where this function
     has no answer, because something is wrong or unusual, or always, as here: `irminpy.proof.compact` does the
     same node by node, and says what is wrong and where.
     """

@@ -2,6 +2,7 @@
 #include "core.h"
 #include "blake3.h"
 #include "crc.h"
+#include "table.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
 #define SEAM 5
@@ -19,6 +20,7 @@ static int execute(PyObject *module) {
     State *state = state_of(module);
     blake3_choose();
     crc_begin();
+    if (table_begin() < 0) return -1;
     state->map = PyUnicode_InternFromString("map");
     state->seen = PyUnicode_InternFromString("seen");
     if (!state->map || !state->seen) return -1;

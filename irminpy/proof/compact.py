@@ -18,7 +18,7 @@ from .cursor import Cursor
 from .draft import Draft, Flat, Inner, Root, assemble, check_metadata, check_values
 from .limits import MIB, Limits
 from .shape import check_shape
-from .shown import Shown, opened
+from .shown import Encoded, Shown, opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,8 @@ def encode_tree(schema: Schema[Any, Any], shown: Shown, after: KindedHash) -> by
         return b"".join(out)
     size = codec.hash_size
     if codec.digest is core.digest:
-        written = core.write_nodes(root.hash, shown.nodes, shown.contents, codec.fanout, Node, Inode)
+        nodes = shown.nodes if type(shown.nodes) is dict else dict(shown.nodes)
+        written = core.write_nodes(root.hash, nodes, shown.contents, codec.fanout, Node, Inode)
         if written is not None:
             out += (b"\1", written)
             return b"".join(out)
@@ -315,12 +316,11 @@ def _at_once(reading: Reading, schema: Schema[Any, Any]) -> tuple[Shown, bool] |
         limits.objects,
         limits.contents,
         Node,
-        Inode,
     )
     if found is None:
         return None
     reading.at, top, nodes, contents, shared = found
-    return Shown(KindedHash("node", Hash(top)), nodes, contents), bool(shared)
+    return Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents), bool(shared)
 
 
 def _unchanged(data: bytes, schema: Schema[Any, Any], start: int) -> bytes:

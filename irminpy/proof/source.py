@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from .. import core
@@ -20,7 +20,7 @@ from ..tree.lazy import Environment, Leaf, Pruned, RepoSource, Source, Stored
 from ..types import C, M
 from .form import form_of
 from .limits import Limits
-from .shown import Reads, Shown, find_place
+from .shown import Encoded, Reads, Shown, find_place
 
 # Before Python 3.12 to name a member of an enumeration costs four times as much as this.
 _NODE = Kind.NODE
@@ -155,10 +155,12 @@ class ProofSource(Pruned):
 class ShownSource(ProofSource):
     """What a tree proof shows."""
 
-    __slots__ = ("_blinded", "_strict", "_used_contents", "_used_nodes")
+    __slots__ = ("_at_hand", "_blinded", "_strict", "_used_contents", "_used_nodes")
 
     def __init__(self, home: Home[Any, Any], shown: Shown, *, running: bool, strict: bool) -> None:
         super().__init__(home, shown, running=running, in_order=False)
+        nodes = shown.nodes
+        self._at_hand: Callable[[bytes], object] = (nodes.known if type(nodes) is Encoded else nodes).get
         self._strict = strict
         # By hash: that they are there is what matters.
         self._used_nodes: dict[bytes, object] = {}
@@ -180,7 +182,7 @@ class ShownSource(ProofSource):
         """Through the nodes that the proof shows."""
         codec: Any = self.codec
         return core.follow(
-            self.shown.nodes.get,
+            self._at_hand,
             self._used_nodes,
             hash,
             word,
@@ -237,12 +239,13 @@ class ShownSource(ProofSource):
 class StreamSource(ProofSource):
     """What a stream proof shows: the next element is what is read next."""
 
-    __slots__ = ("_bytes", "_elements", "_failure", "_form", "_limits", "_n", "_objects", "_schema")
+    __slots__ = ("_bytes", "_elements", "_failure", "_form", "_limits", "_n", "_nodes", "_objects", "_schema")
 
     def __init__(
         self, home: Home[Any, Any], root: KindedHash, elements: Iterator[object], limits: Limits
     ) -> None:
-        super().__init__(home, Shown(root, {}, {}), running=True, in_order=True)
+        self._nodes: dict[bytes, Record] = {}
+        super().__init__(home, Shown(root, self._nodes, {}), running=True, in_order=True)
         self._elements = elements
         self._limits = limits
         self._schema = home.schema
@@ -255,10 +258,9 @@ class StreamSource(ProofSource):
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The node: one that was read before, or else the next element."""
-        record = self.shown.nodes.get(hash)
+        record = self._nodes.get(hash)
         if record is None:
-            record = cast("Record", self._next(Kind.NODE, hash))
-            self.shown.nodes[hash] = record
+            record = self._nodes[hash] = cast("Record", self._next(Kind.NODE, hash))
         return record
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
