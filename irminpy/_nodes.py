@@ -41,8 +41,7 @@ def follow(
     inner: type[Any],
     /,
 ) -> tuple[int, int, bytes, int] | None:
-    """(n, kind, hash, word) of what the first `n` of `steps` lead to from the directory `hash`; None if all of them lead
-    nowhere.
+    """(n, kind, hash, word): what the first `n` of `steps` lead to from the directory `hash`; None if to nothing.
 
     `n` is less than there are steps if the way was followed to that directory only: a node of it is not at hand
     (`recent` gives nodes by their hash, or None), is not what its parent states, or has no word where `locates` says
@@ -55,40 +54,41 @@ def follow(
     while n < len(steps):
         if kind or hash == empty:
             return None
-        step = steps[n]
-        key = b""
-        depth, entries = 0, -1
-        at, lies, i = hash, word, -1
-        while True:
-            record = recent(at) if lies or not locates else None
-            if type(record) is inner:
-                level, column, counts, hashes, words, _ = record
+        step, key = steps[n], b""
+        at, lies, depth, entries = hash, word, 0, -1
+        kind = -1
+        while kind < 0:
+            record: Any = recent(at) if lies or not locates else None
+            cls: Any = record.__class__
+            if cls is flat:
+                labels, hashes, words = record[1], record[2], record[4]
+                # 1 is the place of a directory only, 2 that of a bucket only.
+                count, fits = len(labels), record[7] != (1 if depth else 2)
+            elif cls is inner:
+                labels, counts, hashes, words = record[1:5]
                 count = sum(counts)
-                whole = level == depth and len(counts) == len(column) and (depth + 1) * width <= 256
-            elif type(record) is flat:
-                index, column, hashes, _, words, _, _, place = record
-                count = len(column)
-                whole = place != (1 if depth else 2)
+                fits = record[0] == depth and len(counts) == len(labels) and (depth + 1) * width <= 256
             else:
                 return n, 0, hash, word
-            size = len(column)
-            if not whole or len(hashes) != 32 * size or (words and len(words) != 8 * size):
+            size = len(labels)
+            if not fits or len(hashes) != 32 * size or (words and len(words) != 8 * size):
                 return n, 0, hash, word
             if entries >= 0 and count != entries:
                 return n, 0, hash, word
             noted.setdefault(at, record)
-            if type(record) is flat:
-                i = index.get(step, -1)
+            if cls is flat:
+                i = record[0].get(step, -1)
             else:
                 key = key or digest(step.encode())
-                i = column.find(digit(key, depth, width))
+                i = labels.find(digit(key, depth, width))
             if i < 0:
                 return None
             at, lies = hashes[32 * i : 32 * i + 32], int.from_bytes(words[8 * i : 8 * i + 8], "little")
-            if type(record) is flat:
-                break
-            depth, entries = depth + 1, counts[i]
-        hash, word, kind = at, lies, column[i]
+            if cls is flat:
+                kind = labels[i]
+            else:
+                depth, entries = depth + 1, record[2][i]
+        hash, word = at, lies
         n += 1
     return n, kind, hash, word
 
@@ -110,10 +110,10 @@ def read_nodes(
     """What the nodes of a tree proof show, which begin at the byte `at` of `data`, hashed by BLAKE3 and checked.
 
     (where they end, hash of the first node, hash to node from the last to the first, hash to value in their order,
-    whether a hash that is blinded is that of something revealed). Nodes are their canonical bytes, those of many entries
-    named tuples of the class `flat`. The other numbers are the parameters of the format and the limits of the proof. None where this function
-    has no answer, because something is wrong or unusual, or always, as here: `irminpy.proof.compact` does the
-    same node by node, and says what is wrong and where.
+    whether a hash that is blinded is that of something revealed). A node is its canonical bytes, one of many entries a
+    named tuple of the class `flat`. The other numbers are the parameters of the format and the limits of the proof.
+    None where this function has no answer, because something is wrong or unusual, or always, as here:
+    `irminpy.proof.compact` does the same node by node, and says what is wrong and where.
     """
     return None
 

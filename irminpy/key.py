@@ -40,7 +40,8 @@ class KindedHash:
     """Canonical bytes of the metadata type; None for the default and for a directory."""
 
     def __post_init__(self) -> None:
-        _check(self.kind, self.metadata)
+        if self.kind != "node" or self.metadata is not None:
+            _check(self.kind, self.metadata)
 
     def to_json(self) -> dict[str, Any]:
         """`{"node": hex}` or `{"contents": hex}`, with `"metadata": hex` when it is not the default."""

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from ..formats.format import Codec
     from ..key import KindedHash
 
-__all__ = ["Encoded", "Opened", "Reads", "Shown", "check_together", "find_place", "opened", "place_of", "step_of"]
+__all__ = [
+    "Encoded",
+    "Opened",
+    "Reads",
+    "Shown",
+    "check_together",
+    "find_place",
+    "opened",
+    "place_of",
+    "step_of",
+]
 
 
 Reads = dict[tuple[Kind, bytes], Record | bytes]
@@ -53,9 +63,6 @@ class Encoded(Mapping[bytes, Record]):
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.known)
-
-    def __reversed__(self) -> Iterator[bytes]:
-        return reversed(self.known)
 
     def __len__(self) -> int:
         return len(self.known)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from .. import core
 from ..errors import BadProof, DanglingHash, ProofMismatch, PrunedHash, StreamTooLong, StreamTooShort
-from ..hash import Hash
-from ..key import Key, KindedHash
 from ..formats.format import Codec
 from ..formats.native import NativeCodec
+from ..hash import Hash
+from ..key import Key, KindedHash
 from ..objects import DIRECTORY, Inode, Kind, Node
 from ..shape import Record
 from ..tree import Tree
@@ -155,12 +155,12 @@ class ProofSource(Pruned):
 class ShownSource(ProofSource):
     """What a tree proof shows."""
 
-    __slots__ = ("_at_hand", "_blinded", "_strict", "_used_contents", "_used_nodes")
+    __slots__ = ("_blinded", "_known", "_strict", "_used_contents", "_used_nodes")
 
     def __init__(self, home: Home[Any, Any], shown: Shown, *, running: bool, strict: bool) -> None:
         super().__init__(home, shown, running=running, in_order=False)
         nodes = shown.nodes
-        self._at_hand: Callable[[bytes], object] = (nodes.known if type(nodes) is Encoded else nodes).get
+        self._known: Mapping[bytes, object] = nodes.known if type(nodes) is Encoded else nodes
         self._strict = strict
         # By hash: that they are there is what matters.
         self._used_nodes: dict[bytes, object] = {}
@@ -182,7 +182,7 @@ class ShownSource(ProofSource):
         """Through the nodes that the proof shows."""
         codec: Any = self.codec
         return core.follow(
-            self._at_hand,
+            self._known.get,
             self._used_nodes,
             hash,
             word,
@@ -219,7 +219,7 @@ class ShownSource(ProofSource):
             reason = f"read of a blinded part, {Hash(self._blinded).short()}"
             raise ProofMismatch(reason, find_place(self.shown, self._blinded, size)) from cause
         shown = self.shown
-        parts = len(shown.nodes) + len(shown.contents) - (self.codec.empty in shown.nodes)
+        parts = len(self._known) + len(shown.contents) - (self.codec.empty in self._known)
         used = len(self._used_nodes) + len(self._used_contents)
         if cause is None and self._strict and used != parts:
             self._surplus(size)
@@ -230,7 +230,7 @@ class ShownSource(ProofSource):
         groups = (_NODE, shown.nodes, self._used_nodes), (_CONTENTS, shown.contents, self._used_contents)
         for kind, group, used in groups:
             # What was decoded or recorded last may be what stands first.
-            for hash_ in reversed(group):
+            for hash_ in reversed(list(group)):
                 if hash_ not in used and hash_ != self.codec.empty:
                     reason = f"surplus data: {_WHAT[kind]} that the run does not read"
                     raise ProofMismatch(reason, find_place(shown, hash_, size))

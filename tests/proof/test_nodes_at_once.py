@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +19,7 @@ from irminpy import Proof, Schema, Tree, _nodes, core
 from irminpy.contents import String
 from irminpy.errors import IrminError
 from irminpy.formats import FlatNative, Native
-from irminpy.objects import ROOT, Inode, Node
+from irminpy.objects import BUCKET, ROOT, Inode, Node
 from irminpy.proof import Limits, Read
 from irminpy.proof.compact import encode_tree
 from irminpy.shape import Record, place_of
@@ -192,6 +192,91 @@ def test_look_ups_go_down_alike(data: st.DataObject, schema: Schema[Any, Any], s
     assert found[0] == found[1]
 
 
+@given(st.data(), st.sampled_from(SCHEMAS[:5]), BINDINGS)
+def test_paths_are_followed_alike(
+    data: st.DataObject, schema: Schema[Any, Any], bindings: dict[tuple[str, ...], str]
+) -> None:
+    """Through decoded nodes with words and without, and through their bytes; where one is missing, or is not what leads
+    to it, the way ends at the directory before, whatever is below."""
+    codec: Any = schema.codec
+    main = store_of({}, schema)
+    tree = tree_of(schema, bindings)
+    main.set_tree((), tree, message="", date=0)
+    root = bytes(main.head().tree_hash)
+    made = main.produce_proof(lambda tree: (tree, tree.to_concrete()))[0]
+    whole: dict[bytes, Any] = dict(made.shown().nodes)
+    lacking = data.draw(st.sampled_from([None, None, *whole]))
+    wrong = data.draw(st.sampled_from([None, None, *whole]))
+    locates = data.draw(st.booleans())
+
+    def changed(hash: bytes, record: Any) -> Any:
+        if locates and hash != lacking:
+            n = len(record.hashes) // 32
+            words = b"".join([(i + 1).to_bytes(8, "little") for i in range(n)])
+            record = record._replace(words=words)
+        if hash != wrong:
+            return record
+        if type(record) is Inode:
+            return record._replace(counts=[n + 1 for n in record.counts])
+        return record._replace(place=ROOT if hash != root else BUCKET)
+
+    at_hand = {hash: changed(hash, record) for hash, record in whole.items() if locates or hash != lacking}
+    asked: list[list[str]] = [list(path) for path in bindings]
+    asked += [path[:-1] for path in asked] + [[*path, "x"] for path in asked]
+    asked += [list(path) for path in data.draw(st.lists(st.lists(STEPS, max_size=3), max_size=10))]
+    numbers = (codec.fanout, codec.leaf, locates, codec.empty, Node, Inode)
+    for steps in asked:
+        found: list[object] = []
+        for chosen in (_nodes, ccore):
+            noted: dict[bytes, Any] = {}
+            found.append(chosen.follow(at_hand.get, noted, root, int(locates), steps, *numbers))
+            found.append({hash: id(record) for hash, record in noted.items()})
+        assert found[:2] == found[2:]
+        if wrong is None and not locates:
+            raws = {hash: encoded(codec, record) for hash, record in at_hand.items()}
+            noted = {}
+            assert ccore.follow(raws.get, noted, root, 0, steps, *numbers) == found[0]
+            assert [*noted] == [*cast("dict[bytes, int]", found[1])]
+
+
+def encoded(codec: Any, record: Record) -> bytes:
+    """The canonical bytes of a decoded node without metadata."""
+    if type(record) is Inode:
+        data: bytes = codec.encode_inode(record.depth, record.buckets, record.counts, record.hashes)
+    else:
+        data = codec.encode_node([*record.index], record.kinds, record.hashes, [])
+    return data
+
+
+def test_what_is_followed_may_be_anything() -> None:
+    """A node that is none, or that lies about itself, ends the way where it stands; errors of a look-up go through."""
+    codec: Any = SCHEMAS[0].codec
+    numbers = (codec.fanout, codec.leaf, False, codec.empty, Node, Inode)
+    root = b"r" * 32
+    hashes = b"\1" * 64
+    for record in (
+        None,
+        7,
+        b"",
+        b"N",
+        b"I\x96",
+        (),
+        Node({}, b"\0", b"", {}),
+        Node({"a": 5}, b"\0", b"\1" * 32, {}),
+        Node({"a": -5}, b"\0", b"\1" * 32, {}),
+        Node({"a": 0}, b"\0", b"\1" * 32, {}, b"\1"),
+        Inode(0, b"\0\1", [1], hashes),
+        Inode(0, b"\0\1", [1, 2], hashes[1:]),
+        Inode(1, b"\0\1", [1, 2], hashes),
+        Inode(0, b"\0\1", [1, 2], hashes, b"\1" * 7),
+    ):
+        noted: dict[bytes, Any] = {}
+        found = ccore.follow({root: record}.get, noted, root, 0, ["a"], *numbers)
+        assert found in ((0, 0, root, 0), None)
+    with pytest.raises(ZeroDivisionError):
+        ccore.follow(lambda hash: 1 // 0, {}, root, 0, ["a"], *numbers)
+
+
 ODD = st.one_of(
     st.none(),
     st.integers(-(2**70), 2**70),
@@ -212,13 +297,15 @@ ODD = st.one_of(
 @settings(max_examples=300)
 def test_arguments_of_any_type_are_safe(arguments: list[Any], data: bytes, schema: Schema[Any, Any]) -> None:
     """Whatever is given, there is an answer, none, or an error of Python."""
-    for function in (ccore.read_nodes, ccore.write_nodes, ccore.bucket_of):
-        with contextlib.suppress(TypeError, ValueError):
+    for function in (ccore.read_nodes, ccore.write_nodes, ccore.bucket_of, ccore.follow):
+        with contextlib.suppress(TypeError, ValueError, AttributeError, IndexError):
             function(*arguments)
     nodes = [item for item in arguments if type(item) is dict] or [{}]
     for record in [*nodes[0].values(), *arguments]:
         with contextlib.suppress(TypeError, KeyError):
             ccore.bucket_of(record, data, 4, nodes[0].__getitem__, Node, Inode)
+        with contextlib.suppress(TypeError, ValueError, AttributeError, IndexError):
+            ccore.follow(lambda hash, record=record: record, {}, b"\1" * 32, 1, ["a"], 16, 32, *arguments)
     answered(data, schema)
     found = ccore.write_nodes(b"\0" * 32, nodes[0], nodes[-1], 16, Node, Inode)
     assert found is None or type(found) is bytes
