@@ -48,6 +48,7 @@ def filled_words(
 def follow(
     recent: Callable[[bytes], Any],
     noted: dict[bytes, Any],
+    opened: dict[tuple[bytes | str, ...], tuple[bytes, int]],
     hash: bytes,
     word: int,
     steps: list[str],

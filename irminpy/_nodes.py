@@ -30,6 +30,7 @@ def bucket_of(
 def follow(
     recent: Callable[[bytes], Any],
     noted: dict[bytes, Any],
+    opened: dict[tuple[bytes | str, ...], tuple[bytes, int]],
     hash: bytes,
     word: int,
     steps: list[str],
@@ -46,19 +47,25 @@ def follow(
     `n` is less than there are steps if the way was followed to that directory only: a node of it is not at hand
     (`recent` gives nodes by their hash, or None), is not what its parent states, or has no word where `locates` says
     that all have one. Nodes are named tuples of the classes `flat` and `inner`; in C also canonical bytes, of the
-    format with this `fanout` and `leaf`. All that were looked into are put into `noted`. The hash of the `empty`
-    directory stands for itself.
+    format with this `fanout` and `leaf`. All that were looked into are put into `noted`, and found there the next
+    time; `opened` keeps where all steps but the last have led. The hash of the `empty` directory stands for itself.
     """
     width = fanout.bit_length() - 1
-    n, kind = 0, 0
-    while n < len(steps):
+    n, kind, last = 0, 0, len(steps) - 1
+    name = (hash, *steps[:-1])
+    if last > 0 and name in opened:
+        n = last
+        hash, word = opened[name]
+    while n <= last:
         if kind or hash == empty:
             return None
+        if n == last > 0:
+            opened[name] = hash, word
         step, key = steps[n], b""
         at, lies, depth, entries = hash, word, 0, -1
         kind = -1
         while kind < 0:
-            record: Any = recent(at) if lies or not locates else None
+            record: Any = noted.get(at) or (recent(at) if lies or not locates else None)
             cls: Any = record.__class__
             if cls is flat:
                 labels, hashes, words = record[1], record[2], record[4]

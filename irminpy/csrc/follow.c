@@ -5,7 +5,7 @@ enum { STOP, NOWHERE, FOUND }; /* what looking into one node comes to; -1 with a
 
 /* What does not change on the way. */
 typedef struct {
-    PyObject *recent, *noted;
+    PyObject *recent, *noted, *opened;
     PyTypeObject *flat, *inner;
     Py_ssize_t fanout, leaf;
     int width, locates;
@@ -117,10 +117,20 @@ static int in_bytes(const Way *w, PyObject *record, Step *step, Place *at, int *
 
 /* Looks into the node at `at`, if it is at hand and what it should be, notes it, and moves on to what the step leads to. */
 static int look(const Way *w, Step *step, Place *at, int *kind) {
-    if (w->locates && !at->word) return STOP;
+    uint64_t word = at->word;
     PyObject *hash = PyBytes_FromStringAndSize((const char *)at->hash, HASH);
-    PyObject *record = hash ? PyObject_CallOneArg(w->recent, hash) : NULL;
-    int done = record ? STOP : -1;
+    if (!hash) return -1;
+    PyObject *record = PyDict_GetItemWithError(w->noted, hash);
+    int known = record != NULL;
+    if (known)
+        Py_INCREF(record);
+    else if (!PyErr_Occurred() && (word || !w->locates))
+        record = PyObject_CallOneArg(w->recent, hash);
+    int done = record || !PyErr_Occurred() ? STOP : -1;
+    if (!record) {
+        Py_DECREF(hash);
+        return done;
+    }
     if (done == STOP) {
         if (Py_TYPE(record) == w->flat && PyTuple_GET_SIZE(record) == 8)
             done = in_flat(record, step, at, kind);
@@ -129,44 +139,99 @@ static int look(const Way *w, Step *step, Place *at, int *kind) {
         else if (PyBytes_CheckExact(record))
             done = in_bytes(w, record, step, at, kind);
     }
-    if (done > STOP && !PyDict_SetDefault(w->noted, hash, record)) done = -1;
-    Py_XDECREF(record);
-    Py_XDECREF(hash);
+    if (done > STOP && !known && PyDict_SetItem(w->noted, hash, record) < 0) done = -1;
+    Py_DECREF(record);
+    Py_DECREF(hash);
     return done;
 }
 
-/* follow(recent, noted, hash, word, steps, fanout, leaf, locates, empty, flat, inner) */
+/* What `opened` has for all steps but the last, and where they start: the name of the directory that they lead to. */
+static PyObject *name_of(PyObject *start, PyObject *steps) {
+    Py_ssize_t n = PyList_GET_SIZE(steps);
+    PyObject *name = PyTuple_New(n);
+    if (!name) return NULL;
+    PyTuple_SET_ITEM(name, 0, Py_NewRef(start));
+    for (Py_ssize_t i = 1; i < n; i++) PyTuple_SET_ITEM(name, i, Py_NewRef(PyList_GET_ITEM(steps, i - 1)));
+    return name;
+}
+
+/* Whether `opened` knows the directory `name`, which `at` is set to then; -1 with an error set. */
+static int recall(const Way *w, PyObject *name, Place *at) {
+    PyObject *found = PyDict_GetItemWithError(w->opened, name);
+    if (!found) return PyErr_Occurred() ? -1 : 0;
+    if (!PyTuple_CheckExact(found) || PyTuple_GET_SIZE(found) != 2) return 0;
+    PyObject *hash = field(found, 0), *word = field(found, 1);
+    if (!PyBytes_CheckExact(hash) || PyBytes_GET_SIZE(hash) != HASH || !PyLong_CheckExact(word)) return 0;
+    uint64_t lies = PyLong_AsUnsignedLongLong(word);
+    if (lies == (uint64_t)-1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return 0;
+    }
+    memcpy(at->hash, PyBytes_AS_STRING(hash), HASH);
+    at->word = lies;
+    return 1;
+}
+
+static int remember(const Way *w, PyObject *name, const Place *at) {
+    PyObject *items[] = {
+        PyBytes_FromStringAndSize((const char *)at->hash, HASH),
+        PyLong_FromUnsignedLongLong(at->word),
+    };
+    PyObject *found = tuple_of(2, items);
+    int done = found ? PyDict_SetItem(w->opened, name, found) : -1;
+    Py_XDECREF(found);
+    return done;
+}
+
+/* follow(recent, noted, opened, hash, word, steps, fanout, leaf, locates, empty, flat, inner) */
 FUNCTION(follow) {
-    if (nargs != 11 || !PyDict_CheckExact(args[1]) || !PyBytes_Check(args[2]) || PyBytes_GET_SIZE(args[2]) != HASH ||
-        !PyLong_CheckExact(args[3]) || !PyList_CheckExact(args[4]) || !PyBytes_CheckExact(args[8]) ||
-        PyBytes_GET_SIZE(args[8]) != HASH || !plain_tuple(args[9]) || !plain_tuple(args[10]))
+    if (nargs != 12 || !PyDict_CheckExact(args[1]) || !PyDict_CheckExact(args[2]) || !PyBytes_Check(args[3]) ||
+        PyBytes_GET_SIZE(args[3]) != HASH || !PyLong_CheckExact(args[4]) || !PyList_CheckExact(args[5]) ||
+        !PyBytes_CheckExact(args[9]) || PyBytes_GET_SIZE(args[9]) != HASH || !plain_tuple(args[10]) || !plain_tuple(args[11]))
         return REFER(follow);
     Way w = {
         .recent = args[0],
         .noted = args[1],
-        .flat = (PyTypeObject *)args[9],
-        .inner = (PyTypeObject *)args[10],
-        .fanout = size_of(args[5]),
-        .leaf = size_of(args[6]),
-        .locates = args[7] == Py_True,
+        .opened = args[2],
+        .flat = (PyTypeObject *)args[10],
+        .inner = (PyTypeObject *)args[11],
+        .fanout = size_of(args[6]),
+        .leaf = size_of(args[7]),
+        .locates = args[8] == Py_True,
     };
-    if (w.fanout < 2 || w.fanout > 256 || w.leaf < 0 || !PyBool_Check(args[7])) return REFER(follow);
+    if (w.fanout < 2 || w.fanout > 256 || w.leaf < 0 || !PyBool_Check(args[8])) return REFER(follow);
     while (w.fanout >> w.width > 1) w.width++;
     if (w.fanout != (Py_ssize_t)1 << w.width) return REFER(follow);
     Place at = {.entries = -1}, start;
-    memcpy(at.hash, PyBytes_AS_STRING(args[2]), HASH);
-    at.word = PyLong_AsUnsignedLongLong(args[3]);
+    memcpy(at.hash, PyBytes_AS_STRING(args[3]), HASH);
+    at.word = PyLong_AsUnsignedLongLong(args[4]);
     if (at.word == (uint64_t)-1 && PyErr_Occurred()) {
         PyErr_Clear();
         return REFER(follow);
     }
-    const char *empty = PyBytes_AS_STRING(args[8]);
-    PyObject *steps = args[4];
-    Py_ssize_t n = 0;
+    const char *empty = PyBytes_AS_STRING(args[9]);
+    PyObject *steps = args[5], *name = NULL, *answer = NULL;
+    Py_ssize_t n = 0, last = PyList_GET_SIZE(steps) - 1;
     int done = FOUND, kind = 0;
+    if (last > 0) {
+        name = name_of(args[3], steps);
+        int recalled = name ? recall(&w, name, &at) : -1;
+        if (recalled < 0) done = -1;
+        if (recalled) {
+            Py_CLEAR(name);
+            n = last;
+        }
+    }
     /* What `recent` runs may change the list: its length is read anew. */
     while (done == FOUND && n < PyList_GET_SIZE(steps)) {
-        if (kind || !memcmp(at.hash, empty, HASH)) Py_RETURN_NONE;
+        if (kind || !memcmp(at.hash, empty, HASH)) {
+            done = NOWHERE;
+            break;
+        }
+        if (n == last && name && remember(&w, name, &at) < 0) {
+            done = -1;
+            break;
+        }
         Step step = {.text = Py_NewRef(PyList_GET_ITEM(steps, n))};
         start = at;
         step.data = utf8(step.text, &step.size);
@@ -175,22 +240,26 @@ FUNCTION(follow) {
             if (done == FOUND) done = look(&w, &step, &at, &kind);
         } while (done == FOUND && kind == BUCKET);
         Py_DECREF(step.text);
-        if (done < STOP) return NULL;
-        if (done == NOWHERE) Py_RETURN_NONE;
         if (done == STOP) {
             at = start;
             kind = 0;
-            break;
+        } else {
+            n++;
         }
         at.depth = 0;
         at.entries = -1;
-        n++;
     }
-    PyObject *items[] = {
-        PyLong_FromSsize_t(n), PyLong_FromLong(kind), PyBytes_FromStringAndSize((const char *)at.hash, HASH),
-        PyLong_FromUnsignedLongLong(at.word),
-    };
-    return tuple_of(4, items);
+    if (done == NOWHERE) {
+        answer = Py_NewRef(Py_None);
+    } else if (done >= STOP) {
+        PyObject *items[] = {
+            PyLong_FromSsize_t(n), PyLong_FromLong(kind), PyBytes_FromStringAndSize((const char *)at.hash, HASH),
+            PyLong_FromUnsignedLongLong(at.word),
+        };
+        answer = tuple_of(4, items);
+    }
+    Py_XDECREF(name);
+    return answer;
 }
 
 PyMethodDef follow_methods[] = {

@@ -44,7 +44,7 @@ def followed(codec: Codec) -> bool:
 class Recording(Source):
     """A repository, with a record of what is read from it until `close`; then it is only the repository."""
 
-    __slots__ = ("_base", "contents_read", "in_order", "nodes_read", "seen")
+    __slots__ = ("_base", "_opened", "contents_read", "in_order", "nodes_read", "seen")
 
     def __init__(self, base: RepoSource, *, in_order: bool) -> None:
         super().__init__(base.codec, base.counters, locates=base.locates)
@@ -55,17 +55,19 @@ class Recording(Source):
         self.contents_read: dict[bytes, bytes] = {}
         self.seen: Reads = {}
         """All that was read in one order, if that matters."""
+        self._opened: dict[tuple[bytes | str, ...], tuple[bytes, int]] = {}
         self.follows = not in_order and followed(base.codec)
 
     def follow(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, int, bytes, int] | None:
         """Through the nodes that the repository has at hand."""
         noted, base = self.nodes_read, self._base
-        if noted is None:
+        if noted is None:  # another thread has just ended it
             return 0, DIRECTORY, hash, word
         codec: Any = self.codec
         return core.follow(
             base.nodes.recent,
             noted,
+            self._opened,
             hash,
             word,
             steps,
@@ -117,6 +119,7 @@ class Recording(Source):
         nodes, contents, seen = self.nodes_read, self.contents_read, self.seen
         assert nodes is not None
         self.nodes_read, self.contents_read, self.seen = None, {}, {}
+        self.follows, self._opened = False, {}
         return nodes, contents, seen
 
 
@@ -155,7 +158,7 @@ class ProofSource(Pruned):
 class ShownSource(ProofSource):
     """What a tree proof shows."""
 
-    __slots__ = ("_blinded", "_known", "_strict", "_used_contents", "_used_nodes")
+    __slots__ = ("_blinded", "_known", "_opened", "_strict", "_used_contents", "_used_nodes")
 
     def __init__(self, home: Home[Any, Any], shown: Shown, *, running: bool, strict: bool) -> None:
         super().__init__(home, shown, running=running, in_order=False)
@@ -165,6 +168,7 @@ class ShownSource(ProofSource):
         # By hash: that they are there is what matters.
         self._used_nodes: dict[bytes, object] = {}
         self._used_contents: set[bytes] = set()
+        self._opened: dict[tuple[bytes | str, ...], tuple[bytes, int]] = {}
         self.follows = running and followed(home.codec)
         # The first thing that the function asked for and is not shown.
         self._blinded: bytes | None = None
@@ -184,6 +188,7 @@ class ShownSource(ProofSource):
         return core.follow(
             self._known.get,
             self._used_nodes,
+            self._opened,
             hash,
             word,
             steps,
@@ -223,7 +228,7 @@ class ShownSource(ProofSource):
         used = len(self._used_nodes) + len(self._used_contents)
         if cause is None and self._strict and used != parts:
             self._surplus(size)
-        self._used_nodes, self._used_contents = {}, set()
+        self._used_nodes, self._used_contents, self._opened = {}, set(), {}
 
     def _surplus(self, size: int) -> None:
         shown = self.shown

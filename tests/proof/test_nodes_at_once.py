@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from itertools import product
 from typing import Any, cast
 
 import pytest
@@ -50,6 +51,7 @@ BINDINGS = st.dictionaries(
 )
 MUTANTS = {"quick": 3_000, "ci": 30_000, "deep": 1_000_000}[os.environ.get("IRMINPY_PROFILE", "quick")]
 LIMITS = Limits()
+Opened = dict[tuple[bytes | str, ...], tuple[bytes, int]]
 
 
 def read(raw: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[object, ...]:
@@ -225,18 +227,21 @@ def test_paths_are_followed_alike(
     asked += [path[:-1] for path in asked] + [[*path, "x"] for path in asked]
     asked += [list(path) for path in data.draw(st.lists(st.lists(STEPS, max_size=3), max_size=10))]
     numbers = (codec.fanout, codec.leaf, locates, codec.empty, Node, Inode)
-    for steps in asked:
+    # Each look-up by itself, and all after each other.
+    kept: list[tuple[dict[bytes, Any], Opened]] = [({}, {}), ({}, {}), ({}, {})]
+    raws = {hash: encoded(codec, record) for hash, record in at_hand.items()} if wrong is None else {}
+    for steps, fresh in product(asked, (True, False)):
         found: list[object] = []
-        for chosen in (_nodes, ccore):
-            noted: dict[bytes, Any] = {}
-            found.append(chosen.follow(at_hand.get, noted, root, int(locates), steps, *numbers))
-            found.append({hash: id(record) for hash, record in noted.items()})
-        assert found[:2] == found[2:]
-        if wrong is None and not locates:
-            raws = {hash: encoded(codec, record) for hash, record in at_hand.items()}
-            noted = {}
-            assert ccore.follow(raws.get, noted, root, 0, steps, *numbers) == found[0]
-            assert [*noted] == [*cast("dict[bytes, int]", found[1])]
+        for (noted, opened), chosen in zip(kept, (_nodes, ccore), strict=False):
+            mine: dict[bytes, Any] = {} if fresh else noted
+            seen: Opened = {} if fresh else opened
+            found.append(chosen.follow(at_hand.get, mine, seen, root, int(locates), steps, *numbers))
+            found += [{hash: id(record) for hash, record in mine.items()}, seen]
+        assert found[:3] == found[3:]
+        if raws and not locates:
+            mine, seen = ({}, {}) if fresh else kept[2]
+            assert ccore.follow(raws.get, mine, seen, root, 0, steps, *numbers) == found[0]
+            assert [*mine] == [*cast("dict[bytes, int]", found[1])]
 
 
 def encoded(codec: Any, record: Record) -> bytes:
@@ -270,11 +275,13 @@ def test_what_is_followed_may_be_anything() -> None:
         Inode(1, b"\0\1", [1, 2], hashes),
         Inode(0, b"\0\1", [1, 2], hashes, b"\1" * 7),
     ):
-        noted: dict[bytes, Any] = {}
-        found = ccore.follow({root: record}.get, noted, root, 0, ["a"], *numbers)
+        found = ccore.follow({root: record}.get, {}, {}, root, 0, ["a"], *numbers)
         assert found in ((0, 0, root, 0), None)
+    for known in (None, (), (root, -1), (b"r", 0), ("r", 0)):
+        ways: dict[Any, Any] = {(root, "a"): known}
+        assert ccore.follow({}.get, {}, ways, root, 0, ["a", "b"], *numbers) == (0, 0, root, 0)
     with pytest.raises(ZeroDivisionError):
-        ccore.follow(lambda hash: 1 // 0, {}, root, 0, ["a"], *numbers)
+        ccore.follow(lambda hash: 1 // 0, {}, {}, root, 0, ["a"], *numbers)
 
 
 ODD = st.one_of(
@@ -305,7 +312,7 @@ def test_arguments_of_any_type_are_safe(arguments: list[Any], data: bytes, schem
         with contextlib.suppress(TypeError, KeyError):
             ccore.bucket_of(record, data, 4, nodes[0].__getitem__, Node, Inode)
         with contextlib.suppress(TypeError, ValueError, AttributeError, IndexError):
-            ccore.follow(lambda hash, record=record: record, {}, b"\1" * 32, 1, ["a"], 16, 32, *arguments)
+            ccore.follow(lambda hash, record=record: record, {}, {}, b"\1" * 32, 1, ["a"], 16, 32, *arguments)
     answered(data, schema)
     found = ccore.write_nodes(b"\0" * 32, nodes[0], nodes[-1], 16, Node, Inode)
     assert found is None or type(found) is bytes
