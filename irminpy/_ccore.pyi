@@ -47,6 +47,7 @@ def filled_words(
 ) -> bytes | None: ...
 def follow(
     recent: Callable[[bytes], Any],
+    load: Callable[[bytes, int], Any] | None,
     noted: dict[bytes, Any],
     opened: dict[tuple[bytes | str, ...], tuple[bytes, int]],
     hash: bytes,

@@ -29,6 +29,7 @@ def bucket_of(
 
 def follow(
     recent: Callable[[bytes], Any],
+    load: Callable[[bytes, int], Any] | None,
     noted: dict[bytes, Any],
     opened: dict[tuple[bytes | str, ...], tuple[bytes, int]],
     hash: bytes,
@@ -44,15 +45,16 @@ def follow(
 ) -> tuple[int, int, bytes, int] | None:
     """(n, kind, hash, word): what the first `n` of `steps` lead to from the directory `hash`; None if to nothing.
 
-    `n` is less than there are steps if the way was followed to that directory only: a node of it is not at hand
-    (`recent` gives nodes by their hash, or None), is not what its parent states, or has no word where `locates` says
-    that all have one. Nodes are named tuples of the classes `flat` and `inner`; in C also canonical bytes, of the
-    format with this `fanout` and `leaf`. All that were looked into are put into `noted`, and found there the next
-    time; `opened` keeps where all steps but the last have led. The hash of the `empty` directory stands for itself.
+    `n` is less than there are steps if the way was followed to that directory only: a node of it is not at hand, or is
+    not what its parent states. `recent` gives nodes by their hash, or None, and is not asked for one without a word
+    where `locates` says that all have one; `load`, if it is given, gives the others by hash and word. Nodes are named
+    tuples of the classes `flat` and `inner`; in C also canonical bytes, of the format with this `fanout` and `leaf`.
+    All that were looked into are put into `noted`, and found there the next time; `opened` keeps where all steps but
+    the last have led. The hash of the `empty` directory stands for itself.
     """
     width = fanout.bit_length() - 1
     n, kind, last = 0, 0, len(steps) - 1
-    name = (hash, *steps[:-1])
+    name: tuple[bytes | str, ...] = (hash, *steps[:-1])
     if last > 0 and name in opened:
         n = last
         hash, word = opened[name]
@@ -66,6 +68,8 @@ def follow(
         kind = -1
         while kind < 0:
             record: Any = noted.get(at) or (recent(at) if lies or not locates else None)
+            if not record and load is not None:
+                record = load(at, lies)
             cls: Any = record.__class__
             if cls is flat:
                 labels, hashes, words = record[1], record[2], record[4]

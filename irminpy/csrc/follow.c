@@ -5,7 +5,7 @@ enum { STOP, NOWHERE, FOUND }; /* what looking into one node comes to; -1 with a
 
 /* What does not change on the way. */
 typedef struct {
-    PyObject *recent, *noted, *opened;
+    PyObject *recent, *load, *noted, *opened;
     PyTypeObject *flat, *inner;
     Py_ssize_t fanout, leaf;
     int width, locates;
@@ -126,6 +126,12 @@ static int look(const Way *w, Step *step, Place *at, int *kind) {
         Py_INCREF(record);
     else if (!PyErr_Occurred() && (word || !w->locates))
         record = PyObject_CallOneArg(w->recent, hash);
+    if (w->load != Py_None && (record ? record == Py_None : !PyErr_Occurred())) {
+        PyObject *lies = PyLong_FromUnsignedLongLong(word);
+        Py_XDECREF(record);
+        record = lies ? PyObject_CallFunctionObjArgs(w->load, hash, lies, NULL) : NULL;
+        Py_XDECREF(lies);
+    }
     int done = record || !PyErr_Occurred() ? STOP : -1;
     if (!record) {
         Py_DECREF(hash);
@@ -183,38 +189,39 @@ static int remember(const Way *w, PyObject *name, const Place *at) {
     return done;
 }
 
-/* follow(recent, noted, opened, hash, word, steps, fanout, leaf, locates, empty, flat, inner) */
+/* follow(recent, load, noted, opened, hash, word, steps, fanout, leaf, locates, empty, flat, inner) */
 FUNCTION(follow) {
-    if (nargs != 12 || !PyDict_CheckExact(args[1]) || !PyDict_CheckExact(args[2]) || !PyBytes_Check(args[3]) ||
-        PyBytes_GET_SIZE(args[3]) != HASH || !PyLong_CheckExact(args[4]) || !PyList_CheckExact(args[5]) ||
-        !PyBytes_CheckExact(args[9]) || PyBytes_GET_SIZE(args[9]) != HASH || !plain_tuple(args[10]) || !plain_tuple(args[11]))
+    if (nargs != 13 || !PyDict_CheckExact(args[2]) || !PyDict_CheckExact(args[3]) || !PyBytes_Check(args[4]) ||
+        PyBytes_GET_SIZE(args[4]) != HASH || !PyLong_CheckExact(args[5]) || !PyList_CheckExact(args[6]) ||
+        !PyBytes_CheckExact(args[10]) || PyBytes_GET_SIZE(args[10]) != HASH || !plain_tuple(args[11]) || !plain_tuple(args[12]))
         return REFER(follow);
     Way w = {
         .recent = args[0],
-        .noted = args[1],
-        .opened = args[2],
-        .flat = (PyTypeObject *)args[10],
-        .inner = (PyTypeObject *)args[11],
-        .fanout = size_of(args[6]),
-        .leaf = size_of(args[7]),
-        .locates = args[8] == Py_True,
+        .load = args[1],
+        .noted = args[2],
+        .opened = args[3],
+        .flat = (PyTypeObject *)args[11],
+        .inner = (PyTypeObject *)args[12],
+        .fanout = size_of(args[7]),
+        .leaf = size_of(args[8]),
+        .locates = args[9] == Py_True,
     };
-    if (w.fanout < 2 || w.fanout > 256 || w.leaf < 0 || !PyBool_Check(args[8])) return REFER(follow);
+    if (w.fanout < 2 || w.fanout > 256 || w.leaf < 0 || !PyBool_Check(args[9])) return REFER(follow);
     while (w.fanout >> w.width > 1) w.width++;
     if (w.fanout != (Py_ssize_t)1 << w.width) return REFER(follow);
     Place at = {.entries = -1}, start;
-    memcpy(at.hash, PyBytes_AS_STRING(args[3]), HASH);
-    at.word = PyLong_AsUnsignedLongLong(args[4]);
+    memcpy(at.hash, PyBytes_AS_STRING(args[4]), HASH);
+    at.word = PyLong_AsUnsignedLongLong(args[5]);
     if (at.word == (uint64_t)-1 && PyErr_Occurred()) {
         PyErr_Clear();
         return REFER(follow);
     }
-    const char *empty = PyBytes_AS_STRING(args[9]);
-    PyObject *steps = args[5], *name = NULL, *answer = NULL;
+    const char *empty = PyBytes_AS_STRING(args[10]);
+    PyObject *steps = args[6], *name = NULL, *answer = NULL;
     Py_ssize_t n = 0, last = PyList_GET_SIZE(steps) - 1;
     int done = FOUND, kind = 0;
     if (last > 0) {
-        name = name_of(args[3], steps);
+        name = name_of(args[4], steps);
         int recalled = name ? recall(&w, name, &at) : -1;
         if (recalled < 0) done = -1;
         if (recalled) {

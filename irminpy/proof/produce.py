@@ -16,7 +16,7 @@ from ..types import C, M, R
 from .form import form_of
 from .limits import DEFAULT, MIB, Limits
 from .proof import Proof
-from .shown import Reads, Shown, opened
+from .shown import Reads, Shown, depth_of
 from .source import Recording, rooted
 from .stream import StreamProof
 
@@ -101,8 +101,8 @@ def _check(shown: Shown, size: int, schema: Schema[Any, Any], limits: Limits) ->
         if n > limit:
             _within(what, n, limit, name)
     if nodes > limits.depth:
-        found = opened(shown.root.hash, shown.nodes, shown.contents, schema.codec.hash_size)
-        _within("directories below each other", max(node.depth for node in found), limits.depth, "depth")
+        depth = depth_of(shown, schema.codec.hash_size)
+        _within("directories below each other", depth, limits.depth, "depth")
 
 
 def _within(what: str, n: int, limit: int, name: str) -> None:

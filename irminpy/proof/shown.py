@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from ..errors import ProofMismatch
-from ..objects import Kind, Node
+from ..objects import DIRECTORY, Kind, Node
 from ..path import join
 from ..shape import Record
 
@@ -27,6 +27,7 @@ __all__ = [
     "Reads",
     "Shown",
     "check_together",
+    "depth_of",
     "find_place",
     "opened",
     "place_of",
@@ -149,6 +150,37 @@ def opened(
         below.reverse()
         stack += below
     return found
+
+
+def depth_of(shown: Shown, hash_size: int) -> int:
+    """The most directories above a node that `shown` reveals, each at the first place that leads to it, as in `opened`.
+
+    Cost: in proportion to the buckets, and to the directories that are bound.
+    """
+    nodes, root = shown.nodes, shown.root.hash
+    deepest = 0
+    claimed: set[bytes] = {root}
+    stack: list[tuple[bytes, int]] = [(root, 0)] if root in nodes else []
+    while stack:
+        hash_, depth = stack.pop()
+        deepest = max(deepest, depth)
+        record = nodes[hash_]
+        hashes = record.hashes
+        below: list[tuple[bytes, int]] = []
+        if type(record) is Node:
+            kinds, own = record.kinds, depth + 1
+        else:
+            kinds, own = bytes(len(hashes) // hash_size), depth
+        i = kinds.find(DIRECTORY)
+        while i >= 0:
+            child = hashes[i * hash_size : (i + 1) * hash_size]
+            if child in nodes and child not in claimed:
+                claimed.add(child)
+                below.append((child, own))
+            i = kinds.find(DIRECTORY, i + 1)
+        below.reverse()
+        stack += below
+    return deepest
 
 
 def step_of(node: Node, i: int) -> str:

@@ -59,13 +59,14 @@ class Recording(Source):
         self.follows = not in_order and followed(base.codec)
 
     def follow(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, int, bytes, int] | None:
-        """Through the nodes that the repository has at hand."""
+        """Through the nodes of the repository."""
         noted, base = self.nodes_read, self._base
         if noted is None:  # another thread has just ended it
             return 0, DIRECTORY, hash, word
         codec: Any = self.codec
         return core.follow(
             base.nodes.recent,
+            base.node,
             noted,
             self._opened,
             hash,
@@ -187,6 +188,7 @@ class ShownSource(ProofSource):
         codec: Any = self.codec
         return core.follow(
             self._known.get,
+            None,
             self._used_nodes,
             self._opened,
             hash,

@@ -222,11 +222,17 @@ def test_paths_are_followed_alike(
             return record._replace(counts=[n + 1 for n in record.counts])
         return record._replace(place=ROOT if hash != root else BUCKET)
 
-    at_hand = {hash: changed(hash, record) for hash, record in whole.items() if locates or hash != lacking}
+    held = {hash: changed(hash, record) for hash, record in whole.items()}
+    at_hand = {hash: record for hash, record in held.items() if locates or hash != lacking}
     asked: list[list[str]] = [list(path) for path in bindings]
     asked += [path[:-1] for path in asked] + [[*path, "x"] for path in asked]
     asked += [list(path) for path in data.draw(st.lists(st.lists(STEPS, max_size=3), max_size=10))]
     numbers = (codec.fanout, codec.leaf, locates, codec.empty, Node, Inode)
+    loads = data.draw(st.booleans()) and lacking is not None
+
+    def load(hash: bytes, word: int) -> Any:
+        return held[hash] if word or not locates else None
+
     # Each look-up by itself, and all after each other.
     kept: list[tuple[dict[bytes, Any], Opened]] = [({}, {}), ({}, {}), ({}, {})]
     raws = {hash: encoded(codec, record) for hash, record in at_hand.items()} if wrong is None else {}
@@ -235,12 +241,16 @@ def test_paths_are_followed_alike(
         for (noted, opened), chosen in zip(kept, (_nodes, ccore), strict=False):
             mine: dict[bytes, Any] = {} if fresh else noted
             seen: Opened = {} if fresh else opened
-            found.append(chosen.follow(at_hand.get, mine, seen, root, int(locates), steps, *numbers))
+            found.append(
+                chosen.follow(
+                    at_hand.get, load if loads else None, mine, seen, root, int(locates), steps, *numbers
+                )
+            )
             found += [{hash: id(record) for hash, record in mine.items()}, seen]
         assert found[:3] == found[3:]
-        if raws and not locates:
+        if raws and not locates and not loads:
             mine, seen = ({}, {}) if fresh else kept[2]
-            assert ccore.follow(raws.get, mine, seen, root, 0, steps, *numbers) == found[0]
+            assert ccore.follow(raws.get, None, mine, seen, root, 0, steps, *numbers) == found[0]
             assert [*mine] == [*cast("dict[bytes, int]", found[1])]
 
 
@@ -275,13 +285,15 @@ def test_what_is_followed_may_be_anything() -> None:
         Inode(1, b"\0\1", [1, 2], hashes),
         Inode(0, b"\0\1", [1, 2], hashes, b"\1" * 7),
     ):
-        found = ccore.follow({root: record}.get, {}, {}, root, 0, ["a"], *numbers)
+        found = ccore.follow({root: record}.get, None, {}, {}, root, 0, ["a"], *numbers)
         assert found in ((0, 0, root, 0), None)
     for known in (None, (), (root, -1), (b"r", 0), ("r", 0)):
         ways: dict[Any, Any] = {(root, "a"): known}
-        assert ccore.follow({}.get, {}, ways, root, 0, ["a", "b"], *numbers) == (0, 0, root, 0)
+        assert ccore.follow({}.get, None, {}, ways, root, 0, ["a", "b"], *numbers) == (0, 0, root, 0)
     with pytest.raises(ZeroDivisionError):
-        ccore.follow(lambda hash: 1 // 0, {}, {}, root, 0, ["a"], *numbers)
+        ccore.follow({}.get, lambda hash, word: 1 // word, {}, {}, root, 0, ["a"], *numbers)
+    with pytest.raises(ZeroDivisionError):
+        ccore.follow(lambda hash: 1 // 0, None, {}, {}, root, 0, ["a"], *numbers)
 
 
 ODD = st.one_of(
@@ -312,7 +324,9 @@ def test_arguments_of_any_type_are_safe(arguments: list[Any], data: bytes, schem
         with contextlib.suppress(TypeError, KeyError):
             ccore.bucket_of(record, data, 4, nodes[0].__getitem__, Node, Inode)
         with contextlib.suppress(TypeError, ValueError, AttributeError, IndexError):
-            ccore.follow(lambda hash, record=record: record, {}, {}, b"\1" * 32, 1, ["a"], 16, 32, *arguments)
+            ccore.follow(
+                lambda hash, record=record: record, None, {}, {}, b"\1" * 32, 1, ["a"], 16, 32, *arguments
+            )
     answered(data, schema)
     found = ccore.write_nodes(b"\0" * 32, nodes[0], nodes[-1], 16, Node, Inode)
     assert found is None or type(found) is bytes
