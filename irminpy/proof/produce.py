@@ -91,15 +91,14 @@ def produce_proof(
 def _check(shown: Shown, size: int, schema: Schema[Any, Any], limits: Limits) -> None:
     """Raise BadProof for a proof that a verifier with `limits` would refuse."""
     nodes, values = len(shown.nodes), len(shown.contents)
+    least = min(limits.density, limits.objects, limits.depth)
+    if size <= min(limits.total, limits.contents) and 4 * nodes + values <= least:
+        return  # small in every way: no value is longer than the whole, and no object is less than one
+    _within("bytes", size, limits.total, "total")
+    _within("revealed objects", nodes + values, limits.objects, "objects")
+    _within("objects for its size", 4 * nodes + values, limits.density * -(-size // MIB), "density")
     longest = max(map(len, shown.contents.values()), default=0)
-    for what, n, limit, name in (
-        ("bytes", size, limits.total, "total"),
-        ("revealed objects", nodes + values, limits.objects, "objects"),
-        ("objects for its size", 4 * nodes + values, limits.density * -(-size // MIB), "density"),
-        ("bytes in one value", longest, limits.contents, "contents"),
-    ):
-        if n > limit:
-            _within(what, n, limit, name)
+    _within("bytes in one value", longest, limits.contents, "contents")
     if nodes > limits.depth:
         depth = depth_of(shown, schema.codec.hash_size)
         _within("directories below each other", depth, limits.depth, "depth")
