@@ -1,17 +1,19 @@
 """What the compiled core does with the nodes of a proof, and with those below a large directory: the functions by name.
 
-They have no answer here. Who asks does the same node by node: `irminpy.proof.compact` and `irminpy.shape`, which raise
-typed errors and know what a node is. As `_core`, this imports nothing of the package.
+But for `follow` they have no answer here. Who asks does the same node by node: `irminpy.proof.compact` and
+`irminpy.shape`, which raise typed errors and know what a node is.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._core import digest, digit
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bucket_of", "read_nodes", "write_nodes"]
+__all__ = ["bucket_of", "follow", "read_nodes", "write_nodes"]
 
 
 def bucket_of(
@@ -23,6 +25,83 @@ def bucket_of(
     knows nothing of, or whose child is not what it says: `irminpy.shape.place_of` goes on from there.
     """
     return record
+
+
+def follow(
+    recent: Callable[[bytes], Any],
+    load: Callable[[bytes, int], Any] | None,
+    noted: dict[bytes, Any],
+    opened: dict[tuple[bytes | str, ...], tuple[bytes, int]],
+    hash: bytes,
+    word: int,
+    steps: list[str],
+    fanout: int,
+    leaf: int,
+    locates: bool,
+    empty: bytes,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[int, int, bytes, int] | None:
+    """(n, kind, hash, word): what the first `n` of `steps` lead to from the directory `hash`; None if to nothing.
+
+    `n` is less than there are steps if the way was followed to that directory only: a node of it is not at hand, or is
+    not what its parent states. `recent` gives nodes by their hash, or None, and is not asked for one without a word
+    where `locates` says that all have one; `load`, if it is given, gives the others by hash and word. Nodes are named
+    tuples of the classes `flat` and `inner`; in C also canonical bytes, of the format with this `fanout` and `leaf`.
+    All that were looked into are put into `noted`, and found there the next time; `opened` keeps where all steps but
+    the last have led. The hash of the `empty` directory stands for itself.
+    """
+    width = fanout.bit_length() - 1
+    n, kind, last = 0, 0, len(steps) - 1
+    name: tuple[bytes | str, ...] = (hash, *steps[:-1])
+    if last > 0 and name in opened:
+        n = last
+        hash, word = opened[name]
+    while n <= last:
+        if kind or hash == empty:
+            return None
+        if n == last > 0:
+            opened[name] = hash, word
+        step, key = steps[n], b""
+        at, lies, depth, entries = hash, word, 0, -1
+        kind = -1
+        while kind < 0:
+            record: Any = noted.get(at) or (recent(at) if lies or not locates else None)
+            if not record and load is not None:
+                record = load(at, lies)
+            cls: Any = record.__class__
+            if cls is flat:
+                labels, hashes, words = record[1], record[2], record[4]
+                # 1 is the place of a directory only, 2 that of a bucket only.
+                count, fits = len(labels), record[7] != (1 if depth else 2)
+            elif cls is inner:
+                labels, counts, hashes, words = record[1:5]
+                count = sum(counts)
+                fits = record[0] == depth and len(counts) == len(labels) and (depth + 1) * width <= 256
+            else:
+                return n, 0, hash, word
+            size = len(labels)
+            if not fits or len(hashes) != 32 * size or (words and len(words) != 8 * size):
+                return n, 0, hash, word
+            if entries >= 0 and count != entries:
+                return n, 0, hash, word
+            noted.setdefault(at, record)
+            if cls is flat:
+                i = record[0].get(step, -1)
+            else:
+                key = key or digest(step.encode())
+                i = labels.find(digit(key, depth, width))
+            if i < 0:
+                return None
+            at, lies = hashes[32 * i : 32 * i + 32], int.from_bytes(words[8 * i : 8 * i + 8], "little")
+            if cls is flat:
+                kind = labels[i]
+            else:
+                depth, entries = depth + 1, record[2][i]
+        hash, word = at, lies
+        n += 1
+    return n, kind, hash, word
 
 
 def read_nodes(
@@ -37,16 +116,15 @@ def read_nodes(
     objects: int,
     longest: int,
     flat: type[Any],
-    inner: type[Any],
     /,
 ) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None:
     """What the nodes of a tree proof show, which begin at the byte `at` of `data`, hashed by BLAKE3 and checked.
 
     (where they end, hash of the first node, hash to node from the last to the first, hash to value in their order,
-    whether a hash that is blinded is that of something revealed). Nodes are named tuples of the classes `flat` and
-    `inner`. The other numbers are the parameters of the format and the limits of the proof. None where this function
-    has no answer, because something is wrong or unusual, or always, as here: `irminpy.proof.compact` does the
-    same node by node, and says what is wrong and where.
+    whether a hash that is blinded is that of something revealed). A node is its canonical bytes, one of many entries a
+    named tuple of the class `flat`. The other numbers are the parameters of the format and the limits of the proof.
+    None where this function has no answer, because something is wrong or unusual, or always, as here:
+    `irminpy.proof.compact` does the same node by node, and says what is wrong and where.
     """
     return None
 

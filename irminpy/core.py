@@ -41,7 +41,7 @@ from ._core import (
 from ._edits import bind, find, placed, rebind, settle, weight
 from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
-from ._nodes import bucket_of, read_nodes, write_nodes
+from ._nodes import bucket_of, follow, read_nodes, write_nodes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -71,6 +71,7 @@ __all__ = [
     "encode_nodes",
     "filled_words",
     "find",
+    "follow",
     "frame_of",
     "frames",
     "gather",
@@ -132,6 +133,7 @@ if _chosen is not None:
         encode_nodes,
         filled_words,
         find,
+        follow,
         frame_of,
         frames,
         gather,

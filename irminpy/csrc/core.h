@@ -36,6 +36,7 @@
     X(filled_words)   \
     X(patched)        \
     X(bucket_of)      \
+    X(follow)         \
     X(read_nodes)     \
     X(write_nodes)    \
     X(place)          \
@@ -118,6 +119,7 @@ extern PyMethodDef bucket_methods[];
 extern PyMethodDef digest_methods[];
 extern PyMethodDef find_methods[];
 extern PyMethodDef gather_methods[];
+extern PyMethodDef follow_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef seek_methods[];

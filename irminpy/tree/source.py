@@ -15,7 +15,7 @@ from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
 from ..hash import Hash
 from ..key import Key
-from ..objects import Inode, Kind, Node, Objects
+from ..objects import DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Record
 from .counters import Counters
 
@@ -43,7 +43,7 @@ class Source(ABC):
     The `word` of an object says where it lies, see `irminpy.backend.Locating`; 0 if that is not known.
     """
 
-    __slots__ = ("codec", "counters", "locates", "nodes", "values")
+    __slots__ = ("codec", "counters", "follows", "locates", "nodes", "values")
 
     def __init__(
         self,
@@ -62,6 +62,12 @@ class Source(ABC):
         """Decoded nodes at hand. Ask `node` for what has no word: another than the newest reader may not find it."""
         self.values = _NO_VALUES if values is None else values
         """The same for contents."""
+        self.follows = False
+        """Whether to ask `follow` before anything else: so it is for what reads for a proof."""
+
+    def follow(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, int, bytes, int] | None:
+        """As `core.follow`: how far `steps` lead from the directory `hash` through what is at hand, and is noted."""
+        return 0, DIRECTORY, hash, word
 
     @abstractmethod
     def node(self, hash: bytes, word: int = 0, /) -> Record:
