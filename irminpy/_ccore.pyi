@@ -11,6 +11,18 @@ SEAM: int
 def checked_frame(
     data: bytes | mmap, at: int, size: int, head: int, kind: int, hash: bytes, /
 ) -> tuple[bytes, bytes] | None: ...
+def bind(
+    base: Any,
+    steps: list[str],
+    at: int,
+    data: bytes,
+    line: Any,
+    version: int,
+    width: int,
+    kind: type[Any],
+    stored: type[Any],
+    /,
+) -> Any: ...
 def bucket_of(
     record: Any, key: bytes, width: int, load: Callable[[bytes], Any], flat: type[Any], inner: type[Any], /
 ) -> Any: ...
@@ -45,6 +57,7 @@ def encode_nodes(
 def filled_words(
     words: bytes, kinds: bytes, hashes: bytes, nodes: dict[bytes, int], contents: dict[bytes, int], /
 ) -> bytes | None: ...
+def find(directory: Any, steps: list[str], width: int, stored: type[Any], /) -> Any: ...
 def follow(
     recent: Callable[[bytes], Any],
     load: Callable[[bytes, int], Any] | None,
@@ -62,6 +75,23 @@ def follow(
     /,
 ) -> tuple[int, int, bytes, int] | None: ...
 def frame_of(kind: int, hash: bytes, hints: bytes, canonical: bytes, /) -> bytes: ...
+def frames(
+    rows: list[tuple[bytes, bytes]],
+    i: int,
+    frame: int,
+    kind: int,
+    at: int,
+    stop: int,
+    parts: list[bytes],
+    entries: dict[bytes, int] | None,
+    known: dict[bytes, bytes],
+    decoded: Mapping[bytes, Any],
+    nodes: dict[bytes, int],
+    contents: dict[bytes, int],
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[int, int]: ...
 def load_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /
 ) -> tuple[int, bytes, list[int], bytes, bytes]: ...
@@ -75,6 +105,15 @@ def patched(
 def place(
     record: tuple[Any, ...], recent: Callable[[bytes], tuple[Any, ...] | None], step: str, width: int, /
 ) -> tuple[Any, int]: ...
+def placed(
+    records: dict[bytes, Any],
+    nodes: dict[bytes, bytes],
+    hints: dict[bytes, bytes],
+    located: bool,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> dict[bytes, Any]: ...
 def read_nodes(
     data: bytes,
     at: int,
@@ -89,10 +128,53 @@ def read_nodes(
     flat: type[Any],
     /,
 ) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None: ...
+def rebind(
+    root: Any,
+    steps: list[str],
+    data: bytes,
+    version: int,
+    width: int,
+    kind: type[Any],
+    stored: type[Any],
+    /,
+) -> Any: ...
+def record_at(
+    bases: list[int],
+    segments: Sequence[Mapped],
+    head: int,
+    hash_size: int,
+    fanout: int,
+    leaf: int,
+    digits: int,
+    empty: bytes,
+    hash: bytes,
+    word: int,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> Any: ...
 def seek_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int, /
 ) -> tuple[int, int, int, int, bytes]: ...
 def seek_node(data: bytes, hash_size: int, leaf: int, step: str, /) -> tuple[int, int, int, bytes]: ...
+def settle(
+    staged: Any,
+    source: object,
+    pool: object,
+    recent: Callable[[bytes], Any],
+    load: Callable[..., Any],
+    width: int,
+    noting: bool,
+    keep: bool,
+    kind: type[Any],
+    made: type[Any],
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> (
+    tuple[Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int] | None
+): ...
+def weight(record: Any, /) -> int: ...
 def write_nodes(
     root: bytes,
     nodes: dict[bytes, Any],

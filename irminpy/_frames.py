@@ -7,15 +7,15 @@ give None, whoever asks looks closer, and finds out what is wrong.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from mmap import mmap
 from struct import Struct
-from typing import Protocol
+from typing import Any, Protocol
 from zlib import crc32
 
-from ._core import digest, digit, seek_inode, seek_node
+from ._core import digest, digit, load_inode, load_node, seek_inode, seek_node
 
-__all__ = ["Mapped", "checked_frame", "descend", "filled_words", "frame_of"]
+__all__ = ["Mapped", "checked_frame", "descend", "filled_words", "frame_of", "frames", "record_at"]
 
 _header = Struct("<IIIBBH").unpack_from  # crc, units, hints, kind, pad, zero
 _rest = Struct("<IIBBH").pack  # the header after the crc
@@ -62,6 +62,44 @@ def checked_frame(
     if kind == _CONTENTS:
         return canonical, b""
     return (canonical, frame[head:end]) if crc32(frame[4:]) == crc else None
+
+
+def record_at(
+    bases: list[int],
+    segments: Sequence[Mapped],
+    head: int,
+    hash_size: int,
+    fanout: int,
+    leaf: int,
+    digits: int,
+    empty: bytes,
+    hash: bytes,
+    word: int,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> Any:
+    """The node `hash` at `word`, checked and decoded as `load_node` and `load_inode` do.
+
+    Of the class `flat` or `inner`; None as `descend`. `digits` are the levels that a directory may have.
+    """
+    found = _at(bases, segments, head, _NODE, hash, word) if hash_size == 32 else None
+    if found is None:
+        return None
+    data, words = found
+    try:
+        if data[:1] != b"I":
+            index, kinds, hashes, metadata, before = load_node(data, hash_size, leaf, empty)
+            fits = not words or len(words) == 8 * len(index)
+            return flat(index, kinds, hashes, metadata, words, before) if fits else None
+        depth, buckets, counts, hashes, before = load_inode(data, hash_size, fanout, leaf, digits, empty)
+        return (
+            inner(depth, buckets, counts, hashes, words, before)
+            if len(words) in (0, 8 * len(buckets))
+            else None
+        )
+    except ValueError:
+        return None
 
 
 def descend(
@@ -135,6 +173,34 @@ def _at(
     if mapped is None or at + (units << 3) > segment.seen:
         return None
     return checked_frame(mapped, at, units << 3, head, kind, hash)
+
+
+def frames(
+    rows: list[tuple[bytes, bytes]],
+    i: int,
+    frame: int,
+    kind: int,
+    at: int,
+    stop: int,
+    parts: list[bytes],
+    entries: dict[bytes, int] | None,
+    known: dict[bytes, bytes],
+    decoded: Mapping[bytes, Any],
+    nodes: dict[bytes, int],
+    contents: dict[bytes, int],
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[int, int]:
+    """Make frames of the kind `frame` of `rows`, hashes and canonical bytes, from row `i` on, to lie from `at` on.
+
+    (The first row that was not done, where the next frame will lie.) It ends at a row that it does not know how to do,
+    such as a node whose children's words are neither in `known` nor in `nodes` or `contents`; and behind a frame that
+    reaches `stop`; here, at once. Frames go to `parts`, words of the objects, which have the `kind` of a word, to
+    `nodes` or `contents` and, under kind and hash, to `entries`; those of children to `known`. `decoded` has some
+    nodes, of the classes `flat` and `inner`.
+    """
+    return i, at
 
 
 def frame_of(kind: int, hash: bytes, hints: bytes, canonical: bytes, /) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 
 from .hash import Hash
 from .key import Key
-from .objects import Kind, Objects
+from .objects import Inode, Kind, Node, Objects
 from .schema import Schema
 
 __all__ = [
@@ -192,6 +192,13 @@ class Descending(Protocol):
 
         The value is the bytes of the contents type. Each node and the value was read and compared with its hash, as
         `Locating.load` does. None where it does not say: then objects are read one by one, and what is wrong is told.
+        """
+        ...
+
+    def record(self, hash: bytes, word: int, /) -> Node | Inode | None:
+        """The node `hash` at `word`, read, compared with its hash, and decoded with the words of its children.
+
+        None where it does not say, as `descend`.
         """
         ...
 

@@ -154,7 +154,7 @@ class Commit(Generic[C, M]):
 class Opened(Generic[C, M]):
     """An open backend with what stores need besides: the home of its trees, the default author, the clock."""
 
-    __slots__ = ("author", "backend", "clock", "closed", "home")
+    __slots__ = ("_last", "author", "backend", "clock", "closed", "home")
 
     def __init__(self, backend: Backend, home: Home[C, M], author: str, clock: Callable[[], float]) -> None:
         self.backend = backend
@@ -162,6 +162,7 @@ class Opened(Generic[C, M]):
         self.author = author
         self.clock = clock
         self.closed = False
+        self._last: Commit[C, M] | None = None
 
     def check(self) -> None:
         """Raise Closed after closing."""
@@ -201,6 +202,15 @@ class Opened(Generic[C, M]):
         if commit is None:
             raise DanglingHash(context, hash)
         return commit
+
+    def head(self, hash: Hash, context: str) -> Commit[C, M]:
+        """`get` for a hash that a ref of this repository has now: what was just committed here is not read again."""
+        last = self._last
+        place = None if last is None or last.hash != hash else last._place  # pyright: ignore[reportPrivateUsage]
+        if last is None or place is None or place.source is not self.source:
+            return self.get(hash, context)
+        self.check()
+        return last
 
     def own(self, commit: Commit[C, M], context: str = "a commit") -> Commit[C, M]:
         """`commit`, as it is in this repository; DanglingHash if it is not, TypeError if it is no commit."""
@@ -289,7 +299,8 @@ class Opened(Generic[C, M]):
                 *[commits.get(parent, 0) for parent in val.parents],
             ]
             words = b"".join([word.to_bytes(8, "little") for word in found])
-        return Commit(self.home, hash_, val, Place(source, commits.get(hash_, 0), words)), saved
+        made = self._last = Commit(self.home, hash_, val, Place(source, commits.get(hash_, 0), words))
+        return made, saved
 
     def parents(self, given: Sequence[Hash | Commit[Any, Any]] | None) -> tuple[Hash, ...] | None:
         """The hashes of `given`; DanglingHash for one that is not here. None stays None."""

@@ -1,6 +1,7 @@
 """The hot functions of the native format, by the core that is used: compiled where it was built, else in Python.
 
-`_core` has them in Python, `_frames` those over frames of the pack, and `_ccore` the compiled ones. This is the one
+`_core` has them in Python, `_frames` those over frames of the pack, and `_ccore` the compiled ones. Those of `_nodes`
+and `_edits` do in one call what other modules do step by step. This is the one
 place where it is chosen (docs/decisions/056). `IRMINPY_CORE=python` asks for those in Python; `IRMINPY_CORE=c` for the
 compiled ones, and their absence is an ImportError then.
 """
@@ -37,7 +38,8 @@ from ._core import (
     seek_inode,
     seek_node,
 )
-from ._frames import checked_frame, descend, filled_words, frame_of
+from ._edits import bind, find, placed, rebind, settle, weight
+from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
 from ._nodes import bucket_of, follow, read_nodes, write_nodes
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "bind",
     "bucket_of",
     "check_inode",
     "check_node",
@@ -65,16 +68,23 @@ __all__ = [
     "encode_node",
     "encode_nodes",
     "filled_words",
+    "find",
     "follow",
     "frame_of",
+    "frames",
     "load_inode",
     "load_node",
     "patch_column",
     "patched",
     "place",
+    "placed",
     "read_nodes",
+    "rebind",
+    "record_at",
     "seek_inode",
     "seek_node",
+    "settle",
+    "weight",
     "write_nodes",
 ]
 
@@ -106,6 +116,7 @@ CORE = "python" if _chosen is None else "c"
 """Which core is used."""
 if _chosen is not None:
     from ._ccore import (
+        bind,
         bucket_of,
         checked_frame,
         children,
@@ -118,15 +129,22 @@ if _chosen is not None:
         encode_node,
         encode_nodes,
         filled_words,
+        find,
         follow,
         frame_of,
+        frames,
         load_inode,
         load_node,
         patch_column,
         patched,
         place,
+        placed,
         read_nodes,
+        rebind,
+        record_at,
         seek_inode,
         seek_node,
+        settle,
+        weight,
         write_nodes,
     )

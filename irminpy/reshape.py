@@ -77,7 +77,8 @@ def apply(
                 groups[digit] = {steps[i]: changes[steps[i]] for i in rows}
     total = sum(counts)
     counted = len(counts) == len(buckets)
-    for digit, group in groups.items():
+    # In this order, so that the same objects are made in the same order however they were grouped.
+    for digit, group in sorted(groups.items()):
         i = buckets.find(digit)
         child = bucket(load, record, i) if i >= 0 else EMPTY
         old = counts[i] if counted and i >= 0 else child.count

@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "types",
         "errors",
         "_core",
+        "_edits",
         "_frames",
         "_nodes",
         "_ccore",

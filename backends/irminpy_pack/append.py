@@ -10,9 +10,10 @@ from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from irminpy.core import filled_words, frame_of
+from irminpy.core import CORE, filled_words, frame_of, frames
 from irminpy.errors import DanglingHash
 from irminpy.formats.format import Codec
+from irminpy.formats.native import NativeCodec
 from irminpy.hash import Hash, HashFunction
 from irminpy.objects import DIRECTORY, Commit, Inode, Kind, Node, Objects, Words
 
@@ -63,7 +64,7 @@ class Builder:
     an index knows; `strict` says that no hint may be unknown, since nothing else leads to the child.
     """
 
-    __slots__ = ("_codec", "_framing", "_function", "_indexed", "_place", "_strict")
+    __slots__ = ("_codec", "_framing", "_function", "_indexed", "_native", "_place", "_strict")
 
     def __init__(
         self,
@@ -78,6 +79,8 @@ class Builder:
         self._framing = framing
         self._codec = codec
         self._function = function
+        # What the core makes frames of by itself.
+        self._native = CORE == "c" and isinstance(codec, NativeCodec)
         self._place = place
         self._indexed = indexed
         self._strict = strict
@@ -97,13 +100,32 @@ class Builder:
         n = 0
         at = first = start()
 
+        def left(frame: int, kind: int, found: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+            """What the core leaves of the objects `found`; it has made frames of all others."""
+            nonlocal at, n
+            items = list(found.items())
+            i = 0
+            while i < len(items):
+                if self._native:
+                    known_to = entries if frame in indexed else None
+                    done, at = frames(
+                        *(items, i, frame, kind, at, first + PIECE, parts, known_to, known, decoded),
+                        *(words[_NODE], words[_CONTENTS], Node, Inode),
+                    )
+                    n += done - i
+                    i = done
+                    if i == len(items):
+                        break
+                yield items[i]
+                i += 1
+
         def rows() -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
-            for hash_, data in objects.contents.items():
+            for hash_, data in left(BLOB, CONTENTS, objects.contents):
                 yield BLOB, CONTENTS, hash_, b"", data
             for large in larges:
                 column = Struct(f"<{len(large.hashes)}Q").pack(*self._chunks(large, words[_CONTENTS]))
                 yield LARGE, CONTENTS, large.hash, column, large.encode(self._function)
-            for hash_, data in objects.nodes.items():
+            for hash_, data in left(NODE, NODE_WORD, objects.nodes):
                 hints = known.get(hash_, b"")
                 if not hints or _ZERO in hints:
                     hints = known[hash_] = self._hints(data, words, hints, decoded.get(hash_))
@@ -113,6 +135,10 @@ class Builder:
                 yield COMMIT, COMMIT_WORD, hash_, hints, data
 
         for frame, kind, hash_, hints, data in rows():
+            if at - first >= PIECE:
+                yield Piece(parts, n, at - first, entries)
+                parts, entries, n = [], {}, 0
+                at = first = start()
             part = frame_of(frame, hash_, hints, data)
             units = len(part) >> 3
             parts.append(part)
@@ -121,10 +147,6 @@ class Builder:
                 entries[bytes((kind,)) + hash_] = word
             at += units << 3
             n += 1
-            if at - first >= PIECE:
-                yield Piece(parts, n, at - first, entries)
-                parts, entries, n = [], {}, 0
-                at = first = start()
         yield Piece(parts, n, at - first, entries)
 
     def _chunks(self, large: Large, words: dict[bytes, int]) -> Iterator[int]:

@@ -23,7 +23,7 @@ from irminpy.backend import (
 from irminpy.errors import Closed, Forked, ReadOnly, StorageError
 from irminpy.hash import Hash
 from irminpy.key import Key, hash_of_key
-from irminpy.objects import Kind, Objects
+from irminpy.objects import Inode, Kind, Node, Objects
 from irminpy.schema import Schema
 
 from .files import sync_directory, typed
@@ -93,6 +93,12 @@ class PackReader:
         if self._backend.closed:
             raise Closed("the pack store")
         return self.view.descend(hash, word, steps)
+
+    def record(self, hash: bytes, word: int, /) -> Node | Inode | None:
+        """As `irminpy.backend.Descending`, where it lies in a map."""
+        if self._backend.closed:
+            raise Closed("the pack store")
+        return self.view.record(hash, word)
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""
@@ -273,6 +279,9 @@ class PackBackend:
         state = self._open()
         if self._exclusive:
             return False
+        with suppress(OSError):  # which comes again below, and is told there
+            if state.unchanged():  # as it mostly is, and that is seen without the mutex
+                return False
         with self._mutex:
             if self._writer is not None and self._writer.busy:
                 return False  # LOCK is held: nobody else writes

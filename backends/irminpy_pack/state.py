@@ -109,10 +109,8 @@ class State:
         self._check = check
         self._mapped = mapped
         self._last_head: bytes = b""
-        self._named: tuple[bytes, Slot | None] = (
-            b"",
-            None,
-        )  # the best slot in `_last_head`, once it was asked for
+        # The best slot in `_last_head`, once it was asked for.
+        self._named: tuple[bytes, Slot | None] = (b"", None)
         self._disorder = False  # MANIFEST is not right, or files lie about
         self._head_fd: int | None = None
         self.manifest: Manifest
@@ -140,7 +138,10 @@ class State:
     # -- opening ---------------------------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Know the store from its files. Nothing is written. Raises Corrupted, StorageError."""
+        """Know the store, anew if it was known, from its files. Nothing is written. Raises Corrupted, StorageError.
+
+        Views and indexes from before go on, as long as somebody uses them.
+        """
         for _ in range(_ATTEMPTS):
             found = find(self.files, self.root, self.identity)
             try:
@@ -338,6 +339,10 @@ class State:
 
     # -- following others ------------------------------------------------------------------------------------
 
+    def unchanged(self) -> bool:
+        """Whether HEAD says what it said last. Cost: one read of HEAD. Raises OSError."""
+        return self._read_head() == self._last_head
+
     def refresh(self) -> list[RefChange]:
         """See what other processes published since. Cost: one read of HEAD if that is nothing."""
         head = self._read_head()
@@ -353,16 +358,12 @@ class State:
                     return changes
             else:
                 before = self.refs
-                self.reload()
+                self.load()
                 return _changes(before, self.refs)
             head = self._read_head()
         before = self.refs
-        self.reload()
-        return _changes(before, self.refs)
-
-    def reload(self) -> None:
-        """Know the store anew. Views and indexes from before go on, as long as somebody uses them."""
         self.load()
+        return _changes(before, self.refs)
 
     def _extend(self, tip: Tip) -> list[RefChange] | None:
         """Go on to `tip`, a later end of the same log; None if it is not one."""

@@ -16,6 +16,7 @@ from irminpy.errors import Corrupted, DanglingHash, DecodeError
 from irminpy.formats.format import Codec
 from irminpy.formats.native import NativeCodec
 from irminpy.hash import Hash, HashFunction
+from irminpy.objects import Inode, Node
 
 from .frame import BLOB, HEADER, LARGE, Framing
 from .large import Large, value_of
@@ -107,6 +108,27 @@ class View:
         return core.descend(
             bases, segments, self._head, codec.fanout, codec.leaf, codec.empty, hash, word, steps
         )
+
+    def record(self, hash: bytes, word: int) -> Node | Inode | None:
+        """See `irminpy.backend.Descending`."""
+        codec = self._native
+        if codec is None:
+            return None
+        bases, segments = self.table.rows
+        found: Node | Inode | None = core.record_at(
+            *(
+                bases,
+                segments,
+                self._head,
+                codec.hash_size,
+                codec.fanout,
+                codec.leaf,
+                codec.levels,
+                codec.empty,
+            ),
+            *(hash, word, Node, Inode),
+        )
+        return found
 
     def _units(self, segment: Segment, at: int) -> int:
         try:

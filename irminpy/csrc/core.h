@@ -1,7 +1,7 @@
 /* What the files of the compiled core have in common.
  *
  * The rule of all functions here: C answers what is well-formed and usual, and hands every other call, with its
- * arguments, to the function of the same name in `irminpy/_core.py` or `irminpy/_frames.py`, which decides, and raises what is to be raised. So
+ * arguments, to the function of the same name in `irminpy/_core.py`, `_frames.py`, `_nodes.py` or `_edits.py`, which decides, and raises what is to be raised. So
  * both cores accept the same input and give the same errors, and C has no text of an error.
  *
  * The second rule: no length that was read is used before it was compared with the bytes that are there. */
@@ -38,7 +38,41 @@
     X(follow)         \
     X(read_nodes)     \
     X(write_nodes)    \
-    X(place)
+    X(place)          \
+    X(settle)         \
+    X(bind)           \
+    X(record_at)      \
+    X(frames)         \
+    X(weight)         \
+    X(placed)         \
+    X(find)           \
+    X(rebind)
+
+/* The names of attributes that are asked for. */
+#define NAMES(X) \
+    X(map)       \
+    X(seen)      \
+    X(first)     \
+    X(now)       \
+    X(base)      \
+    X(source)    \
+    X(pins)      \
+    X(decoded)   \
+    X(record)    \
+    X(hash)      \
+    X(word)      \
+    X(line)      \
+    X(size)      \
+    X(over)      \
+    X(grows)     \
+    X(drops)     \
+    X(start)     \
+    X(nodes)     \
+    X(values)    \
+    X(recent)    \
+    X(contents)  \
+    X(node)      \
+    X(version)
 
 typedef enum {
 #define X(name) REF_##name,
@@ -47,9 +81,16 @@ typedef enum {
         REFERENCE_COUNT
 } Reference;
 
+typedef enum {
+#define X(name) NAME_##name,
+    NAMES(X)
+#undef X
+        NAME_COUNT
+} Name;
+
 typedef struct {
     PyObject *reference[REFERENCE_COUNT];
-    PyObject *map, *seen; /* names of attributes */
+    PyObject *name[NAME_COUNT];
 } State;
 
 static inline State *state_of(PyObject *module) { return (State *)PyModule_GetState(module); }
@@ -61,17 +102,26 @@ static inline PyObject *refer(PyObject *module, Reference which, PyObject *const
 
 #define FUNCTION(name) PyObject *core_##name(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 #define REFER(name) refer(module, REF_##name, args, nargs)
+#define ATTRIBUTE(object, which) PyObject_GetAttr(object, state->name[NAME_##which])
 #define METHOD(name, text) \
     { #name, (PyCFunction)(void (*)(void))core_##name, METH_FASTCALL, text }
 
+/* Those of node.c that frame.c calls. */
+FUNCTION(load_node);
+FUNCTION(load_inode);
+FUNCTION(children);
+
 /* One table for each file; the end of each is a row of zeros. */
+extern PyMethodDef bind_methods[];
 extern PyMethodDef bucket_methods[];
 extern PyMethodDef digest_methods[];
+extern PyMethodDef find_methods[];
 extern PyMethodDef follow_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];
+extern PyMethodDef settle_methods[];
 extern PyMethodDef write_nodes_methods[];
 
 /* The int `o` from 0 on, what is larger than a size being the largest size; -1 for anything else. */

@@ -2,6 +2,8 @@
 #include "core.h"
 #include "blake3.h"
 #include "crc.h"
+#include "proof.h"
+#include "record.h"
 #include "seek.h"
 
 #define HEADER 16
@@ -165,7 +167,7 @@ FUNCTION(descend) {
         int64_t count = -1;
         for (int64_t depth = 0;; depth++) {
             if (!memcmp(hash, empty, HASH)) goto absent;
-            if (!frame_at(&maps, word, WORD_NODE, hash, head, state->map, state->seen, &frame)) goto unknown;
+            if (!frame_at(&maps, word, WORD_NODE, hash, head, state->name[NAME_map], state->name[NAME_seen], &frame)) goto unknown;
             reads++;
             int flat = !frame.size || frame.canonical[0] != 'I';
             if (flat) {
@@ -189,7 +191,7 @@ FUNCTION(descend) {
         kind = found.kind;
     }
     if (!kind) goto absent;
-    if (!frame_at(&maps, word, WORD_CONTENTS, hash, head, state->map, state->seen, &frame) || !frame.size ||
+    if (!frame_at(&maps, word, WORD_CONTENTS, hash, head, state->name[NAME_map], state->name[NAME_seen], &frame) || !frame.size ||
         frame.canonical[0] != 'B')
         goto unknown;
     value = PyBytes_FromStringAndSize((const char *)frame.canonical + 1, frame.size - 1);
@@ -204,10 +206,92 @@ unknown:
     Py_RETURN_NONE;
 }
 
+/* record_at(bases, segments, head, hash_size, fanout, leaf, digits, empty, hash, word, flat, inner) */
+FUNCTION(record_at) {
+    if (nargs != 12 || !PyList_CheckExact(args[0]) || !PyList_CheckExact(args[1]) || size_of(args[3]) != HASH ||
+        !PyBytes_Check(args[8]) || PyBytes_GET_SIZE(args[8]) != HASH || !PyLong_CheckExact(args[9]) ||
+        !plain_tuple(args[10]) || !plain_tuple(args[11]))
+        return REFER(record_at);
+    Py_ssize_t head = size_of(args[2]);
+    uint64_t word = PyLong_AsUnsignedLongLong(args[9]);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        return REFER(record_at);
+    }
+    State *state = state_of(module);
+    Maps maps = {.bases = args[0], .segments = args[1], .held = -1};
+    Frame frame;
+    PyObject *data = NULL, *words = NULL;
+    if (head >= 0 && frame_at(&maps, word, WORD_NODE, (const uint8_t *)PyBytes_AS_STRING(args[8]), head,
+                              state->name[NAME_map], state->name[NAME_seen], &frame)) {
+        data = PyBytes_FromStringAndSize((const char *)frame.canonical, frame.size);
+        words = PyBytes_FromStringAndSize((const char *)frame.hints, 8 * frame.hint_count);
+    }
+    let_go(&maps);
+    if (!data || !words) {
+        Py_XDECREF(data);
+        Py_XDECREF(words);
+        return PyErr_Occurred() ? NULL : REFER(record_at);
+    }
+    int flat = !frame.size || PyBytes_AS_STRING(data)[0] != 'I';
+    PyObject *node[] = {data, args[3], args[5], args[7]}, *inode[] = {data, args[3], args[4], args[5], args[6], args[7]};
+    PyObject *columns = flat ? core_load_node(module, node, 4) : core_load_inode(module, inode, 6), *record = NULL;
+    Py_DECREF(data);
+    if (columns && PyTuple_CheckExact(columns) && PyTuple_GET_SIZE(columns) == 5) {
+        Py_ssize_t children = flat ? PyDict_GET_SIZE(field(columns, 0)) : PyBytes_GET_SIZE(field(columns, 1));
+        if (!frame.hint_count || frame.hint_count == children) {
+            PyTypeObject *type = (PyTypeObject *)args[flat ? 10 : 11];
+            record = type->tp_alloc(type, flat ? NODE : INODE);
+            for (Py_ssize_t i = 0; record && i < 4; i++) PyTuple_SET_ITEM(record, i, Py_NewRef(field(columns, i)));
+            if (record) {
+                PyTuple_SET_ITEM(record, 4, Py_NewRef(words));
+                PyTuple_SET_ITEM(record, 5, Py_NewRef(field(columns, 4)));
+            }
+            if (record && flat) {
+                PyTuple_SET_ITEM(record, 6, PyBytes_FromStringAndSize("", 0));
+                PyTuple_SET_ITEM(record, 7, PyLong_FromLong(0));
+            }
+            if (record) settled_record(record);
+        }
+    }
+    Py_XDECREF(columns);
+    Py_DECREF(words);
+    if (record) return record;
+    if (PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_ValueError)) return NULL;
+        PyErr_Clear(); /* who reads it step by step says the same, and where */
+    }
+    return REFER(record_at);
+}
+
 /* -- making ------------------------------------------------------------------------------------------------------------ */
 
 static inline void put32(uint8_t *p, uint32_t x) {
     for (int i = 0; i < 4; i++) p[i] = (uint8_t)(x >> (8 * i));
+}
+
+#define MOST_HASH 1024
+#define MOST_PART (1 << 30) /* bytes of hints, or of an object: what is larger is for Python */
+
+/* The frame of an object, a new reference; the sizes are at most those above. */
+static PyObject *make_frame(int kind, const char *hash, Py_ssize_t hash_size, const uint8_t *hints, Py_ssize_t hint_size,
+                            const char *canonical, Py_ssize_t canonical_size) {
+    Py_ssize_t head = HEADER + ((hash_size + 7) & -8), size = head + hint_size + canonical_size, whole = (size + 7) & -8;
+    PyObject *frame = PyBytes_FromStringAndSize(NULL, whole);
+    if (!frame) return NULL;
+    uint8_t *p = (uint8_t *)PyBytes_AS_STRING(frame);
+    put32(p + 4, (uint32_t)(whole >> 3));
+    put32(p + 8, (uint32_t)(hint_size >> 3));
+    p[12] = (uint8_t)kind;
+    p[13] = (uint8_t)(whole - size);
+    p[14] = p[15] = 0;
+    memset(p + HEADER, 0, (size_t)(head - HEADER));
+    memcpy(p + HEADER, hash, (size_t)hash_size);
+    if (hint_size) memcpy(p + head, hints, (size_t)hint_size);
+    memcpy(p + head + hint_size, canonical, (size_t)canonical_size);
+    memset(p + size, 0, (size_t)(whole - size));
+    put32(p, crc_of(p + 4, (size_t)whole - 4, 0));
+    return frame;
 }
 
 FUNCTION(frame_of) {
@@ -216,23 +300,36 @@ FUNCTION(frame_of) {
         return REFER(frame_of);
     Py_ssize_t kind = size_of(args[0]), hash = PyBytes_GET_SIZE(args[1]), hints = PyBytes_GET_SIZE(args[2]);
     Py_ssize_t canonical = PyBytes_GET_SIZE(args[3]);
-    if (kind < 0 || kind > 255 || hash > 1024 || hints > 1 << 30 || canonical > 1 << 30) return REFER(frame_of);
-    Py_ssize_t head = HEADER + ((hash + 7) & -8), size = head + hints + canonical, whole = (size + 7) & -8;
-    PyObject *frame = PyBytes_FromStringAndSize(NULL, whole);
-    if (!frame) return NULL;
-    uint8_t *p = (uint8_t *)PyBytes_AS_STRING(frame);
-    put32(p + 4, (uint32_t)(whole >> 3));
-    put32(p + 8, (uint32_t)(hints >> 3));
-    p[12] = (uint8_t)kind;
-    p[13] = (uint8_t)(whole - size);
-    p[14] = p[15] = 0;
-    memset(p + HEADER, 0, (size_t)(head - HEADER));
-    memcpy(p + HEADER, PyBytes_AS_STRING(args[1]), (size_t)hash);
-    memcpy(p + head, PyBytes_AS_STRING(args[2]), (size_t)hints);
-    memcpy(p + head + hints, PyBytes_AS_STRING(args[3]), (size_t)canonical);
-    memset(p + size, 0, (size_t)(whole - size));
-    put32(p, crc_of(p + 4, (size_t)whole - 4, 0));
-    return frame;
+    if (kind < 0 || kind > 255 || hash > MOST_HASH || hints > MOST_PART || canonical > MOST_PART) return REFER(frame_of);
+    return make_frame((int)kind, PyBytes_AS_STRING(args[1]), hash, (const uint8_t *)PyBytes_AS_STRING(args[2]), hints,
+                      PyBytes_AS_STRING(args[3]), canonical);
+}
+
+/* The column of `n` words, a new reference: those of `known`, if there are any, and where they are 0, those of the hashes in
+ * `nodes` (kind 0) or `contents`. NULL if one is not known, or with an error set. */
+static PyObject *fill(const uint8_t *known, const uint8_t *kinds, const uint8_t *hashes, Py_ssize_t n, Py_ssize_t size,
+                      PyObject *nodes, PyObject *contents) {
+    PyObject *column = PyBytes_FromStringAndSize(NULL, 8 * n);
+    if (!column) return NULL;
+    uint8_t *words = (uint8_t *)PyBytes_AS_STRING(column);
+    if (known)
+        memcpy(words, known, (size_t)(8 * n));
+    else
+        memset(words, 0, (size_t)(8 * n));
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (u64(words + 8 * i)) continue;
+        PyObject *hash = PyBytes_FromStringAndSize((const char *)hashes + i * size, size);
+        PyObject *found = hash ? PyDict_GetItemWithError(kinds && kinds[i] ? contents : nodes, hash) : NULL;
+        uint64_t word = found && PyLong_CheckExact(found) ? PyLong_AsUnsignedLongLong(found) : 0;
+        Py_XDECREF(hash);
+        if (!word || PyErr_Occurred()) {
+            Py_DECREF(column);
+            return NULL;
+        }
+        put32(words + 8 * i, (uint32_t)word);
+        put32(words + 8 * i + 4, (uint32_t)(word >> 32));
+    }
+    return column;
 }
 
 FUNCTION(filled_words) {
@@ -242,31 +339,136 @@ FUNCTION(filled_words) {
         return REFER(filled_words);
     Py_ssize_t n = PyBytes_GET_SIZE(args[1]), known = PyBytes_GET_SIZE(args[0]), size = PyBytes_GET_SIZE(args[2]);
     if (!n || n > 1 << 24 || size % n || (known && known != 8 * n)) return REFER(filled_words);
-    size /= n;
-    PyObject *column = PyBytes_FromStringAndSize(NULL, 8 * n);
-    if (!column) return NULL;
-    uint8_t *words = (uint8_t *)PyBytes_AS_STRING(column);
-    if (known)
-        memcpy(words, PyBytes_AS_STRING(args[0]), (size_t)known);
-    else
-        memset(words, 0, (size_t)(8 * n));
-    for (Py_ssize_t i = 0; i < n; i++) {
-        if (u64(words + 8 * i)) continue;
-        PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(args[2]) + i * size, size);
-        PyObject *found =
-            hash ? PyDict_GetItemWithError(args[PyBytes_AS_STRING(args[1])[i] ? 4 : 3], hash) : NULL;
-        uint64_t word = found && PyLong_CheckExact(found) ? PyLong_AsUnsignedLongLong(found) : 0;
-        Py_XDECREF(hash);
-        if (!word || PyErr_Occurred()) {
-            Py_DECREF(column);
-            if (!PyErr_Occurred()) Py_RETURN_NONE;
-            PyErr_Clear();
-            return REFER(filled_words);
+    PyObject *column = fill(known ? (const uint8_t *)PyBytes_AS_STRING(args[0]) : NULL,
+                            (const uint8_t *)PyBytes_AS_STRING(args[1]), (const uint8_t *)PyBytes_AS_STRING(args[2]), n,
+                            size / n, args[3], args[4]);
+    if (column) return column;
+    if (!PyErr_Occurred()) Py_RETURN_NONE;
+    PyErr_Clear();
+    return REFER(filled_words);
+}
+
+/* What frames are made from, and what learns of them. */
+typedef struct {
+    PyObject *rows, *parts, *entries, *known, *decoded, *nodes, *contents;
+    int frame, kind;
+    PyTypeObject *flat, *inner;
+} Framing;
+
+/* The words of the children of the node `data` under `hash`, a new reference; NULL if they are not known, or with an error
+ * set. */
+static PyObject *hints_of(const Framing *f, PyObject *module, PyObject *hash, PyObject *data) {
+    PyObject *known = PyDict_GetItemWithError(f->known, hash), *record, *columns = NULL, *hints = NULL;
+    const uint8_t *kinds = NULL;
+    PyObject *hashes;
+    Py_ssize_t n;
+    if (known && !PyBytes_CheckExact(known)) return NULL;
+    Py_ssize_t known_size = known ? PyBytes_GET_SIZE(known) : 0;
+    int whole = known_size > 0 && known_size % 8 == 0;
+    for (Py_ssize_t i = 0; whole && i < known_size; i += 8) whole = u64((const uint8_t *)PyBytes_AS_STRING(known) + i) != 0;
+    if (whole) return Py_NewRef(known);
+    record = PyDict_GetItemWithError(f->decoded, hash);
+    if (record && Py_TYPE(record) == f->flat && is_node(record)) {
+        hashes = field(record, 2);
+        kinds = (const uint8_t *)PyBytes_AS_STRING(field(record, 1));
+        n = PyBytes_GET_SIZE(field(record, 1));
+    } else if (record && Py_TYPE(record) == f->inner && is_inode(record)) {
+        hashes = field(record, 3);
+        n = PyBytes_GET_SIZE(field(record, 1));
+    } else {
+        PyObject *size = PyLong_FromLong(HASH), *asked[] = {data, size};
+        columns = size ? core_children(module, asked, 2) : NULL;
+        Py_XDECREF(size);
+        if (!columns || !PyTuple_CheckExact(columns) || PyTuple_GET_SIZE(columns) != 2 ||
+            !PyBytes_CheckExact(field(columns, 0)) || !PyBytes_CheckExact(field(columns, 1))) {
+            Py_XDECREF(columns);
+            return NULL;
         }
-        put32(words + 8 * i, (uint32_t)word);
-        put32(words + 8 * i + 4, (uint32_t)(word >> 32));
+        hashes = field(columns, 1);
+        kinds = (const uint8_t *)PyBytes_AS_STRING(field(columns, 0));
+        n = PyBytes_GET_SIZE(field(columns, 0));
     }
-    return column;
+    if (n && n <= 1 << 24 && PyBytes_CheckExact(hashes) && PyBytes_GET_SIZE(hashes) == n * HASH &&
+        (!known_size || known_size == 8 * n))
+        hints = fill(known_size ? (const uint8_t *)PyBytes_AS_STRING(known) : NULL, kinds,
+                     (const uint8_t *)PyBytes_AS_STRING(hashes), n, HASH, f->nodes, f->contents);
+    if (hints && PyDict_SetItem(f->known, hash, hints) < 0) Py_CLEAR(hints);
+    Py_XDECREF(columns);
+    return hints;
+}
+
+/* The frame of the row, of which all learn, to lie at `at`; its size, 0 if that is for Python to do, or -1. */
+static Py_ssize_t frame_row(const Framing *f, PyObject *module, PyObject *row, uint64_t at) {
+    if (!PyTuple_CheckExact(row) || PyTuple_GET_SIZE(row) != 2) return 0;
+    PyObject *hash = field(row, 0), *data = field(row, 1), *hints = NULL;
+    if (!PyBytes_CheckExact(hash) || PyBytes_GET_SIZE(hash) != HASH || !PyBytes_CheckExact(data) ||
+        PyBytes_GET_SIZE(data) > MOST_PART || at >> 44)
+        return 0;
+    if (f->kind == WORD_NODE) {
+        hints = hints_of(f, module, hash, data);
+        if (!hints) {
+            /* Whoever asks the codec, and the index, knows what to say. */
+            if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
+            PyErr_Clear();
+            return 0;
+        }
+    }
+    PyObject *part = make_frame(f->frame, PyBytes_AS_STRING(hash), HASH, hints ? (const uint8_t *)PyBytes_AS_STRING(hints) : NULL,
+                                hints ? PyBytes_GET_SIZE(hints) : 0, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data));
+    Py_XDECREF(hints);
+    if (!part) return -1;
+    Py_ssize_t size = PyBytes_GET_SIZE(part), units = size >> 3 < LONG ? size >> 3 : LONG;
+    PyObject *word = PyLong_FromUnsignedLongLong(at >> 3 << 22 | (uint64_t)units << 2 | (uint64_t)f->kind), *name = NULL;
+    int done = word && PyDict_SetItem(f->kind == WORD_NODE ? f->nodes : f->contents, hash, word) == 0;
+    if (done && f->entries != Py_None) {
+        name = PyBytes_FromStringAndSize(NULL, 1 + HASH);
+        if (name) {
+            PyBytes_AS_STRING(name)[0] = (char)f->kind;
+            memcpy(PyBytes_AS_STRING(name) + 1, PyBytes_AS_STRING(hash), HASH);
+        }
+        done = name && PyDict_SetItem(f->entries, name, word) == 0;
+    }
+    /* The last thing that may fail. */
+    if (done) done = PyList_Append(f->parts, part) == 0;
+    Py_XDECREF(name);
+    Py_XDECREF(word);
+    Py_DECREF(part);
+    return done ? size : -1;
+}
+
+/* frames(rows, i, frame, kind, at, stop, parts, entries, known, decoded, nodes, contents, flat, inner) */
+FUNCTION(frames) {
+    Py_ssize_t i, at, stop;
+    if (nargs != 14 || !PyList_CheckExact(args[0]) || (i = size_of(args[1])) < 0 || (at = size_of(args[4])) < 0 ||
+        (stop = size_of(args[5])) < 0 || !PyList_CheckExact(args[6]) ||
+        !(args[7] == Py_None || PyDict_CheckExact(args[7])) || !PyDict_CheckExact(args[8]) || !PyDict_CheckExact(args[9]) ||
+        !PyDict_CheckExact(args[10]) || !PyDict_CheckExact(args[11]))
+        return REFER(frames);
+    Framing f = {
+        .rows = args[0],
+        .parts = args[6],
+        .entries = args[7],
+        .known = args[8],
+        .decoded = args[9],
+        .nodes = args[10],
+        .contents = args[11],
+        .frame = (int)size_of(args[2]),
+        .kind = (int)size_of(args[3]),
+        .flat = (PyTypeObject *)args[12],
+        .inner = (PyTypeObject *)args[13],
+    };
+    if (f.frame < 0 || f.frame > 255 || (f.kind != WORD_NODE && f.kind != WORD_CONTENTS)) return REFER(frames);
+    while (i < PyList_GET_SIZE(f.rows) && at < stop) {
+        PyObject *row = Py_NewRef(PyList_GET_ITEM(f.rows, i));
+        Py_ssize_t size = frame_row(&f, module, row, (uint64_t)at);
+        Py_DECREF(row);
+        if (size < 0) return NULL;
+        if (!size) break;
+        at += size;
+        i++;
+    }
+    PyObject *items[] = {PyLong_FromSsize_t(i), PyLong_FromSsize_t(at)};
+    return tuple_of(2, items);
 }
 
 FUNCTION(patched) {
@@ -301,9 +503,11 @@ FUNCTION(patched) {
 
 PyMethodDef frame_methods[] = {
     METHOD(frame_of, "The bytes of a frame."),
+    METHOD(frames, "The bytes of many frames, and where they will lie."),
     METHOD(filled_words, "A column of words without gaps."),
     METHOD(patched, "A node with another hash of one child."),
     METHOD(checked_frame, "What lies in a frame that was found right."),
+    METHOD(record_at, "The node that lies in a frame of a map, decoded."),
     METHOD(descend, "What steps lead to, from the frames of nodes in maps."),
     {NULL, NULL, 0, NULL},
 };

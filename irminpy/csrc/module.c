@@ -5,7 +5,7 @@
 #include "table.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
-#define SEAM 5
+#define SEAM 7
 
 static int execute(PyObject *module) {
     static const char *const names[] = {
@@ -13,17 +13,22 @@ static int execute(PyObject *module) {
         REFERENCES(X)
 #undef X
     };
-    static const char *const modules[] = {"irminpy._core", "irminpy._frames", "irminpy._nodes"};
+    static const char *const attributes[] = {
+#define X(name) #name,
+        NAMES(X)
+#undef X
+    };
+    static const char *const modules[] = {"irminpy._core", "irminpy._edits", "irminpy._frames", "irminpy._nodes"};
     PyMethodDef *const tables[] = {
-        bucket_methods, digest_methods, follow_methods, frame_methods, node_methods, read_nodes_methods, seek_methods, write_nodes_methods,
+        bind_methods, bucket_methods,     digest_methods, find_methods,   follow_methods, frame_methods,
+        node_methods, read_nodes_methods, seek_methods,   settle_methods, write_nodes_methods,
     };
     State *state = state_of(module);
     blake3_choose();
     crc_begin();
     if (table_begin() < 0) return -1;
-    state->map = PyUnicode_InternFromString("map");
-    state->seen = PyUnicode_InternFromString("seen");
-    if (!state->map || !state->seen) return -1;
+    for (int i = 0; i < NAME_COUNT; i++)
+        if (!(state->name[i] = PyUnicode_InternFromString(attributes[i]))) return -1;
     for (size_t m = 0; m < sizeof modules / sizeof *modules; m++) {
         PyObject *reference = PyImport_ImportModule(modules[m]);
         if (!reference) return -1;
@@ -43,16 +48,14 @@ static int execute(PyObject *module) {
 static int traverse(PyObject *module, visitproc visit, void *arg) {
     State *state = state_of(module);
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_VISIT(state->reference[i]);
-    Py_VISIT(state->map);
-    Py_VISIT(state->seen);
+    for (int i = 0; i < NAME_COUNT; i++) Py_VISIT(state->name[i]);
     return 0;
 }
 
 static int clear(PyObject *module) {
     State *state = state_of(module);
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_CLEAR(state->reference[i]);
-    Py_CLEAR(state->map);
-    Py_CLEAR(state->seen);
+    for (int i = 0; i < NAME_COUNT; i++) Py_CLEAR(state->name[i]);
     return 0;
 }
 

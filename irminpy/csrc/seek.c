@@ -2,6 +2,7 @@
 #include "core.h"
 #include "blake3.h"
 #include "msgpack.h"
+#include "record.h"
 #include "seek.h"
 
 int seek_in_node(const uint8_t *data, Py_ssize_t size, Py_ssize_t hash_size, Py_ssize_t leaf, const char *step,
@@ -93,37 +94,7 @@ FUNCTION(seek_inode) {
     return tuple_of(5, items);
 }
 
-/* -- decoded nodes, as `irminpy.objects` has them ---------------------------------------------------------------------- */
-
-#define INODE 6 /* fields: depth, buckets, counts, hashes, words, head */
-#define NODE 8  /* fields: index, kinds, hashes, metadata, words, head, links, place */
-
-static inline PyObject *field(PyObject *record, Py_ssize_t i) { return PyTuple_GET_ITEM(record, i); }
-
-static int is_inode(PyObject *record) {
-    return PyTuple_Check(record) && PyTuple_GET_SIZE(record) == INODE && PyLong_CheckExact(field(record, 0)) &&
-           PyBytes_CheckExact(field(record, 1)) && PyList_CheckExact(field(record, 2)) &&
-           PyBytes_CheckExact(field(record, 3)) && PyBytes_CheckExact(field(record, 4));
-}
-
-static int is_node(PyObject *record) {
-    return PyTuple_Check(record) && PyTuple_GET_SIZE(record) == NODE && PyDict_CheckExact(field(record, 0)) &&
-           PyBytes_CheckExact(field(record, 1)) && PyLong_CheckExact(field(record, 7));
-}
-
-/* Whether `child` may stand where its parent of this depth states so many entries. */
-static int fits(PyObject *child, Py_ssize_t depth, Py_ssize_t count) {
-    if (is_node(child)) return PyBytes_GET_SIZE(field(child, 1)) == count && size_of(field(child, 7)) != 1;
-    if (!is_inode(child) || size_of(field(child, 0)) != depth + 1) return 0;
-    PyObject *counts = field(child, 2);
-    Py_ssize_t total = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(counts); i++) {
-        Py_ssize_t below = size_of(PyList_GET_ITEM(counts, i));
-        if (below < 0 || below > count - total) return 0;
-        total += below;
-    }
-    return total == count;
-}
+/* -- decoded nodes ------------------------------------------------------------------------------------------------------ */
 
 FUNCTION(place) {
     /* record, recent, step, width */

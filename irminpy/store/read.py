@@ -300,7 +300,7 @@ class ReadableStore(Generic[C, M]):
             return seen if seen.source in (None, opened.source) else self._reread(seen)
         now = opened.backend.ref(self._branch)
         if now != seen.hash or seen.source not in (None, opened.source):
-            commit = None if now is None else opened.get(now, f"the branch {self._branch}")
+            commit = None if now is None else opened.head(now, f"the branch {self._branch}")
             seen = self._seen = self._head_at(commit)
         return seen
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from ..core import bind as bind_below
 from ..objects import Node
 from .lazy import ABSENT, Child, Leaf, Source, Stored
 from .settle import settle
@@ -84,6 +85,19 @@ def _bind(
         node = kid
         chain.append(node)
         i += 1
+    base = node.base
+    if type(child) is bytes and type(base) is Stored and base.source.codec.looks and steps[i] not in node.now:
+        # The usual edit: other contents in stored directories.
+        after = 0 if alone else version + 1
+        looks = base.source.codec.looks
+        top = bind_below(base, list(steps), i, child, line, after, looks, Staged, Stored)
+        if top is False:
+            return None
+        if top is not None:
+            if not alone:
+                line.version = after
+            node.put(steps[i], top, after, 0)
+            return root, after
     current = _child(node, steps[i])
     below: list[_Level] = []
     grows = 0 if current is not None else 1

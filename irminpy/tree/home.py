@@ -24,7 +24,7 @@ class Home(Generic[C, M]):
 
     __slots__ = (
         *("_ending", "_lock", "_moving", "_sources", "_void", "codec", "counters", "encode"),
-        *("plain", "repo", "schema", "steps"),
+        *("looks", "plain", "repo", "schema", "steps"),
     )
 
     def __init__(
@@ -41,6 +41,7 @@ class Home(Generic[C, M]):
         # Bound once: each edit and each look-up calls them.
         self.steps = self.codec.steps
         self.encode = schema.contents.encode
+        self.looks = self.codec.looks
         self.repo = repo
         """Where `source` last found the objects."""
         self._moving = moving

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, Literal, Self, cast
 
+from ..core import find as find_below
 from ..errors import NotFound
 from ..path import PathLike, join
 from ..schema import Schema
@@ -59,6 +60,10 @@ class ReadableTree(Generic[C, M]):
         node: Any = self._root
         line = node.line
         steps = home.steps(path)
+        if line is None and cache and home.looks and steps and not node.source.follows:
+            found: Any = find_below(node, steps, home.looks, Stored)
+            if found is not False:
+                return found if found is None or home.plain else home.schema.contents.decode(found)
         way = iter(steps)
         try:
             if line is None:  # nothing was edited

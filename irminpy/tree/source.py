@@ -10,11 +10,12 @@ from typing import Protocol
 
 from ..backend import Descending, Locating, Reader, Releasing
 from ..cache import Cache
+from ..core import placed, weight
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
 from ..hash import Hash
 from ..key import Key
-from ..objects import DIRECTORY, Kind, Node, Objects, make_node
+from ..objects import DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Record
 from .counters import Counters
 
@@ -126,7 +127,7 @@ class RepoSource(Source):
     same `origin`; trees that read from this one keep it, and with it the reader.
     """
 
-    __slots__ = ("__weakref__", "_load", "_locating", "descend", "origin", "reader", "seeking")
+    __slots__ = ("__weakref__", "_load", "_locating", "_record", "descend", "origin", "reader", "seeking")
 
     def __init__(
         self,
@@ -141,6 +142,7 @@ class RepoSource(Source):
         release = reader.release if isinstance(reader, Releasing) else None
         self.descend = reader.descend if isinstance(reader, Descending) else None
         """What goes down in one call, see `Descending`; or None."""
+        self._record = reader.record if isinstance(reader, Descending) else None
         super().__init__(
             codec,
             counters,
@@ -175,8 +177,12 @@ class RepoSource(Source):
         if record is None:
             record = self.nodes.find(hash) if known else None
             if record is None:
-                data, words = self.read_node(hash, word)
-                record = self.load_node(hash, data, words)
+                record = self._record(hash, word) if word and self._record is not None else None
+                if record is None:
+                    data, words = self.read_node(hash, word)
+                    record = self.load_node(hash, data, words)
+                else:
+                    self.counters.node_find += 1
                 self.nodes.add(hash, record)
         return record
 
@@ -224,20 +230,7 @@ class RepoSource(Source):
 
     def keep(self, records: dict[bytes, Record], objects: Objects) -> None:
         """Read those `records` no more whose `objects` were just written: they are known."""
-        nodes, hints = objects.nodes, objects.hints
-        kept: dict[bytes, Record] = {}
-        for hash, record in records.items():
-            if hash in nodes:
-                words = hints.get(hash)
-                if words:
-                    if type(record) is Node:
-                        index, kinds, hashes, metadata, _, head, links, place = record
-                        record = make_node((index, kinds, hashes, metadata, words, head, links, place))
-                    else:
-                        record = record.located(words)
-                elif self.locates:
-                    continue
-                kept[hash] = record
+        kept = placed(records, objects.nodes, objects.hints, self.locates, Node, Inode)
         self.nodes.add_many(kept)
 
     def clear(self) -> None:
@@ -248,11 +241,6 @@ class RepoSource(Source):
 
 def _length(value: bytes) -> int:
     return 128 + len(value)
-
-
-def weight(record: Record) -> int:
-    """What a decoded node weighs in a cache: its entries, and as much as 8 for itself."""
-    return 8 + len(record.index) if type(record) is Node else 8 + len(record.counts)
 
 
 class Pruned(Source):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
+from ..core import rebind
 from ..errors import DanglingHash, DecodeError, MergeConflict, NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
@@ -140,12 +141,16 @@ class Tree(WalkableTree[C, M]):
                 above: Any = None
                 node = root
                 step = ""
-                last = steps.pop()
+                last = steps[-1]
                 try:
                     with line.lock:
                         version: int = line.version
                         if version == self._version:
-                            for step in steps:
+                            if home.looks:
+                                made = rebind(root, steps, data, version + 1, home.looks, Staged, Stored)
+                                if made is not False:
+                                    return self if made is None else Tree(home, root, made)
+                            for step in steps[:-1]:
                                 above = node
                                 node = above.now.get(step)
                             if node is None:
@@ -170,7 +175,6 @@ class Tree(WalkableTree[C, M]):
                                     return Tree(home, root, version)
                 except AttributeError:
                     pass
-                steps.append(last)
             return self._bound(steps, data)
         encoded = home.encode_metadata(metadata)
         return self._bound(steps, data if encoded is None else Leaf(home.void, None, data, encoded))

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irminpy import Repo, Schema, Tree, _core, _frames, _nodes, core
+from irminpy import Repo, Schema, Tree, _core, _edits, _frames, _nodes, core
 from irminpy.backend import Options
 from irminpy.formats.native import NativeCodec
 from irminpy.hash import BLAKE3
@@ -30,7 +30,7 @@ ccore: Any = pytest.importorskip("irminpy._ccore", reason="the compiled core was
 EMPTY = b"\xee" * 32
 TWINS = {
     name: getattr(module, name)
-    for module in (_core, _frames, _nodes)
+    for module in (_core, _edits, _frames, _nodes)
     for name in module.__all__
     if callable(getattr(module, name)) and hasattr(ccore, name)
 }

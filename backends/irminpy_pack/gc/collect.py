@@ -325,7 +325,7 @@ class Collection:
                 raise writer.fail("HEAD cannot be written again", again) from again
             raise
         try:
-            state.reload()
+            state.load()
             state.publish(manifest.tip, 0, synced=True, sync=True)
         except (OSError, IrminError, IndexDamaged) as e:
             raise writer.fail("the store cannot be read after a garbage collection", e) from e

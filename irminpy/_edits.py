@@ -1,0 +1,121 @@
+"""What the compiled core does with the directories of a tree in memory at once: the functions by name.
+
+`bind`, `find`, `rebind` and `settle` have no answer here. Who asks does the same directory by directory: the modules
+`edit`, `seek` and `settle` of `irminpy.tree`. As `_core`, this imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["bind", "find", "placed", "rebind", "settle", "weight"]
+
+_NODE = 8  # items of a flat record; an inner one has fewer
+
+
+def bind(
+    base: Any,
+    steps: list[str],
+    at: int,
+    data: bytes,
+    line: Any,
+    version: int,
+    width: int,
+    kind: type[Any],
+    stored: type[Any],
+    /,
+) -> Any:
+    """What is put under `steps[at]` of a staged directory on top of `base` so that all `steps` lead to `data`.
+
+    None if this function does not know; False if they lead to contents with that hash and no metadata. It answers where
+    they lead to contents without metadata through directories of the class `stored` that are read from where `base` is:
+    `data` itself, or a directory of the class `kind` of `line`, edited at `version`. Digits have `width` bits.
+    """
+    return None
+
+
+def rebind(
+    root: Any,
+    steps: list[str],
+    data: bytes,
+    version: int,
+    width: int,
+    kind: type[Any],
+    stored: type[Any],
+    /,
+) -> Any:
+    """Bind `steps` (not empty) to `data` in `root`, of the class `kind`, at the `version` that its line gets; that.
+
+    None if nothing would change; False, and nothing is changed, if this function does not know: it does where the first
+    step that no staged directory has leads on as `bind` says. The lock of the line is held, and its newest version is
+    the one before.
+    """
+    return False
+
+
+def find(directory: Any, steps: list[str], width: int, stored: type[Any], /) -> Any:
+    """The bytes of the contents that `steps` (not empty) lead to from `directory`, or None if there are none.
+
+    False if this function does not know. It goes through directories of the class `stored`, and keeps in them what it
+    read, as `irminpy.tree.seek` does; digits have `width` bits. Cost: at most one read per directory, level and value.
+    """
+    return False
+
+
+def placed(
+    records: dict[bytes, Any],
+    nodes: dict[bytes, bytes],
+    hints: dict[bytes, bytes],
+    located: bool,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> dict[bytes, Any]:
+    """Those `records`, of the classes `flat` and `inner`, whose hash is in `nodes`, with the words of `hints`.
+
+    Where there are none, the record as it is; if `located`, none.
+    """
+    found: dict[bytes, Any] = {}
+    for hash, record in records.items():
+        if hash in nodes:
+            words = hints.get(hash)
+            if words:
+                found[hash] = type(record)(*record[:4], words, *record[5:])
+            elif not located:
+                found[hash] = record
+    return found
+
+
+def weight(record: Any, /) -> int:
+    """What a decoded node weighs in a cache: its entries or buckets, and as much as 8 for itself."""
+    return 8 + len(record[0] if len(record) == _NODE else record[2])
+
+
+def settle(
+    staged: Any,
+    source: object,
+    pool: object,
+    recent: Callable[[bytes], Any],
+    load: Callable[..., Any],
+    width: int,
+    noting: bool,
+    keep: bool,
+    kind: type[Any],
+    made: type[Any],
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int] | None:
+    """The staged directory at its newest version with its hash, or None.
+
+    (The directory, which reads from `pool` and is of the class `made`; hash to object of the new values; of the new
+    nodes, children first; hash to decoded node; the records whose words are known, or None unless `noting`; how many
+    values and how many directories were hashed.) It answers where all edited directories, of the class `kind`, lie on
+    directories that are read from `source`, and where their steps were bound to values and still are, or to directories
+    and still are. Digits have `width` bits; records are of the classes `flat` and `inner`, `load` gives them, and
+    `recent` if they are at hand. `keep` leaves what is in memory in the directories. The lock of the line is held.
+    """
+    return None

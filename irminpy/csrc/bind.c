@@ -1,0 +1,264 @@
+/* Binding a path below a stored directory to another value (irminpy/tree/edit.py). */
+#include "part.h"
+#include "proof.h"
+#include "record.h"
+#include "seek.h"
+
+/* A stored directory on the way, and the step that leads on. */
+typedef struct {
+    PyObject *view, *record, *step;
+} Level;
+
+typedef struct {
+    State *state;
+    PyTypeObject *staged, *stored;
+    PyObject *source, *recent, *load;
+    int width;
+    Level *levels;
+    size_t n, room;
+} Binding;
+
+/* In all that follows: 1 if it is done, 0 if that is for Python to do, -1 with an error set. */
+
+/* `view` is one of the levels, if it is a directory that is read from where all are. Takes the reference. */
+static int open_level(Binding *b, PyObject *view, PyObject *step) {
+    State *state = b->state;
+    if (!grow((void **)&b->levels, &b->room, b->n, 1, sizeof *b->levels)) {
+        Py_DECREF(view);
+        return -1;
+    }
+    Level *level = &b->levels[b->n++];
+    *level = (Level){view, NULL, step};
+    if (Py_TYPE(view) != b->stored) return 0;
+    PyObject *source = ATTRIBUTE(view, source);
+    int same = source == b->source;
+    if (!source) return -1;
+    Py_DECREF(source);
+    if (!same) return 0;
+    level->record = ATTRIBUTE(view, decoded);
+    if (level->record == Py_None) Py_SETREF(level->record, PyObject_CallMethodNoArgs(view, state->name[NAME_record]));
+    return level->record ? 1 : -1;
+}
+
+/* Where the step of the last level stands: `node` is a new reference to a flat record. */
+static int locate_last(Binding *b, PyObject **node, Py_ssize_t *position) {
+    const Level *level = &b->levels[b->n - 1];
+    int done = locate(level->record, level->step, b->width, b->recent, b->load, node, position);
+    if (done == 1 && *position < 0) {
+        Py_CLEAR(*node);
+        done = 0;
+    }
+    return done;
+}
+
+/* The stored directory that the last level's step leads to, a new reference. */
+static int child_of(Binding *b, PyObject **child) {
+    State *state = b->state;
+    const Level *level = &b->levels[b->n - 1];
+    PyObject *now = ATTRIBUTE(level->view, now), *node = NULL;
+    Py_ssize_t i;
+    int done = !now ? -1 : PyDict_CheckExact(now);
+    if (done == 1) {
+        *child = Py_XNewRef(PyDict_GetItemWithError(now, level->step));
+        if (!*child && PyErr_Occurred()) done = -1;
+    }
+    if (done == 1 && !*child) {
+        done = locate_last(b, &node, &i);
+        if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 0) done = 0;
+    }
+    if (done == 1 && node) {
+        PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH);
+        PyObject *word = word_at(field(node, 4), i);
+        PyObject *made = NULL, *below = PyDict_New();
+        if (hash && word && below)
+            made = new_stored(state, b->stored, hash, b->source, below, word);
+        /* Two threads must end up with one object. */
+        if (made) *child = Py_XNewRef(PyDict_SetDefault(now, level->step, made));
+        if (!*child) done = -1;
+        Py_XDECREF(hash);
+        Py_XDECREF(word);
+        Py_XDECREF(below);
+        Py_XDECREF(made);
+    }
+    Py_XDECREF(node);
+    Py_XDECREF(now);
+    return done;
+}
+
+/* Whether the last level's step is bound to other contents than `data`, with no metadata; `*changes` is 0 if to the same. */
+static int compare(Binding *b, PyObject *data, int *changes) {
+    PyObject *node = NULL, *object, *digest = NULL;
+    Py_ssize_t i, size = PyBytes_GET_SIZE(data);
+    int done = size > MOST ? 0 : locate_last(b, &node, &i);
+    if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 1) done = 0;
+    if (done == 1) {
+        object = PyBytes_FromStringAndSize(NULL, size + 1);
+        if (object) {
+            PyBytes_AS_STRING(object)[0] = 'B';
+            memcpy(PyBytes_AS_STRING(object) + 1, PyBytes_AS_STRING(data), (size_t)size);
+            digest = digest_of(b->state, object);
+            Py_DECREF(object);
+        }
+        done = digest ? 1 : -1;
+        if (digest) *changes = memcmp(PyBytes_AS_STRING(digest), PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH) != 0;
+    }
+    Py_XDECREF(digest);
+    Py_XDECREF(node);
+    return done;
+}
+
+/* How many entries the directory with this record has; NULL with an error set. */
+static PyObject *length_of(PyObject *record) {
+    if (is_node(record)) return PyLong_FromSsize_t(PyBytes_GET_SIZE(field(record, 1)));
+    Py_ssize_t total = 0;
+    PyObject *counts = field(record, 2);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(counts); i++) {
+        Py_ssize_t n = size_of(PyList_GET_ITEM(counts, i));
+        if (n < 0 || n > PY_SSIZE_T_MAX - total) return PyErr_NoMemory();
+        total += n;
+    }
+    return PyLong_FromSsize_t(total);
+}
+
+/* What is to stand under the first of the steps: `data`, in staged directories on top of the levels but the first. */
+static PyObject *wrap(Binding *b, PyObject *data, PyObject *line, PyObject *version) {
+    State *state = b->state;
+    PyObject *held = Py_NewRef(data);
+    for (size_t at = b->n; held && at-- > 1;) {
+        const Level *level = &b->levels[at];
+        PyObject *now = PyDict_New(), *first = PyDict_New(), *size = length_of(level->record), *staged = NULL;
+        if (now && first && size && PyDict_SetItem(now, level->step, held) == 0 &&
+            PyDict_SetItem(first, level->step, version) == 0)
+            staged = new_staged(state, b->staged, line, level->view, now, size, first);
+        Py_XDECREF(now);
+        Py_XDECREF(first);
+        Py_XDECREF(size);
+        Py_SETREF(held, staged);
+    }
+    return held;
+}
+
+/* What is put under step number `at` so that all steps lead to `data`, from the directory `base` on; `*found` is NULL, and it
+ * is done, if they do already. */
+static int bind(Binding *b, PyObject *base, PyObject *steps, Py_ssize_t at, PyObject *data, PyObject *line,
+                PyObject *version, PyObject **found) {
+    State *state = b->state;
+    PyObject *view = Py_NewRef(base), *nodes = NULL;
+    int done = 1, changes = 1;
+    if (Py_TYPE(base) != b->stored) done = 0;
+    if (done == 1 && (!(b->source = ATTRIBUTE(base, source)) || !(nodes = ATTRIBUTE(b->source, nodes)) ||
+                      !(b->recent = ATTRIBUTE(nodes, recent)) || !(b->load = ATTRIBUTE(b->source, node))))
+        done = -1;
+    for (Py_ssize_t i = at, last = PyTuple_GET_SIZE(steps) - 1; done == 1; i++) {
+        done = open_level(b, view, PyTuple_GET_ITEM(steps, i));
+        view = NULL;
+        if (done == 1 && i == last) {
+            done = compare(b, data, &changes);
+            break;
+        }
+        if (done == 1) done = child_of(b, &view);
+    }
+    *found = NULL;
+    if (done == 1 && changes && !(*found = wrap(b, data, line, version))) done = -1;
+    Py_XDECREF(view);
+    Py_XDECREF(nodes);
+    Py_CLEAR(b->source);
+    Py_CLEAR(b->recent);
+    Py_CLEAR(b->load);
+    for (size_t i = 0; i < b->n; i++) {
+        Py_DECREF(b->levels[i].view);
+        Py_XDECREF(b->levels[i].record);
+    }
+    PyMem_Free(b->levels);
+    return done;
+}
+
+/* bind(base, steps, at, data, line, version, width, Staged, Stored) */
+FUNCTION(bind) {
+    Py_ssize_t at, width;
+    if (nargs != 9 || !PyList_CheckExact(args[1]) || (at = size_of(args[2])) < 0 || !PyBytes_CheckExact(args[3]) ||
+        at >= PyList_GET_SIZE(args[1]) || (width = size_of(args[6])) < 1 || width > 8 || !PyType_Check(args[7]) ||
+        !PyType_Check(args[8]))
+        return REFER(bind);
+    Binding b = {
+        .state = state_of(module),
+        .staged = (PyTypeObject *)args[7],
+        .stored = (PyTypeObject *)args[8],
+        .width = (int)width,
+    };
+    PyObject *steps = PyList_AsTuple(args[1]), *found = NULL;
+    if (!steps) return NULL;
+    int done = bind(&b, args[0], steps, at, args[3], args[4], args[5], &found);
+    Py_DECREF(steps);
+    if (done == 1 && !found) Py_RETURN_FALSE;
+    return done ? found : REFER(bind);
+}
+
+/* rebind(root, steps, data, version, width, Staged, Stored) */
+FUNCTION(rebind) {
+    Py_ssize_t width;
+    if (nargs != 7 || !PyList_CheckExact(args[1]) || !PyList_GET_SIZE(args[1]) || !PyBytes_CheckExact(args[2]) ||
+        !PyLong_CheckExact(args[3]) || (width = size_of(args[4])) < 1 || width > 8 || !PyType_Check(args[5]) ||
+        !PyType_Check(args[6]) || Py_TYPE(args[0]) != (PyTypeObject *)args[5])
+        return REFER(rebind);
+    State *state = state_of(module);
+    Binding b = {
+        .state = state,
+        .staged = (PyTypeObject *)args[5],
+        .stored = (PyTypeObject *)args[6],
+        .width = (int)width,
+    };
+    PyObject *steps = PyList_AsTuple(args[1]), *node = Py_NewRef(args[0]), *step = NULL, *answer = NULL;
+    PyObject *now = NULL, *first = NULL, *base = NULL, *line = NULL, *top = NULL;
+    int done = steps ? 1 : -1;
+    Py_ssize_t i = 0, last = steps ? PyTuple_GET_SIZE(steps) - 1 : 0;
+    /* Down the staged directories; nothing here runs any Python. */
+    while (done == 1) {
+        step = PyTuple_GET_ITEM(steps, i);
+        now = ATTRIBUTE(node, now);
+        done = !now ? -1 : PyDict_CheckExact(now) && PyUnicode_CheckExact(step);
+        PyObject *child = done == 1 ? PyDict_GetItemWithError(now, step) : NULL;
+        if (done == 1 && !child) {
+            if (PyErr_Occurred()) done = -1;
+            break;
+        }
+        if (done == 1 && (i == last || Py_TYPE(child) != b.staged)) done = 0;
+        if (done == 1) {
+            Py_CLEAR(now);
+            Py_SETREF(node, Py_NewRef(child));
+            i++;
+        }
+    }
+    if (done == 1 && (!(first = ATTRIBUTE(node, first)) || !(base = ATTRIBUTE(node, base)) || !(line = ATTRIBUTE(node, line))))
+        done = -1;
+    if (done == 1 && !PyDict_CheckExact(first)) done = 0;
+    if (done == 1) {
+        int edited = PyDict_Contains(first, step);
+        if (edited) done = edited < 0 ? -1 : 0;
+    }
+    if (done == 1) done = bind(&b, base, steps, i, args[2], line, args[3], &top);
+    if (done == 1 && !top) {
+        answer = Py_NewRef(Py_None);
+    } else if (done == 1) {
+        /* In this order, see the invariants of irminpy/tree/stage.py. */
+        if (PyObject_SetAttr(line, state->name[NAME_version], args[3]) < 0 || PyDict_SetItem(first, step, args[3]) < 0 ||
+            PyDict_SetItem(now, step, top) < 0)
+            done = -1;
+        else
+            answer = Py_NewRef(args[3]);
+    }
+    Py_XDECREF(now);
+    Py_XDECREF(first);
+    Py_XDECREF(base);
+    Py_XDECREF(line);
+    Py_XDECREF(top);
+    Py_XDECREF(node);
+    Py_XDECREF(steps);
+    return done ? answer : REFER(rebind);
+}
+
+PyMethodDef bind_methods[] = {
+    METHOD(rebind, "Bind a path of a staged directory to another value."),
+    METHOD(bind, "What an edit that binds a path to another value puts in the place of what stands there."),
+    {NULL, NULL, 0, NULL},
+};

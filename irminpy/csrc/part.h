@@ -1,0 +1,32 @@
+/* Directories in memory, as `irminpy.tree` has them (lazy.py, stage.py): made as their `__init__` does, without a call of it. */
+#ifndef IRMINPY_PART_H
+#define IRMINPY_PART_H
+
+#include "core.h"
+
+/* A new object of the class with these attributes; takes no references. */
+static inline PyObject *new_part(State *state, PyTypeObject *type, size_t n, const Name *names, PyObject *const *values) {
+    PyObject *part = type->tp_alloc(type, 0);
+    for (size_t i = 0; part && i < n; i++)
+        if (PyObject_SetAttr(part, state->name[names[i]], values[i]) < 0) Py_CLEAR(part);
+    return part;
+}
+
+/* `Stored(hash, source, now, None, word)`. */
+static inline PyObject *new_stored(State *state, PyTypeObject *type, PyObject *hash, PyObject *source, PyObject *now,
+                                   PyObject *word) {
+    static const Name names[] = {NAME_hash, NAME_source, NAME_word, NAME_now, NAME_pins, NAME_decoded};
+    PyObject *const values[] = {hash, source, word, now, Py_None, Py_None};
+    return new_part(state, type, 6, names, values);
+}
+
+/* `Staged(line, base, now, size)` on top of a base, with `first` set. */
+static inline PyObject *new_staged(State *state, PyTypeObject *type, PyObject *line, PyObject *base, PyObject *now,
+                                   PyObject *size, PyObject *first) {
+    static const Name names[] = {NAME_line, NAME_base,  NAME_now,   NAME_size, NAME_first,
+                                 NAME_over, NAME_grows, NAME_drops, NAME_start};
+    PyObject *const values[] = {line, base, now, size, first, Py_None, Py_None, Py_None, size};
+    return new_part(state, type, 9, names, values);
+}
+
+#endif

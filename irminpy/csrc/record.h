@@ -1,0 +1,103 @@
+/* Decoded nodes, as `irminpy.objects` has them: named tuples. */
+#ifndef IRMINPY_RECORD_H
+#define IRMINPY_RECORD_H
+
+#include "core.h"
+#include "blake3.h"
+#include "seek.h"
+
+#define INODE 6 /* fields: depth, buckets, counts, hashes, words, head */
+#define NODE 8  /* fields: index, kinds, hashes, metadata, words, head, links, place */
+
+static inline PyObject *field(PyObject *record, Py_ssize_t i) { return PyTuple_GET_ITEM(record, i); }
+
+static inline int is_inode(PyObject *record) {
+    return PyTuple_Check(record) && PyTuple_GET_SIZE(record) == INODE && PyLong_CheckExact(field(record, 0)) &&
+           PyBytes_CheckExact(field(record, 1)) && PyList_CheckExact(field(record, 2)) &&
+           PyBytes_CheckExact(field(record, 3)) && PyBytes_CheckExact(field(record, 4));
+}
+
+static inline int is_node(PyObject *record) {
+    return PyTuple_Check(record) && PyTuple_GET_SIZE(record) == NODE && PyDict_CheckExact(field(record, 0)) &&
+           PyBytes_CheckExact(field(record, 1)) && PyLong_CheckExact(field(record, 7));
+}
+
+/* Whether `child` may stand where its parent of this depth states so many entries. */
+static inline int fits(PyObject *child, Py_ssize_t depth, Py_ssize_t count) {
+    if (is_node(child)) return PyBytes_GET_SIZE(field(child, 1)) == count && size_of(field(child, 7)) != 1;
+    if (!is_inode(child) || size_of(field(child, 0)) != depth + 1) return 0;
+    PyObject *counts = field(child, 2);
+    Py_ssize_t total = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(counts); i++) {
+        Py_ssize_t below = size_of(PyList_GET_ITEM(counts, i));
+        if (below < 0 || below > count - total) return 0;
+        total += below;
+    }
+    return total == count;
+}
+
+/* The collector of garbage need not look at a record: it holds texts, numbers and bytes only, in columns that nobody changes,
+ * so that no way leads from it back to it. */
+static inline void settled_record(PyObject *record) {
+    PyObject *counts = PyTuple_GET_SIZE(record) == INODE ? field(record, 2) : NULL;
+    if (counts && PyList_CheckExact(counts) && PyObject_GC_IsTracked(counts)) PyObject_GC_UnTrack(counts);
+    if (PyObject_GC_IsTracked(record)) PyObject_GC_UnTrack(record);
+}
+
+/* Whether the inode has `k` children with a count and a hash each, and a word each, or none. */
+static inline int regular_inode(PyObject *record, Py_ssize_t k) {
+    PyObject *hashes = field(record, 3), *words = field(record, 4);
+    return k <= 256 && PyList_GET_SIZE(field(record, 2)) == k && PyBytes_GET_SIZE(hashes) == k * HASH &&
+           (!PyBytes_GET_SIZE(words) || PyBytes_GET_SIZE(words) == 8 * k);
+}
+
+/* Word number `i` of the column as an int, 0 if the column is empty. */
+static inline PyObject *word_at(PyObject *words, Py_ssize_t i) {
+    if (!PyBytes_GET_SIZE(words)) return PyLong_FromLong(0);
+    return _PyLong_FromByteArray((const unsigned char *)PyBytes_AS_STRING(words) + 8 * i, 8, 1, 0);
+}
+
+/* Bucket number `i` of the regular inode, a new reference: `recent` gives it if it is at hand, else `load`, which runs any
+ * Python. 0 if it is not what the inode says, -1 with an error set. */
+static inline int open_bucket(PyObject *record, Py_ssize_t i, PyObject *recent, PyObject *load, PyObject **bucket) {
+    PyObject *words = field(record, 4), *word = NULL, *child = NULL;
+    PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(record, 3)) + i * HASH, HASH);
+    if (!hash) return -1;
+    if (PyBytes_GET_SIZE(words)) {
+        child = PyObject_CallOneArg(recent, hash);
+        if (child == Py_None) {
+            Py_CLEAR(child);
+            word = word_at(words, i);
+            if (word) child = PyObject_CallFunctionObjArgs(load, hash, word, NULL);
+        }
+    } else {
+        child = PyObject_CallOneArg(load, hash);
+    }
+    Py_DECREF(hash);
+    Py_XDECREF(word);
+    if (!child) return -1;
+    *bucket = child;
+    Py_ssize_t count = size_of(PyList_GET_ITEM(field(record, 2), i));
+    return count >= 0 && fits(child, size_of(field(record, 0)), count);
+}
+
+/* Where `step` stands below `record`: in `node`, a new reference to a flat record with its columns, at `position`; -1 if it is
+ * not there. 0 if that is not for C to say, -1 with an error set. */
+int locate(PyObject *record, PyObject *step, int width, PyObject *recent, PyObject *load, PyObject **node,
+           Py_ssize_t *position);
+
+/* The hash of the bytes, a new reference to bytes; larger ones are hashed by the package blake3, which Python calls. */
+static inline PyObject *digest_of(State *state, PyObject *data) {
+    if (PyBytes_GET_SIZE(data) <= 4096) {
+        uint8_t hash[BLAKE3_SIZE];
+        blake3_digest((const uint8_t *)PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data), hash);
+        return PyBytes_FromStringAndSize((const char *)hash, BLAKE3_SIZE);
+    }
+    PyObject *hash = PyObject_CallOneArg(state->reference[REF_digest], data);
+    if (hash && PyBytes_CheckExact(hash) && PyBytes_GET_SIZE(hash) == BLAKE3_SIZE) return hash;
+    if (hash) PyErr_SetString(PyExc_SystemError, "a hash of another size");
+    Py_XDECREF(hash);
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,418 @@
+/* Hashing a staged directory, where nothing but what its steps are bound to has changed (irminpy/tree/settle.py).
+ *
+ * All is found out before anything is told: what is made lies in dicts of its own, so that Python may begin anew. */
+#include "part.h"
+#include "proof.h"
+#include "record.h"
+#include "seek.h"
+
+/* One step of an edited directory that leads to something else than before. */
+typedef struct {
+    PyObject *step, *child; /* `child` is the bytes of a value, or NULL */
+    const char *text;
+    Py_ssize_t length;
+    size_t job; /* what makes the directory that it leads to, if it is one */
+    int hashed;
+    uint8_t key[HASH], hash[HASH];
+} Change;
+
+/* One edited directory. */
+typedef struct {
+    PyObject *record, *now, *first, *stored;
+    size_t change, changes; /* where its own begin, and how many they are */
+    uint8_t hash[HASH];
+} Job;
+
+typedef struct {
+    State *state;
+    PyTypeObject *staged, *stored, *flat, *inner;
+    PyObject *source, *recent, *load;
+    int width, keep;
+    PyObject *contents, *nodes, *made, *noted;
+    Job *jobs;
+    Change *changes;
+    size_t n_jobs, room_jobs, n_changes, room_changes;
+    size_t *order; /* jobs, those below before those above */
+    size_t n_order, room_order;
+    Change **sorted;
+    size_t n_sorted, room_sorted;
+    Py_ssize_t values;
+} Settling;
+
+/* In all that follows: 1 if it is done, 0 if that is for Python to do, -1 with an error set. */
+
+/* Whether `staged` lies on a directory that is read from where all are; its record and its steps are kept then. */
+static int open_job(Settling *s, PyObject *staged, Job *job) {
+    State *state = s->state;
+    PyObject *base = ATTRIBUTE(staged, base), *source = NULL, *pins = NULL;
+    int done = base ? Py_TYPE(base) == s->stored : -1;
+    if (done == 1) {
+        source = ATTRIBUTE(base, source);
+        pins = ATTRIBUTE(base, pins);
+        job->record = ATTRIBUTE(base, decoded);
+        job->now = ATTRIBUTE(staged, now);
+        job->first = ATTRIBUTE(staged, first);
+        if (!source || !pins || !job->record || !job->now || !job->first)
+            done = -1;
+        else
+            done = source == s->source && pins == Py_None && PyDict_CheckExact(job->now) &&
+                   PyDict_CheckExact(job->first) && PyDict_GET_SIZE(job->first);
+    }
+    Py_XDECREF(base);
+    Py_XDECREF(source);
+    Py_XDECREF(pins);
+    return done;
+}
+
+/* The value `data` of a change is hashed, and goes among the contents. */
+static int settle_value(Settling *s, PyObject *data, Change *change) {
+    Py_ssize_t size = PyBytes_GET_SIZE(data);
+    if (size > MOST) return 0;
+    PyObject *object = PyBytes_FromStringAndSize(NULL, size + 1), *hash = NULL;
+    if (!object) return -1;
+    char *bytes = PyBytes_AS_STRING(object);
+    bytes[0] = 'B';
+    memcpy(bytes + 1, PyBytes_AS_STRING(data), (size_t)size);
+    hash = digest_of(s->state, object);
+    if (hash) memcpy(change->hash, PyBytes_AS_STRING(hash), HASH);
+    int done = hash && PyDict_SetItem(s->contents, hash, object) == 0 ? 1 : -1;
+    s->values++;
+    Py_XDECREF(hash);
+    Py_DECREF(object);
+    return done;
+}
+
+/* The changes of the job, whose directories get jobs of their own. */
+static int collect_job(Settling *s, size_t at) {
+    Py_ssize_t place = 0;
+    PyObject *step;
+    /* What is called here runs no Python, so that the dict stays as it is. */
+    s->jobs[at].change = s->n_changes;
+    while (PyDict_Next(s->jobs[at].first, &place, &step, NULL)) {
+        Change change = {.step = step};
+        PyObject *child = PyDict_GetItemWithError(s->jobs[at].now, step);
+        if (!child) return PyErr_Occurred() ? -1 : 0;
+        change.text = utf8(step, &change.length);
+        if (!change.text) return 0;
+        if (!grow((void **)&s->changes, &s->room_changes, s->n_changes, 1, sizeof *s->changes)) return -1;
+        if (PyBytes_CheckExact(child)) {
+            change.child = Py_NewRef(child);
+        } else if (Py_TYPE(child) == s->staged) {
+            if (!grow((void **)&s->jobs, &s->room_jobs, s->n_jobs, 1, sizeof *s->jobs)) return -1;
+            Job job = {.record = NULL};
+            change.job = s->n_jobs;
+            int done = open_job(s, child, &job);
+            s->jobs[s->n_jobs++] = job;
+            if (done != 1) return done;
+        } else {
+            return 0;
+        }
+        Py_INCREF(step);
+        s->changes[s->n_changes++] = change;
+        s->jobs[at].changes++;
+    }
+    return 1;
+}
+
+/* Make jobs of all edited directories, from the job 0 on, in the order in which Python does. */
+static int collect(Settling *s) {
+    size_t *stack = NULL, n = 1, room = 0;
+    int done = grow((void **)&stack, &room, 0, 1, sizeof *stack) ? 1 : -1;
+    if (done == 1) stack[0] = 1;
+    while (done == 1 && n) {
+        size_t task = stack[--n];
+        if (!(task & 1)) {
+            s->order[s->n_order++] = task >> 1;
+            continue;
+        }
+        size_t at = task >> 1;
+        done = collect_job(s, at);
+        const Job *job = &s->jobs[at];
+        for (size_t i = 0; done == 1 && i < job->changes; i++) {
+            Change *change = &s->changes[job->change + i];
+            if (change->child) done = settle_value(s, change->child, change);
+        }
+        if (done == 1 && (!grow((void **)&stack, &room, n, job->changes + 1, sizeof *stack) ||
+                          !grow((void **)&s->order, &s->room_order, s->n_order, n + 1, sizeof *s->order)))
+            done = -1;
+        if (done != 1) break;
+        stack[n++] = at << 1;
+        for (size_t i = 0; i < job->changes; i++)
+            if (!s->changes[job->change + i].child) stack[n++] = s->changes[job->change + i].job << 1 | 1;
+    }
+    PyMem_Free(stack);
+    return done;
+}
+
+/* The record `old`, of the class `type` with `n` fields, with other columns, under its hash, which goes to `hash`. */
+static int make(Settling *s, PyObject *old, PyTypeObject *type, Py_ssize_t n, Py_ssize_t hashes_at, PyObject *column,
+                PyObject *words, uint8_t hash[HASH]) {
+    PyObject *head = field(old, 5);
+    Py_ssize_t size = PyBytes_GET_SIZE(head), more = PyBytes_GET_SIZE(column);
+    PyObject *data = PyBytes_FromStringAndSize(NULL, size + more), *name = NULL, *record = NULL;
+    int done = -1;
+    if (data) {
+        memcpy(PyBytes_AS_STRING(data), PyBytes_AS_STRING(head), (size_t)size);
+        memcpy(PyBytes_AS_STRING(data) + size, PyBytes_AS_STRING(column), (size_t)more);
+        blake3_digest((const uint8_t *)PyBytes_AS_STRING(data), (size_t)(size + more), hash);
+        name = PyBytes_FromStringAndSize((const char *)hash, HASH);
+        record = type->tp_alloc(type, n);
+    }
+    if (name && record) {
+        for (Py_ssize_t i = 0; i < n; i++) {
+            PyObject *item = i == hashes_at ? column : i == 4 ? words : field(old, i);
+            PyTuple_SET_ITEM(record, i, Py_NewRef(item));
+        }
+        settled_record(record);
+        if (PyDict_SetItem(s->nodes, name, data) == 0 && PyDict_SetItem(s->made, name, record) == 0) done = 1;
+    }
+    Py_XDECREF(data);
+    Py_XDECREF(name);
+    Py_XDECREF(record);
+    return done;
+}
+
+/* Copies of the columns of hashes and of words, the latter as it is if it is empty. */
+static int copies(PyObject *hashes, PyObject *words, PyObject **column, PyObject **lacking) {
+    *column = PyBytes_FromStringAndSize(PyBytes_AS_STRING(hashes), PyBytes_GET_SIZE(hashes));
+    *lacking = PyBytes_GET_SIZE(words) ? PyBytes_FromStringAndSize(PyBytes_AS_STRING(words), PyBytes_GET_SIZE(words))
+                                       : Py_NewRef(words);
+    if (*column && *lacking) return 1;
+    Py_CLEAR(*column);
+    Py_CLEAR(*lacking);
+    return 0;
+}
+
+static void put_hash(PyObject *column, PyObject *words, Py_ssize_t i, const uint8_t hash[HASH]) {
+    memcpy(PyBytes_AS_STRING(column) + i * HASH, hash, HASH);
+    if (PyBytes_GET_SIZE(words)) memset(PyBytes_AS_STRING(words) + 8 * i, 0, 8);
+}
+
+/* Whether the record of `n` children has its hashes last, and as many words as hashes, or none. */
+static int regular(PyObject *hashes, PyObject *words, PyObject *head, Py_ssize_t n) {
+    return PyBytes_CheckExact(hashes) && PyBytes_CheckExact(words) && PyBytes_CheckExact(head) && n <= MOST &&
+           PyBytes_GET_SIZE(hashes) == n * HASH && PyBytes_GET_SIZE(head) && PyBytes_GET_SIZE(head) <= MOST &&
+           (!PyBytes_GET_SIZE(words) || PyBytes_GET_SIZE(words) == 8 * n);
+}
+
+static int patch_flat(Settling *s, PyObject *record, Change **changes, size_t n, uint8_t hash[HASH]) {
+    PyObject *index = field(record, 0), *kinds = field(record, 1), *hashes = field(record, 2), *words = field(record, 4);
+    PyObject *metadata = field(record, 3), *links = field(record, 6), *column, *lacking;
+    Py_ssize_t entries = PyDict_GET_SIZE(index);
+    if (!regular(hashes, words, field(record, 5), entries) || PyBytes_GET_SIZE(kinds) != entries ||
+        !PyDict_CheckExact(metadata) || PyDict_GET_SIZE(metadata) || !PyBytes_CheckExact(links) || PyBytes_GET_SIZE(links))
+        return 0;
+    if (!copies(hashes, words, &column, &lacking)) return -1;
+    int done = 1;
+    for (size_t j = 0; done == 1 && j < n; j++) {
+        PyObject *found = PyDict_GetItemWithError(index, changes[j]->step);
+        Py_ssize_t i = found ? size_of(found) : -1;
+        if (i < 0 || i >= entries || PyBytes_AS_STRING(kinds)[i] != (changes[j]->child ? 1 : 0))
+            done = PyErr_Occurred() ? -1 : 0;
+        else
+            put_hash(column, lacking, i, changes[j]->hash);
+    }
+    if (done == 1) done = make(s, record, s->flat, NODE, 2, column, lacking, hash);
+    Py_DECREF(column);
+    Py_DECREF(lacking);
+    return done;
+}
+
+static int patch(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH]);
+
+static int patch_inner(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH]) {
+    PyObject *buckets = field(record, 1), *hashes = field(record, 3), *column, *lacking;
+    Py_ssize_t k = PyBytes_GET_SIZE(buckets);
+    if (size_of(field(record, 0)) != depth || depth >= 8 * HASH / s->width || !regular_inode(record, k) ||
+        !regular(hashes, field(record, 4), field(record, 5), k))
+        return 0;
+    for (size_t j = 0; j < n; j++) {
+        if (!changes[j]->hashed) blake3_digest((const uint8_t *)changes[j]->text, (size_t)changes[j]->length, changes[j]->key);
+        changes[j]->hashed = 1;
+    }
+    if (!copies(hashes, field(record, 4), &column, &lacking)) return -1;
+    int done = 1;
+    for (size_t begin = 0, end; done == 1 && begin < n; begin = end) {
+        /* Those of the lowest digit that is left, in their order. */
+        Py_ssize_t digit = 256;
+        for (size_t j = begin; j < n; j++) {
+            Py_ssize_t other = digit_of(changes[j]->key, depth, s->width);
+            if (other < digit) digit = other;
+        }
+        end = begin;
+        for (size_t j = begin; j < n; j++) {
+            if (digit_of(changes[j]->key, depth, s->width) != digit) continue;
+            Change *moved = changes[j];
+            memmove(changes + end + 1, changes + end, (j - end) * sizeof *changes);
+            changes[end++] = moved;
+        }
+        const char *found = memchr(PyBytes_AS_STRING(buckets), (int)digit, (size_t)k);
+        uint8_t below[HASH];
+        PyObject *bucket = NULL;
+        done = found ? open_bucket(record, found - PyBytes_AS_STRING(buckets), s->recent, s->load, &bucket) : 0;
+        if (done == 1) done = patch(s, bucket, changes + begin, end - begin, depth + 1, below);
+        Py_XDECREF(bucket);
+        if (done == 1) put_hash(column, lacking, found - PyBytes_AS_STRING(buckets), below);
+    }
+    if (done == 1) done = make(s, record, s->inner, INODE, 3, column, lacking, hash);
+    Py_DECREF(column);
+    Py_DECREF(lacking);
+    return done;
+}
+
+/* The hash of `record` with the `n` changes, each of a step that is bound. It is deep only as `record` is: no more levels
+ * than a hash has bits. */
+static int patch(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH]) {
+    int inner = Py_TYPE(record) == s->inner && is_inode(record);
+    if (!inner && (Py_TYPE(record) != s->flat || !is_node(record) || !PyBytes_CheckExact(field(record, 4)))) return 0;
+    if (PyList_CheckExact(s->noted) && PyBytes_GET_SIZE(field(record, 4)) && PyList_Append(s->noted, record) < 0) return -1;
+    return (inner ? patch_inner(s, record, changes, n, depth, hash) : patch_flat(s, record, changes, n, hash));
+}
+
+/* The directory of the job with its hash, once those below it have theirs. */
+static int finish(Settling *s, Job *job, PyObject *pool) {
+    int needed = s->keep || job == s->jobs;
+    s->n_sorted = 0;
+    if (!grow((void **)&s->sorted, &s->room_sorted, 0, job->changes, sizeof *s->sorted)) return -1;
+    for (size_t i = 0; i < job->changes; i++) {
+        Change *change = &s->changes[job->change + i];
+        if (!change->child) memcpy(change->hash, s->jobs[change->job].hash, HASH);
+        s->sorted[i] = change;
+    }
+    int done = patch(s, job->record, s->sorted, job->changes, 0, job->hash);
+    if (done != 1) return done;
+    if (!needed) return 1;
+    PyObject *now = PyDict_New(), *hash = PyBytes_FromStringAndSize((const char *)job->hash, HASH);
+    PyObject *word = PyLong_FromLong(0);
+    for (size_t i = 0; now && s->keep && i < job->changes; i++) {
+        Change *change = &s->changes[job->change + i];
+        if (PyDict_SetItem(now, change->step, change->child ? change->child : s->jobs[change->job].stored) < 0)
+            Py_CLEAR(now);
+    }
+    if (now && hash && word) job->stored = new_stored(s->state, s->stored, hash, pool, now, word);
+    Py_XDECREF(now);
+    Py_XDECREF(hash);
+    Py_XDECREF(word);
+    return job->stored ? 1 : -1;
+}
+
+/* settle(staged, source, pool, recent, load, width, noted, keep, Staged, Stored, Node, Inode) */
+FUNCTION(settle) {
+    Py_ssize_t width;
+    if (nargs != 12 || (width = size_of(args[5])) < 1 || width > 8 || Py_TYPE(args[0]) != (PyTypeObject *)args[8] ||
+        !PyType_Check(args[9]) || !plain_tuple(args[10]) || !plain_tuple(args[11]))
+        return REFER(settle);
+    Settling s = {
+        .state = state_of(module),
+        .staged = (PyTypeObject *)args[8],
+        .stored = (PyTypeObject *)args[9],
+        .flat = (PyTypeObject *)args[10],
+        .inner = (PyTypeObject *)args[11],
+        .source = args[1],
+        .recent = args[3],
+        .load = args[4],
+        .width = (int)width,
+        .keep = args[7] == Py_True,
+        .contents = PyDict_New(),
+        .nodes = PyDict_New(),
+        .made = PyDict_New(),
+        .noted = args[6] == Py_True ? PyList_New(0) : Py_NewRef(Py_None),
+    };
+    PyObject *answer = NULL;
+    int done = s.contents && s.nodes && s.made && s.noted &&
+                       grow((void **)&s.jobs, &s.room_jobs, 0, 1, sizeof *s.jobs) &&
+                       grow((void **)&s.order, &s.room_order, 0, 1, sizeof *s.order)
+                   ? 1
+                   : -1;
+    if (done == 1) {
+        s.jobs[0] = (Job){.record = NULL};
+        s.n_jobs = 1;
+        done = open_job(&s, args[0], &s.jobs[0]);
+    }
+    if (done == 1) done = collect(&s);
+    for (size_t i = 0; done == 1 && i < s.n_order; i++) done = finish(&s, &s.jobs[s.order[i]], args[2]);
+    if (done == 1) {
+        PyObject *items[] = {
+            Py_NewRef(s.jobs[0].stored), Py_NewRef(s.contents), Py_NewRef(s.nodes), Py_NewRef(s.made),
+            Py_NewRef(s.noted),          PyLong_FromSsize_t(s.values), PyLong_FromSize_t(s.n_jobs),
+        };
+        answer = tuple_of(7, items);
+    }
+    for (size_t i = 0; i < s.n_jobs; i++) {
+        Py_XDECREF(s.jobs[i].record);
+        Py_XDECREF(s.jobs[i].now);
+        Py_XDECREF(s.jobs[i].first);
+        Py_XDECREF(s.jobs[i].stored);
+    }
+    for (size_t i = 0; i < s.n_changes; i++) {
+        Py_DECREF(s.changes[i].step);
+        Py_XDECREF(s.changes[i].child);
+    }
+    PyMem_Free(s.jobs);
+    PyMem_Free(s.changes);
+    PyMem_Free(s.order);
+    PyMem_Free(s.sorted);
+    Py_XDECREF(s.contents);
+    Py_XDECREF(s.nodes);
+    Py_XDECREF(s.made);
+    Py_XDECREF(s.noted);
+    return done ? answer : REFER(settle);
+}
+
+/* weight(record): 8, and one for each child. */
+FUNCTION(weight) {
+    if (nargs == 1 && is_node(args[0])) return PyLong_FromSsize_t(8 + PyDict_GET_SIZE(field(args[0], 0)));
+    if (nargs == 1 && is_inode(args[0])) return PyLong_FromSsize_t(8 + PyList_GET_SIZE(field(args[0], 2)));
+    return REFER(weight);
+}
+
+/* placed(records, nodes, hints, located, flat, inner) */
+FUNCTION(placed) {
+    if (nargs != 6 || !PyDict_CheckExact(args[0]) || !PyDict_CheckExact(args[1]) || !PyDict_CheckExact(args[2]) ||
+        !plain_tuple(args[4]) || !plain_tuple(args[5]))
+        return REFER(placed);
+    PyObject *found = PyDict_New(), *hash, *record;
+    int done = found ? 1 : -1;
+    /* Keys are bytes: to look them up runs no Python, so that the dicts stay as they are. */
+    for (Py_ssize_t at = 0; done == 1 && PyDict_Next(args[0], &at, &hash, &record);) {
+        if (!PyBytes_CheckExact(hash)) {
+            done = 0;
+            break;
+        }
+        int written = PyDict_Contains(args[1], hash);
+        if (written != 1) {
+            if (written < 0) done = -1;
+            continue;
+        }
+        PyObject *words = PyDict_GetItemWithError(args[2], hash), *other = NULL;
+        if (!words && PyErr_Occurred()) {
+            done = -1;
+        } else if (words && PyBytes_CheckExact(words) && PyBytes_GET_SIZE(words)) {
+            int flat = Py_TYPE(record) == (PyTypeObject *)args[4] && is_node(record);
+            if (!flat && (Py_TYPE(record) != (PyTypeObject *)args[5] || !is_inode(record))) {
+                done = 0;
+                break;
+            }
+            PyTypeObject *type = Py_TYPE(record);
+            Py_ssize_t n = flat ? NODE : INODE;
+            other = type->tp_alloc(type, n);
+            for (Py_ssize_t i = 0; other && i < n; i++)
+                PyTuple_SET_ITEM(other, i, Py_NewRef(i == 4 ? words : field(record, i)));
+            if (other) settled_record(other);
+            if (!other || PyDict_SetItem(found, hash, other) < 0) done = -1;
+            Py_XDECREF(other);
+        } else if (args[3] != Py_True) {
+            if (PyDict_SetItem(found, hash, record) < 0) done = -1;
+        }
+    }
+    if (done == 1) return found;
+    Py_XDECREF(found);
+    return done ? NULL : REFER(placed);
+}
+
+PyMethodDef settle_methods[] = {
+    METHOD(weight, "What a decoded node weighs."),
+    METHOD(placed, "Decoded nodes with the words of their children."),
+    METHOD(settle, "A staged directory with its hash, where steps that were bound are bound to something else."),
+    {NULL, NULL, 0, NULL},
+};
