@@ -1,5 +1,6 @@
 /* Following a path through nodes that are at hand, decoded or as canonical bytes, and noting them. */
 #include "proof.h"
+#include "record.h"
 
 enum { STOP, NOWHERE, FOUND }; /* what looking into one node comes to; -1 with an error set */
 
@@ -27,8 +28,6 @@ typedef struct {
     int hashed;
     uint8_t key[HASH];
 } Step;
-
-static inline PyObject *field(PyObject *record, Py_ssize_t i) { return PyTuple_GET_ITEM(record, i); }
 
 static Py_ssize_t next_digit(const Way *w, Step *step, Py_ssize_t depth) {
     if (!step->hashed) blake3_digest((const uint8_t *)step->data, (size_t)step->size, step->key);
@@ -138,9 +137,9 @@ static int look(const Way *w, Step *step, Place *at, int *kind) {
         return done;
     }
     if (done == STOP) {
-        if (Py_TYPE(record) == w->flat && PyTuple_GET_SIZE(record) == 8)
+        if (Py_TYPE(record) == w->flat && PyTuple_GET_SIZE(record) == NODE)
             done = in_flat(record, step, at, kind);
-        else if (Py_TYPE(record) == w->inner && PyTuple_GET_SIZE(record) == 6)
+        else if (Py_TYPE(record) == w->inner && PyTuple_GET_SIZE(record) == INODE)
             done = in_inner(w, record, step, at, kind);
         else if (PyBytes_CheckExact(record))
             done = in_bytes(w, record, step, at, kind);

@@ -1,4 +1,4 @@
-"""Decisions 056 and 060: proofs are the same with the compiled core and without, honest or changed.
+"""Decisions 056, 060 and 084: proofs are the same with the compiled core and without, honest or changed.
 
 That is: what they show, and in which order, and their bytes; or the type, the reason and the place of the error.
 
@@ -23,6 +23,7 @@ from irminpy.formats import FlatNative, Native
 from irminpy.objects import BUCKET, ROOT, Inode, Node
 from irminpy.proof import Limits, Read
 from irminpy.proof.compact import encode_tree
+from irminpy.proof.shown import Encoded, depth_of, opened
 from irminpy.shape import Record, place_of
 from irminpy.testing.fuzz.plain import Sweep
 from irminpy.testing.fuzz.subjects import Subject, subjects
@@ -238,9 +239,9 @@ def test_paths_are_followed_alike(
     raws = {hash: encoded(codec, record) for hash, record in at_hand.items()} if wrong is None else {}
     for steps, fresh in product(asked, (True, False)):
         found: list[object] = []
-        for (noted, opened), chosen in zip(kept, (_nodes, ccore), strict=False):
+        for (noted, ways), chosen in zip(kept, (_nodes, ccore), strict=False):
             mine: dict[bytes, Any] = {} if fresh else noted
-            seen: Opened = {} if fresh else opened
+            seen: Opened = {} if fresh else ways
             found.append(
                 chosen.follow(
                     at_hand.get, load if loads else None, mine, seen, root, int(locates), steps, *numbers
@@ -294,6 +295,31 @@ def test_what_is_followed_may_be_anything() -> None:
         ccore.follow({}.get, lambda hash, word: 1 // word, {}, {}, root, 0, ["a"], *numbers)
     with pytest.raises(ZeroDivisionError):
         ccore.follow(lambda hash: 1 // 0, None, {}, {}, root, 0, ["a"], *numbers)
+
+
+@given(st.data(), st.sampled_from(SCHEMAS[:3]), BINDINGS)
+def test_what_a_proof_shows_is_decoded_when_it_is_asked_for(
+    data: st.DataObject, schema: Schema[Any, Any], bindings: dict[tuple[str, ...], str]
+) -> None:
+    """Whichever is asked for first: each is the node that it would have been, and the depth is that of the proof."""
+    main = store_of({}, schema)
+    main.set_tree((), tree_of(schema, bindings), message="", date=0)
+    made, _ = main.produce_proof(lambda tree: (tree, tree.to_concrete()))
+    shown = Proof.from_bytes(made.to_bytes(), schema).shown()
+    usual = core.CORE == "c" and all(len(step.encode()) < 128 for path in bindings for step in path)
+    assert type(shown.nodes) is (Encoded if usual else dict)
+    hashes = data.draw(st.permutations([*shown.nodes]))
+    source = main._opened.home.source()
+    for hash in hashes:
+        node, stored = shown.nodes[hash], source.node(hash)
+        assert node is shown.nodes[hash]
+        assert node[:4] == stored[:4]
+    assert dict(shown.nodes) == dict(shown.nodes.items())
+    assert len(shown.nodes) == len(hashes)
+    assert b"" not in shown.nodes
+    size = schema.codec.hash_size
+    found = opened(shown.root.hash, shown.nodes, shown.contents, size)
+    assert depth_of(shown, size) == max(node.depth for node in found)
 
 
 ODD = st.one_of(
