@@ -12,7 +12,6 @@ from irminpy.cli.place import maker_of, opened
 from irminpy.errors import NotAStore
 from irminpy.importing import Imported, import_branches
 from irminpy.recorded import described
-from irminpy.registry import maker_of_uri
 from irminpy.repo import Repo
 from irminpy.schema import Schema
 from irminpy.transfer import Advance
@@ -36,7 +35,7 @@ def imported(
     `schema`: that of the source, as `Schema.describe` tells it; None: as its files say, or the usual one.
     """
     maker = maker_of(uri, f"import {source}")
-    there = maker_of_uri(source)
+    there = maker_of(source, "import")
     if there == maker:
         raise Failure(
             "a store is not imported into itself",

@@ -89,7 +89,7 @@ def _paths(ctx: click.Context, incomplete: str, kind: str | None) -> Iterator[Co
                 name = name.removeprefix("tags/")
                 if name.startswith(incomplete):
                     yield CompletionItem(f"{name}:")
-        above = incomplete.rfind("/") + 1 or colon
+        above = max(colon, incomplete.rfind("/") + 1)
         store, path = placed(repo, options, incomplete[:above] or ":")
         at = store.find_tree(path)
         for step, below in iter(()) if at is None else at.seq(cache=False):
@@ -100,10 +100,10 @@ def _paths(ctx: click.Context, incomplete: str, kind: str | None) -> Iterator[Co
 
 
 # Bash breaks words at ":", so its own words are no use: the line itself is split, as a shell would. What bash replaces
-# is the part behind the last ":", so that is what it is given.
+# is the part behind the last ":", so that is what it is given; quoted, unless the word there begins with a quote.
 _BASH = """\
 %(complete_func)s() {
-    local IFS=$'\\n' type value
+    local IFS=$'\\n' type value word="${COMP_WORDS[COMP_CWORD]}"
     COMPREPLY=()
     while IFS=, read -r type value; do
         case $type in
@@ -111,6 +111,7 @@ _BASH = """\
             file) compopt -o default 2>/dev/null ;;
             plain)
                 case $value in */|*:) compopt -o nospace 2>/dev/null ;; esac
+                case $word in \\"*|\\'*) ;; *) printf -v value %%q "$value" ;; esac
                 COMPREPLY+=("$value") ;;
         esac
     done < <(COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" COMP_WORDBREAKS="$COMP_WORDBREAKS" \\

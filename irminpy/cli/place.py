@@ -147,20 +147,22 @@ def branch_of(options: Options) -> str:
     return options.branch or configured().values.get("branch") or "main"
 
 
-def commit_of(repo: AnyRepo, revision: str) -> AnyCommit:
-    """The commit that `revision` names; Failure, with a guess what was meant, if there is none."""
+def commit_of(repo: AnyRepo, revision: str, behind: str = "") -> AnyCommit:
+    """The commit that `revision` names; Failure, with a guess what was meant, if there is none. `behind` is what follows
+    it where it was typed.
+    """
     if ":" in revision:
         what = f"{revision} goes on with a path"
         raise Failure(what, why="a commit is asked for", type=revision.partition(":")[0], status=USAGE)
     try:
         return repo.at(revision).head()
     except NotFound as e:
-        raise _missing(repo, str(e), revision) from e
+        raise _missing(repo, str(e), revision, behind=behind) from e
 
 
-def at(repo: AnyRepo, revision: str) -> AnyStore:
+def at(repo: AnyRepo, revision: str, behind: str = "") -> AnyStore:
     """A detached store at `revision`; Failure as in `commit_of`."""
-    return repo.detached(commit_of(repo, revision))
+    return repo.detached(commit_of(repo, revision, behind))
 
 
 def standing(repo: AnyRepo, options: Options) -> AnyStore:
@@ -200,7 +202,7 @@ def placed(repo: AnyRepo, options: Options, text: str) -> tuple[AnyStore, str]:
     revision, colon, path = text.partition(":")
     if not colon:
         return standing(repo, options), text
-    return (at(repo, revision) if revision else standing(repo, options)), path
+    return (at(repo, revision, f":{path}") if revision else standing(repo, options)), path
 
 
 def target(repo: AnyRepo, options: Options, text: str) -> tuple[AnyStore, str]:
@@ -257,21 +259,24 @@ def _again(argument: str) -> str:
     return f"{click.get_current_context().command_path} ... {argument}"
 
 
-def _missing(repo: AnyRepo, what: str, name: str, type: str | None = None) -> Failure:
+def _missing(repo: AnyRepo, what: str, name: str, type: str | None = None, *, behind: str = "") -> Failure:
     import difflib  # late, as above
 
     base = name.split("~")[0].split("^")[0]
     names = [branch.removeprefix("tags/") for branch in repo.branches()]
     if base in names:
         return Failure(
-            what, why=f"{base} is there, but not so many commits before it", type=_again(base), status=ABSENT
+            what,
+            why=f"{base} is there, but not so many commits before it",
+            type=_again(base + behind),
+            status=ABSENT,
         )
     near = difflib.get_close_matches(base, names, n=1)
     if near:
         return Failure(
             what,
             why=f"did you mean {near[0]!r}?",
-            type=type or _again(near[0] + name[len(base) :]),
+            type=type or _again(near[0] + name[len(base) :] + behind),
             status=ABSENT,
         )
     why = "no branch, tag or commit is called that"

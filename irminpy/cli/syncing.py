@@ -11,13 +11,13 @@ from irminpy import sync
 from irminpy.cli.arguments import Named
 from irminpy.cli.failure import CONFLICT, USAGE, Failure
 from irminpy.cli.output import Options, Output, size
-from irminpy.cli.place import branch_of, opened, opened_store
+from irminpy.cli.place import branch_of, maker_of, opened, opened_store
 from irminpy.cli.progress import Bar, progress
 from irminpy.cli.remotes import address
 from irminpy.formats import Git
 from irminpy.hash import SHA1, SHA256
 from irminpy.metadata import Modes
-from irminpy.registry import carrier_of_url, maker_of_uri
+from irminpy.registry import carrier_of_url
 from irminpy.repo import Repo
 from irminpy.schema import Schema
 from irminpy.transfer import Advance
@@ -50,7 +50,7 @@ def _schema(remote: str) -> Schema[Any, Any]:
     """What a store must be to take over what `remote` has."""
     carrier = carrier_of_url(remote)
     if carrier is None:
-        with opened(maker_of_uri(remote), readonly=True) as repo:
+        with opened(maker_of(remote, "clone"), readonly=True) as repo:
             return repo.schema
     heads = carrier.refs().values()
     hash_ = SHA256() if any(len(head) == SHA256().size for head in heads) else SHA1()
@@ -87,7 +87,7 @@ def clone(options: Options, remote: str, uri: str | None, depth: int | None) -> 
     schema = _schema(remote)
     if uri is None:
         uri = f"{'git' if schema.format == Git() else 'pack'}:{name}"
-    with Repo.open(maker_of_uri(uri), schema) as repo:
+    with Repo.open(maker_of(uri, "clone"), schema) as repo:
         if repo.branches():
             raise Failure(
                 f"{uri} has branches already",

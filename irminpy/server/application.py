@@ -129,7 +129,8 @@ class Application:
         top = target.segments in ((), (b".json",), (b"openapi.json",))
         if route is None and not (top and asked == "GET"):
             if routes or top:
-                allowed = ", ".join(sorted({route.method for route in routes} or {"GET"}))
+                methods = {route.method for route in routes} or {"GET"}
+                allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
                 raise Refused(405, "method", f"allowed are {allowed}", headers={"allow": allowed}, close=True)
             raise Refused(
                 404, "not-found", "no such route; GET /openapi.json tells which there are", close=True

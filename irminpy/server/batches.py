@@ -11,7 +11,7 @@ from starlette.responses import Response
 from .. import branch as names
 from ..backend import ANY, RefUpdate
 from ..contents import Bytes, String
-from ..errors import DecodeError, NotFound, TestWas
+from ..errors import DecodeError, NotFound, TestWas, TooManyRetries
 from ..objects import Objects
 from ..path import Path, PathLike, join
 from ..store.stream import put_stream
@@ -70,7 +70,9 @@ async def put_value(call: Call) -> Response:
         raise DecodeError("path", "contents cannot be set at the root; name a path below it")
     call.repo.schema.codec.steps(path)
     how = _info_of_query(call)
-    file = await call.spooled()
+    # Only bytes and text go to the store in pieces; other values are in memory as a whole.
+    in_pieces = isinstance(call.repo.schema.contents, Bytes | String)
+    file = await call.spooled(call.limits.upload if in_pieces else call.limits.body)
     with file:
         return await call.run(_put, call, branch, path, file, how, expected)
 
@@ -159,7 +161,7 @@ def _commit(call: Call, branch: str, apply: Apply, how: dict[str, Any], expected
         if value is not None and type(value) is not cls:
             raise DecodeError(name, f"{cls.__name__} is expected")
     repo = call.repo
-    opened, store = repo._opened, repo.branch(branch)
+    opened = repo._opened
     info = opened.info(how.get("message"), how.get("author"), how.get("date"))
     for _ in range(_RETRIES):
         before = head_of(call, branch)
@@ -172,7 +174,7 @@ def _commit(call: Call, branch: str, apply: Apply, how: dict[str, Any], expected
         commit = repo.commit_tree(new, info=info, parents=[] if before is None else [before])
         if opened.backend.write(Objects(), [RefUpdate(branch, commit.hash, before)]):
             return _made(branch, commit.hash.hex(), "new")
-    raise stale(str(store.name), head_of(call, branch))
+    raise TooManyRetries(_RETRIES)
 
 
 def _made(branch: str, commit: str, made: str | None) -> Response:

@@ -115,9 +115,10 @@ class Call:
             pieces.append(piece)
         return b"".join(pieces)
 
-    async def spooled(self) -> BinaryIO:
-        """The whole body in a file without a name, at its start; in memory as long as it is small."""
-        most = self.limits.upload
+    async def spooled(self, most: int) -> BinaryIO:
+        """The whole body, at most `most` bytes, in a file without a name, at its start; in memory as long as it is
+        small.
+        """
         self.expect(most)
         file = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=MIB))  # noqa: SIM115 (the caller closes it)
         try:

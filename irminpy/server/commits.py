@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from typing import Any
 
@@ -50,7 +51,7 @@ def _log(call: Call, n: int, skip: int, path: PathLike | None) -> Response:
 
 
 async def diff(call: Call) -> Response:
-    """What differs between two revisions, at or below `path`."""
+    """What differs between two revisions, at or below `path`: `n` changes, or fewer where their values are large."""
     call.target.known("path", "n", "skip")
     return await call.run(_diff, call)
 
@@ -66,10 +67,16 @@ def _diff(call: Call) -> Response:
     def told(value: Any) -> dict[str, Any]:
         return values.to_json(schema, value)
 
-    changes = list(islice(a.diff(b), skip, skip + n + 1))
-    found = [{"path": list(path), **change.to_json(told)} for path, change in changes[:n]]
+    found: list[dict[str, Any]] = []
+    size, more = 0, False
+    for where, change in islice(a.diff(b), skip, None):
+        if len(found) == n or size >= call.limits.answer:
+            more = True
+            break
+        found.append({"path": list(where), **change.to_json(told)})
+        size += len(json.dumps(found[-1]))
     forever = call.settled(call.target.text(1)) and call.settled(call.target.text(2))
-    return answer_json({"changes": found, "more": len(changes) > n}, forever=forever)
+    return answer_json({"changes": found, "more": more}, forever=forever)
 
 
 def _below(call: Call, revision: str, path: str) -> Tree[Any, Any]:

@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from secrets import token_hex
 
 from ..backend import Backend, RefChange
@@ -50,7 +51,7 @@ class Subscriber:
 
     def wake(self) -> None:
         """Wake whoever waits, from any thread."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def take(self, timeout: float) -> tuple[bool, list[Event], int] | None:
@@ -81,6 +82,7 @@ class Hub:
         self._backend = backend
         self._limits = limits
         self._lock = threading.Lock()
+        self._beginning = threading.Lock()  # not the other one: the store may call `_listen` from `watch`
         self._run = token_hex(6)
         self._number = 0
         self._recent: deque[Event] = deque(maxlen=limits.waiting)
@@ -89,16 +91,18 @@ class Hub:
         self._ended = False
 
     def begin(self) -> None:
-        """Listen to the store. A second call does nothing."""
-        if self._stop is None:
-            self._stop = self._backend.watch(self._listen)
+        """Listen to the store. A second call does nothing, nor one after `end`."""
+        with self._beginning:
+            if self._stop is None and not self._ended:
+                self._stop = self._backend.watch(self._listen)
 
     def end(self) -> None:
         """End all watches."""
-        stop, self._stop = self._stop, None
         with self._lock:
             self._ended = True
             ending = list(self._subscribers)
+        with self._beginning:
+            stop, self._stop = self._stop, None
         if stop is not None:
             stop()
         for subscriber in ending:

@@ -96,7 +96,7 @@ async def put_contents(call: Call) -> Response:
     wanted = call.hash(call.target.text(2))
     if call.target.text(1) != "contents":
         raise DecodeError("object", "only contents are put one by one")
-    with await call.spooled() as file:
+    with await call.spooled(call.limits.upload) as file:
         found = await call.run(put_stream, call.repo._opened, file, None)
     if found.hash() != wanted:
         raise InvalidHash(found.hash(), f"the value has this hash, and {wanted.hex()} was said")

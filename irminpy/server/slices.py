@@ -45,7 +45,7 @@ def _get(call: Call) -> Response:
 async def put_slice(call: Call) -> Response:
     """Write what the store lacks of a slice, after its digest was checked. No branch moves."""
     call.target.known("shallow")
-    with await call.spooled() as file:
+    with await call.spooled(call.limits.upload) as file:
         return await call.run(_put, call, file)
 
 

@@ -13,6 +13,7 @@ from ..path import join
 from ..tree import Tree
 from . import values
 from .call import IMMUTABLE, Call, answer_json, tag_of
+from .problem import Refused
 from .target import number
 
 __all__ = ["file_pieces", "pieces", "read_tree"]
@@ -44,6 +45,7 @@ def _read(call: Call) -> Response:
     if kinded.kind == "node":
         return answer_json(_page(call, found), tag=tag, forever=forever)
     if call.twin:
+        _check_size(call, found)
         told: dict[str, Any] = {**kinded.to_json(), "kind": "contents", "hash": kinded.hash.hex()}
         del told["contents"]
         return answer_json(
@@ -51,6 +53,18 @@ def _read(call: Call) -> Response:
         )
     headers = {**_ATTACHED, "etag": tag, "cache-control": IMMUTABLE if forever else "no-cache"}
     return _value(call, found, headers)
+
+
+def _check_size(call: Call, found: Tree[Any, Any]) -> None:
+    """413 for a value that is too large to be held in memory as JSON."""
+    contents, most = call.repo.schema.contents, call.limits.answer
+    if isinstance(contents, Bytes | String):
+        with found.open_stream() as file:
+            size = file.seek(0, 2)
+    else:
+        size = len(contents.encode(found.get()))
+    if size > most:
+        raise Refused(413, "answer", f"a value in JSON has at most {most} bytes; /trees gives it as it is")
 
 
 def _page(call: Call, directory: Tree[Any, Any]) -> dict[str, Any]:

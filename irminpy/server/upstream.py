@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from .. import branch as names
 from .. import diff
@@ -23,7 +23,7 @@ from ..objects import Commit as CommitVal
 from ..objects import Kind, Objects
 from ..tree import Tree
 from .call import Call
-from .watches import follow
+from .watches import Following, follow
 
 __all__ = [
     "VERSION",
@@ -336,9 +336,8 @@ async def watch(call: Call) -> Response:
     # Who says nothing of what is known is told what comes, from this moment on; everybody else what differs.
     subscriber = hub.subscribe(hub.position() if known is None else None)
     stream = _array(call, follow(call, subscriber), name, known or {})
-    return StreamingResponse(
-        stream, headers={**VERSION, "cache-control": "no-store"}, media_type="application/json"
-    )
+    headers = {**VERSION, "cache-control": "no-store"}
+    return Following(subscriber, stream, headers=headers, media_type="application/json")
 
 
 def _known(call: Call, given: object) -> dict[str, Hash]:

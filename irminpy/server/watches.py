@@ -7,12 +7,28 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from .. import branch as names
 from .call import Call
 from .hub import Hub, Subscriber
 
-__all__ = ["follow", "watch"]
+__all__ = ["Following", "follow", "watch"]
+
+
+class Following(StreamingResponse):
+    """What `subscriber` is told, who is forgotten at the end, also where not even the beginning could be sent."""
+
+    def __init__(self, subscriber: Subscriber, *args: Any, **how: Any) -> None:
+        super().__init__(*args, **how)
+        self._subscriber = subscriber
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._subscriber.close()
 
 
 async def watch(call: Call) -> Response:
@@ -26,7 +42,8 @@ async def watch(call: Call) -> Response:
     await call.run(hub.begin)
     subscriber = hub.subscribe(call.headers.get("last-event-id"))
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(_events(call, subscriber, name), headers=headers, media_type="text/event-stream")
+    stream = _events(call, subscriber, name)
+    return Following(subscriber, stream, headers=headers, media_type="text/event-stream")
 
 
 async def _events(call: Call, subscriber: Subscriber, name: str | None) -> AsyncIterator[str]:
@@ -54,18 +71,15 @@ async def follow(
 
     All refs come again where changes were dropped. Ends with the server, or with whoever asks.
     """
-    try:
-        while not subscriber.ended:
-            taken = await subscriber.take(call.limits.heartbeat)
-            if taken is None:
-                yield None, 0, None
-                continue
-            behind, events, number = taken
-            if behind:
-                refs = await call.run(call.repo._opened.backend.refs)
-                yield {name: head.hex() for name, head in refs.items()}, number, None
-            for at, change in events:
-                before, after = (None if h is None else h.hex() for h in (change.before, change.after))
-                yield None, at, {"branch": change.name, "before": before, "after": after}
-    finally:
-        subscriber.close()
+    while not subscriber.ended:
+        taken = await subscriber.take(call.limits.heartbeat)
+        if taken is None:
+            yield None, 0, None
+            continue
+        behind, events, number = taken
+        if behind:
+            refs = await call.run(call.repo._opened.backend.refs)
+            yield {name: head.hex() for name, head in refs.items()}, number, None
+        for at, change in events:
+            before, after = (None if h is None else h.hex() for h in (change.before, change.after))
+            yield None, at, {"branch": change.name, "before": before, "after": after}

@@ -277,6 +277,9 @@ def test_branches_tags_and_paths_are_completed_as_they_are_now(store: str) -> No
         "genesis:accounts/alice/",
     ]
     assert completed(store, "irminpy -b dev/x tree accounts/a") == ["accounts/alice/"]
+    assert completed(store, "irminpy tree dev/x:acc") == ["accounts/"]
+    assert completed(store, "irminpy get dev/x:accounts/al") == ["accounts/alice/"]
+    assert completed(store, "irminpy tree dev/") == ["dev/x:"]
     assert completed(store, "irminpy --commit genesis get accounts/a\\ ") == ["accounts/a b"]
     assert completed(store, "irminpy get nowhere:a") == []
     assert completed("pack:/nowhere/at/all", "irminpy get a") == []
@@ -311,6 +314,7 @@ def test_bash_itself_completes(store: str, tmp_path: Path) -> None:
     uri = f"pack:{tmp_path / 'store'}"
     irminpy = Command(uri)
     irminpy("set", "accounts/alice", "1")
+    irminpy("set", "odd name/$x y", "1")
     code = "from irminpy.cli import main; main(prog_name='irminpy')"
     program = tmp_path / "irminpy"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$@"\n', encoding="utf-8")
@@ -318,11 +322,16 @@ def test_bash_itself_completes(store: str, tmp_path: Path) -> None:
     (tmp_path / "script").write_text(run("completion", "bash"), encoding="utf-8")
     asked = f"""
 source {tmp_path / "script"}
-for line in 'irminpy get main:acc' 'irminpy get acc'; do
-    COMP_LINE=$line COMP_POINT=${{#line}}
+complete_() {{
+    COMP_LINE=$1 COMP_POINT=${{#1}} COMP_WORDS=(irminpy get "$2") COMP_CWORD=2
     _irminpy_completion irminpy
     echo "${{COMPREPLY[@]}}"
-done
+}}
+complete_ 'irminpy get main:acc' acc
+complete_ 'irminpy get acc' acc
+complete_ 'irminpy get odd' odd
+complete_ 'irminpy get odd\\ name/' 'odd\\ name/'
+complete_ "irminpy get 'odd na" "'odd na"
 """
     paths = os.pathsep.join([str(ROOT), str(ROOT / "backends")])
     done = subprocess.run(
@@ -333,7 +342,9 @@ done
         text=True,
         timeout=60,
     )
-    assert done.stdout.splitlines() == ["accounts/", "accounts/"], done.stderr
+    # What bash puts on the line is one word, quoted as the word that is there.
+    wanted = ["accounts/", "accounts/", "odd\\ name/", "odd\\ name/\\$x\\ y", "odd name/"]
+    assert done.stdout.splitlines() == wanted, done.stderr
 
 
 def test_a_group_without_a_command_shows_its_help_as_it_is(here: Path) -> None:
@@ -344,3 +355,25 @@ def test_a_group_without_a_command_shows_its_help_as_it_is(here: Path) -> None:
 
 def test_a_misspelt_command_is_told_how_it_is_written(here: Path) -> None:
     assert run("gte", "a", status=2).endswith("  try: irminpy get\n")
+
+
+def test_a_guess_of_a_revision_keeps_the_path_behind_it(store: str) -> None:
+    irminpy = Command(store)
+    assert irminpy.error("get", "mian:accounts/alice/balance", status=3).endswith(
+        "  try: irminpy get ... main:accounts/alice/balance\n"
+    )
+    assert irminpy.error("get", "main~99:accounts", status=3).endswith(
+        "  try: irminpy get ... main:accounts\n"
+    )
+    assert irminpy.error("log", "mian~1", status=3).endswith("  try: irminpy log ... main~1\n")
+
+
+def test_a_source_that_is_no_store_and_no_file_is_told_as_misuse(here: Path) -> None:
+    irminpy = Command(f"pack:{here / 'store'}")
+    irminpy("set", "a", "1")
+    for words in (
+        ["import", "absent.slice"],
+        ["clone", "tape:x", "pack:copy"],
+        ["clone", f"pack:{here / 'store'}", "x"],
+    ):
+        assert "a store is named by a URI" in irminpy.error(*words, status=2)

@@ -16,12 +16,14 @@ from typing import Any
 
 import msgpack
 import pytest
+from starlette.requests import ClientDisconnect
 
 import irminpy
 from irminpy import Schema
+from irminpy.backend import RefChange
 from irminpy.errors import StorageError
-from irminpy.server import Access, Limits, access_for, background
-from irminpy.server.hub import Hub
+from irminpy.server import Access, Application, Limits, access_for, background
+from irminpy.server.hub import Hub, Subscriber
 from tests.http.served import Plain, served
 
 PATIENCE = 60
@@ -559,6 +561,81 @@ def test_there_is_a_bound_for_watches() -> None:
         for path in ("/watch", "/irmin/watches"):
             assert plain.http.get(path).status_code == 503
         plain.repo.main().set("a", b"1")
+
+
+def test_a_watch_whose_reader_is_gone_before_it_begins_is_forgotten() -> None:
+    """H10: else so many would leave no place for others."""
+    import asyncio
+
+    with irminpy.open("mem:") as repo:
+        application = Application(repo)
+        scope: Any = {
+            "type": "http",
+            "method": "GET",
+            "http_version": "1.1",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"localhost")],
+            "extensions": {},
+            "asgi": {"spec_version": "2.4"},
+        }
+
+        async def receive() -> Any:
+            return {"type": "http.disconnect"}
+
+        async def send(_message: Any) -> None:
+            raise OSError("nobody is there")
+
+        for path in ("/watch", "/irmin/watches"):
+            with pytest.raises(ClientDisconnect):
+                asyncio.run(application(scope | {"path": path, "raw_path": path.encode()}, receive, send))
+            assert len(application._service.hub) == 0
+        application.end()
+
+
+def test_two_first_watches_listen_to_the_store_once() -> None:
+    """H10."""
+    entered, go = threading.Event(), threading.Event()
+    listeners: list[Any] = []
+
+    class Backend:
+        def watch(self, listener: Any) -> Any:
+            listeners.append(listener)
+            entered.set()
+            go.wait(PATIENCE)
+            return lambda: listeners.remove(listener)
+
+    backend: Any = Backend()
+    hub = Hub(backend, Limits())
+    threads = [threading.Thread(target=hub.begin) for _ in range(2)]
+    threads[0].start()
+    assert entered.wait(PATIENCE)
+    threads[1].start()
+    go.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert len(listeners) == 1
+    hub.end()
+    assert listeners == []
+    hub.begin()  # a request that came late
+    assert listeners == []
+
+
+def test_a_change_wakes_no_loop_that_has_just_closed() -> None:
+    """H10: the writer must not hear of it."""
+
+    class Closing:
+        def is_closed(self) -> bool:
+            return False
+
+        def call_soon_threadsafe(self, *_: Any) -> None:
+            raise RuntimeError("Event loop is closed")
+
+    loop: Any = Closing()
+    hub = Hub(None, Limits())  # type: ignore[arg-type]
+    subscriber = Subscriber(hub, loop, None)
+    subscriber.put((1, RefChange("main", None, None)), 1)
+    assert subscriber.behind
 
 
 def test_a_watch_that_takes_too_little_is_told_all_branches_again() -> None:

@@ -87,6 +87,45 @@ def test_a_value_of_any_length_goes_in_and_out_in_pieces(plain: Plain) -> None:
         assert answer.headers["content-length"] == str(len(value))
 
 
+@pytest.mark.parametrize("kind", [contents.Bytes(), contents.Json()], ids=["bytes", "json"])
+def test_a_value_that_is_too_large_for_json_is_its_bytes_only(kind: Any) -> None:
+    large: Any = b"\0" * 1001 if isinstance(kind, contents.Bytes) else ["x" * 1001]
+    with served(Schema(kind), limits=Limits(answer=1000)) as plain:
+        plain.repo.main().set("a", large)
+        told = refused(plain.http.get("/trees.json/main/a"), 413, "answer")
+        assert "1000 bytes" in told["detail"]
+        assert plain.http.get("/trees/main/a").content == kind.encode(large)
+
+
+def test_a_page_of_differences_ends_with_the_one_that_fills_the_answer() -> None:
+    with served(limits=Limits(answer=1000)) as plain:
+        plain.repo.main().set("a", b"1")
+        with plain.repo.main().edit("d") as edit:
+            for i in range(5):
+                edit[str(i)] = b"x" * 400
+        pages, skip = list[list[str]](), 0
+        while True:
+            told = ok(plain.http.get(f"/diff/main~1/main?skip={skip}"))
+            pages.append([change["path"][-1] for change in told["changes"]])
+            skip += len(told["changes"])
+            if not told["more"]:
+                break
+        assert pages == [["0", "1", "2"], ["3", "4"]]
+
+
+def test_a_write_that_lost_all_races_is_told_to_come_again(
+    plain: Plain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain.repo.main().set("a", b"1")
+    backend = plain.repo._opened.backend
+    write = type(backend).write
+    monkeypatch.setattr("irminpy.server.batches._RETRIES", 3)
+    monkeypatch.setattr(
+        type(backend), "write", lambda self, objects, updates=(): not updates and write(self, objects)
+    )
+    refused(plain.http.put("/trees/main/a", content=b"2"), 503, "too-many-retries")
+
+
 def test_what_never_changes_may_be_kept_and_a_tag_that_is_known_is_not_sent_again(plain: Plain) -> None:
     plain.repo.main().set("a", b"1")
     head = plain.head()
@@ -395,7 +434,9 @@ def test_head_answers_as_get_without_a_body(plain: Plain) -> None:
 def test_a_method_that_a_route_does_not_have_is_told_from_a_route_that_is_not_there(plain: Plain) -> None:
     answer = plain.http.post("/branches", json={})
     refused(answer, 405, "method")
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
+    assert plain.http.post("/trees/main/a").headers["allow"] == "DELETE, GET, HEAD, PUT"
+    assert plain.http.get("/merge").headers["allow"] == "POST"
     refused(plain.http.get("/nothing"), 404, "not-found")
     refused(plain.http.get("/irmin.json/branches"), 404, "not-found")
 
