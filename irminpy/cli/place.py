@@ -148,8 +148,9 @@ def branch_of(options: Options) -> str:
 
 
 def commit_of(repo: AnyRepo, revision: str, behind: str = "") -> AnyCommit:
-    """The commit that `revision` names; Failure, with a guess what was meant, if there is none. `behind` is what follows
-    it where it was typed.
+    """The commit that `revision` names; Failure, with a guess what was meant, if there is none.
+
+    `behind` is what follows it where it was typed.
     """
     if ":" in revision:
         what = f"{revision} goes on with a path"
