@@ -97,8 +97,8 @@ def _flat_differences(codec: Codec, x: Node, y: Node) -> Iterator[tuple[str, Pla
         # The bytes of both differ in nothing but hashes.
         if x.hashes != y.hashes:
             steps = list(x.index)
-            for i in _unlike(x.hashes, y.hashes, len(steps)):
-                yield steps[i], (x, i), (y, i)
+            for at in _unlike(x.hashes, y.hashes, len(steps)):
+                yield steps[at], (x, at), (y, at)
         return
     if x.hashes == y.hashes and x[:4] == y[:4]:  # wherever their children lie
         return
