@@ -49,8 +49,8 @@ def follow(
     not what its parent states. `recent` gives nodes by their hash, or None, and is not asked for one without a word
     where `locates` says that all have one; `load`, if it is given, gives the others by hash and word. Nodes are named
     tuples of the classes `flat` and `inner`; in C also canonical bytes, of the format with this `fanout` and `leaf`.
-    All that were looked into are put into `noted`, and found there the next time; `opened` keeps where all steps but
-    the last have led. The hash of the `empty` directory stands for itself.
+    All that were looked into are put into `noted`, and found there before they are loaded again; `opened` keeps where
+    all steps but the last have led. The hash of the `empty` directory stands for itself.
     """
     width = fanout.bit_length() - 1
     n, kind, last = 0, 0, len(steps) - 1
@@ -67,7 +67,9 @@ def follow(
         at, lies, depth, entries = hash, word, 0, -1
         kind = -1
         while kind < 0:
-            record: Any = noted.get(at) or (recent(at) if lies or not locates else None)
+            record: Any = noted.get(at) if load is not None else None
+            if not record and (lies or not locates):
+                record = recent(at)
             if not record and load is not None:
                 record = load(at, lies)
             cls: Any = record.__class__
