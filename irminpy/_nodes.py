@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._core import digest, digit
+from ._core import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +49,8 @@ def follow(
     not what its parent states. `recent` gives nodes by their hash, or None, and is not asked for one without a word
     where `locates` says that all have one; `load`, if it is given, gives the others by hash and word. Nodes are named
     tuples of the classes `flat` and `inner`; in C also canonical bytes, of the format with this `fanout` and `leaf`.
-    All that were looked into are put into `noted`, and found there the next time; `opened` keeps where all steps but
-    the last have led. The hash of the `empty` directory stands for itself.
+    All that were looked into are put into `noted`, and found there before they are loaded again; `opened` keeps where
+    all steps but the last have led. The hash of the `empty` directory stands for itself.
     """
     width = fanout.bit_length() - 1
     n, kind, last = 0, 0, len(steps) - 1
@@ -63,38 +63,43 @@ def follow(
             return None
         if n == last > 0:
             opened[name] = hash, word
-        step, key = steps[n], b""
+        step, key = steps[n], -1
         at, lies, depth, entries = hash, word, 0, -1
         kind = -1
         while kind < 0:
-            record: Any = noted.get(at) or (recent(at) if lies or not locates else None)
+            record: Any = noted.get(at) if load is not None else None
+            if not record and (lies or not locates):
+                record = recent(at)
             if not record and load is not None:
                 record = load(at, lies)
             cls: Any = record.__class__
-            if cls is flat:
-                labels, hashes, words = record[1], record[2], record[4]
+            if cls is inner:
+                level, labels, counts, hashes, words, _ = record
+                size = len(labels)
+                fits = level == depth and len(counts) == size and (depth + 1) * width <= 256
+                if not fits or (entries >= 0 and sum(counts) != entries):
+                    return n, 0, hash, word
+            elif cls is flat:
+                _, labels, hashes, _, words, _, _, place = record
+                size = len(labels)
                 # 1 is the place of a directory only, 2 that of a bucket only.
-                count, fits = len(labels), record[7] != (1 if depth else 2)
-            elif cls is inner:
-                labels, counts, hashes, words = record[1:5]
-                count = sum(counts)
-                fits = record[0] == depth and len(counts) == len(labels) and (depth + 1) * width <= 256
+                if (entries >= 0 and size != entries) or place == (1 if depth else 2):
+                    return n, 0, hash, word
             else:
                 return n, 0, hash, word
-            size = len(labels)
-            if not fits or len(hashes) != 32 * size or (words and len(words) != 8 * size):
+            if len(hashes) != 32 * size or (words and len(words) != 8 * size):
                 return n, 0, hash, word
-            if entries >= 0 and count != entries:
-                return n, 0, hash, word
-            noted.setdefault(at, record)
+            noted[at] = record
             if cls is flat:
                 i = record[0].get(step, -1)
             else:
-                key = key or digest(step.encode())
-                i = labels.find(digit(key, depth, width))
+                if key < 0:
+                    key = int.from_bytes(digest(step.encode()), "big")
+                i = labels.find(key >> (256 - (depth + 1) * width) & (fanout - 1))
             if i < 0:
                 return None
-            at, lies = hashes[32 * i : 32 * i + 32], int.from_bytes(words[8 * i : 8 * i + 8], "little")
+            at = hashes[32 * i : 32 * i + 32]
+            lies = int.from_bytes(words[8 * i : 8 * i + 8], "little") if words else 0
             if cls is flat:
                 kind = labels[i]
             else:

@@ -7,6 +7,7 @@ enum { STOP, NOWHERE, FOUND }; /* what looking into one node comes to; -1 with a
 /* What does not change on the way. */
 typedef struct {
     PyObject *recent, *load, *noted, *opened;
+    PyObject *held; /* the dict that `recent` is the method `get` of, or NULL */
     PyTypeObject *flat, *inner;
     Py_ssize_t fanout, leaf;
     int width, locates;
@@ -114,17 +115,31 @@ static int in_bytes(const Way *w, PyObject *record, Step *step, Place *at, int *
     return FOUND;
 }
 
+/* The dict that a callable is the method `get` of: asking it costs no call. */
+static PyObject *dict_behind(PyObject *recent) {
+    PyObject *self = PyCFunction_CheckExact(recent) ? PyCFunction_GET_SELF(recent) : NULL;
+    return self && PyDict_CheckExact(self) && !strcmp(((PyCFunctionObject *)recent)->m_ml->ml_name, "get") ? self : NULL;
+}
+
+/* What `recent` gives, a new reference. */
+static PyObject *at_hand(const Way *w, PyObject *hash) {
+    if (!w->held) return PyObject_CallOneArg(w->recent, hash);
+    PyObject *found = PyDict_GetItemWithError(w->held, hash);
+    return found ? Py_NewRef(found) : PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
 /* Looks into the node at `at`, if it is at hand and what it should be, notes it, and moves on to what the step leads to. */
 static int look(const Way *w, Step *step, Place *at, int *kind) {
     uint64_t word = at->word;
     PyObject *hash = PyBytes_FromStringAndSize((const char *)at->hash, HASH);
     if (!hash) return -1;
-    PyObject *record = PyDict_GetItemWithError(w->noted, hash);
+    /* Where nothing is loaded, all that is noted is at hand. */
+    PyObject *record = w->load != Py_None ? PyDict_GetItemWithError(w->noted, hash) : NULL;
     int known = record != NULL;
     if (known)
         Py_INCREF(record);
     else if (!PyErr_Occurred() && (word || !w->locates))
-        record = PyObject_CallOneArg(w->recent, hash);
+        record = at_hand(w, hash);
     if (w->load != Py_None && (record ? record == Py_None : !PyErr_Occurred())) {
         PyObject *lies = PyLong_FromUnsignedLongLong(word);
         Py_XDECREF(record);
@@ -144,7 +159,7 @@ static int look(const Way *w, Step *step, Place *at, int *kind) {
         else if (PyBytes_CheckExact(record))
             done = in_bytes(w, record, step, at, kind);
     }
-    if (done > STOP && !known && PyDict_SetItem(w->noted, hash, record) < 0) done = -1;
+    if (done > STOP && !known && !PyDict_SetDefault(w->noted, hash, record)) done = -1;
     Py_DECREF(record);
     Py_DECREF(hash);
     return done;
@@ -196,6 +211,7 @@ FUNCTION(follow) {
         return REFER(follow);
     Way w = {
         .recent = args[0],
+        .held = dict_behind(args[0]),
         .load = args[1],
         .noted = args[2],
         .opened = args[3],
