@@ -240,6 +240,7 @@ def push(
     *,
     branch: str | None = None,
     force: bool = False,
+    dry_run: bool = False,
     bounds: Bounds = _DEFAULT,
     progress: Advance | None = None,
 ) -> Pushed[C, M]:
@@ -248,8 +249,8 @@ def push(
     The branch is `branch`, else that of a remote that is a store, else that of `store`; NotFound where that is
     a detached one. It moves forward only: Rejected if its head is no ancestor of the one that is pushed, or
     if it has moved meanwhile, and then it stays. `force`: it moves wherever it was, and commits that only the
-    remote had may be lost. Raises SchemaMismatch; ReadOnly; DanglingHash where a history that was cut off here
-    is not there either.
+    remote had may be lost. `dry_run`: nothing is sent or moved; what is refused then would be refused. Raises
+    SchemaMismatch; ReadOnly; DanglingHash where a history that was cut off here is not there either.
     """
     mine = store._opened
     with opened(remote, mine.home.schema, readonly=False) as there:
@@ -261,6 +262,8 @@ def push(
             return Pushed(name, before, head, Sent())
         if before is not None and not force:
             _forward(store, there, name, before, head)
+        if dry_run:
+            return Pushed(name, before, head, Sent())
         update = RefUpdate(name, head.hash, ANY if force else before)
         if isinstance(there, Carrier):
             sent = _carried(mine, there, head.hash, list(refs.values()), update)

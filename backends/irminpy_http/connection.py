@@ -34,7 +34,9 @@ __all__ = ["Answer", "Connection"]
 _PAUSES: Final = (0.05, 0.2, 0.5)  # seconds before each further attempt
 _NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BUSY: Final = 503
-_MOST: Final = 64 << 20  # bytes of an answer that is held in memory
+_MOST: Final = 64 << 20  # bytes of an answer that is held in memory, unless the server takes larger values
+_LARGEST: Final = 2 << 30  # bytes, whatever the server says that it takes
+_FRAMING: Final = 1 << 16  # bytes of an answer around the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,14 @@ class Connection:
             follow_redirects=False,
             trust_env=False,
         )
+        self._most = _MOST
         self._closed = False
         self._under_way = 0
         self._idle = threading.Condition()
+
+    def expect(self, value: int) -> None:
+        """Take answers that hold one value of `value` bytes, which is what the server takes."""
+        self._most = max(_MOST, min(value, _LARGEST) + _FRAMING)
 
     def close(self) -> None:
         """End all connections, after the requests that are under way on other threads. A second call does nothing."""
@@ -180,8 +187,8 @@ class Connection:
         size = 0
         for piece in response.iter_raw():
             size += len(piece)
-            if size > _MOST:
-                raise RemoteError(self.name, f"an answer of more than {_MOST} bytes, the limit")
+            if size > self._most:
+                raise RemoteError(self.name, f"an answer of more than {self._most} bytes, the limit")
             pieces.append(piece)
         return Answer(response.status_code, response.headers, b"".join(pieces))
 

@@ -152,6 +152,8 @@ class Following:
                 self._tell(changes)
             self._begun.set()
         elif kind == "change":
+            if not is_dict(fields):
+                raise DecodeError("event", "a change is an object")
             name, before, after = fields.get("branch"), fields.get("before"), fields.get("after")
             if not isinstance(name, str):
                 raise DecodeError("event", "a change names a branch")

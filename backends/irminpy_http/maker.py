@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
+
+from httpx2 import InvalidURL
 
 from irminpy.backend import Backend, Options
 from irminpy.errors import RemoteError, SchemaMismatch, StorageError
@@ -39,11 +41,7 @@ class Http:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        try:
-            parts.port  # noqa: B018 (it raises where it is no number)
-        except ValueError as e:
-            raise StorageError(f"{self.url!r:.200} is no URL: {e}") from e
+        parts = _parts(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise StorageError(f"{self.url!r:.200} is no URL of a server, such as http://host:8080/")
         if parts.username is not None or parts.password is not None:
@@ -57,7 +55,7 @@ class Http:
     @staticmethod
     def of_uri(rest: str, options: dict[str, str]) -> Http:
         """The maker for "http://HOST/PREFIX/?cache=DIR&verify=HASH&token_file=FILE&timeout=SECONDS"."""
-        parts = urlsplit(rest)
+        parts = _parts(rest)
         known: dict[str, Any] = {}
         for name, value in [*options.items(), *parse_qsl(parts.query, keep_blank_values=True)]:
             if name in known or name not in ("cache", "verify", "token_file", "timeout"):
@@ -96,7 +94,9 @@ class Http:
             size = schema.codec.hash_size
             trusted = None if self.verify is None else Hash.of_hex(self.verify, size)
             limits = root.get("limits")
-            body = limits.get("body") if is_dict(limits) else None
+            body, upload = (limits.get(name) if is_dict(limits) else None for name in ("body", "upload"))
+            if type(upload) is int:
+                connection.expect(upload)
             cache = None if self.cache is None else Cache(self.cache, schema)
         except BaseException:
             connection.close()
@@ -113,7 +113,10 @@ class Http:
 
     def _connection(self) -> Connection:
         token = self.token if self.token is not None else os.environ.get("IRMINPY_TOKEN") or None
-        return Connection(self.url, token, self.timeout)
+        try:
+            return Connection(self.url, token, self.timeout)
+        except InvalidURL as e:
+            raise StorageError(f"{self.url!r:.200} is no URL: {e}") from e
 
 
 def _schema(connection: Connection, root: dict[str, Any]) -> Schema[Any, Any]:
@@ -125,6 +128,15 @@ def _schema(connection: Connection, root: dict[str, Any]) -> Schema[Any, Any]:
     except ValueError as e:
         raise RemoteError(connection.name, f"the identity of its schema is {identity!r:.80}") from e
     return recorded(description, digest)
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 (it raises where it is no number)
+    except ValueError as e:
+        raise StorageError(f"{url.rpartition('@')[2]!r:.200} is no URL: {e}") from e
+    return parts
 
 
 def _seconds(text: str) -> float:

@@ -171,8 +171,9 @@ def pull(options: Options, remote: str | None, set_: bool, message: str | None, 
 @click.option(
     "--force", is_flag=True, help="Move it wherever it was; commits that only the remote has may be lost."
 )
+@click.option("-n", "--dry-run", is_flag=True, help="Send nothing; only say where the branch would move.")
 @click.pass_obj
-def push(options: Options, remote: str | None, to: str | None, force: bool) -> None:
+def push(options: Options, remote: str | None, to: str | None, force: bool, dry_run: bool) -> None:
     """Send what REMOTE, as fetch takes it, lacks of the branch, and move its branch there, or fail.
 
     In Python: `sync.push(store, remote)`.
@@ -181,12 +182,13 @@ def push(options: Options, remote: str | None, to: str | None, force: bool) -> N
     with opened_store(options) as repo, progress(options, "push") as bar:
         advance = _counting(bar)
         store = repo.branch(branch_of(options))
-        done = sync.push(store, there, branch=to, force=force, progress=advance)
+        done = sync.push(store, there, branch=to, force=force, dry_run=dry_run, progress=advance)
         head = None if done.head is None else done.head.hash
         if head is None:
             did = f"{store.name} has no head: nothing was pushed"
         else:
-            did = f"{done.branch} of the remote: {_short(done.before)} -> {_short(head)}"
+            would = " would move" if dry_run else ""
+            did = f"{done.branch} of the remote{would}: {_short(done.before)} -> {_short(head)}"
         _tell(
             options,
             did,

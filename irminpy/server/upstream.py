@@ -357,15 +357,19 @@ async def _array(
 ) -> AsyncIterator[str]:
     yield "["
     seen = {branch: head.hex() for branch, head in known.items()}
+    whole = False  # whether a branch that was not seen is absent
     async for refs, _, change in told:
         if refs is not None:
             now = {at: head for at, head in refs.items() if name in (None, at)}
-            steps = {**dict.fromkeys(seen), **now}
+            steps, whole = {**dict.fromkeys(seen), **now}, True
         elif change is None:
             yield "\n"  # white space: a sign of life
             continue
         else:
-            steps = {change["branch"]: change["after"]} if name in (None, change["branch"]) else {}
+            at, before = change["branch"], change["before"]
+            steps = {at: change["after"]} if name in (None, at) else {}
+            if steps and before is not None and not whole:
+                seen.setdefault(at, before)
         for at, after in steps.items():
             before = seen.pop(at, None)
             if after is not None:

@@ -144,3 +144,19 @@ def test_a_merge_of_a_pull_is_by_whoever_pulls(monkeypatch: pytest.MonkeyPatch) 
         json.loads(line) for line in run("--store", "pack:mine", "--json", "log", "-n", "1").splitlines()
     ]
     assert (merge["author"], len(merge["parents"])) == ("ann", 2)
+
+
+def test_a_push_can_be_tried_without_sending_anything(here: Path) -> None:
+    mine, theirs = f"pack:{here / 'mine'}", f"pack:{here / 'theirs'}"
+    for uri in (mine, theirs):
+        run("--store", uri, "init")
+    run("--store", mine, "set", "a", "1")
+    assert "would move: nothing -> " in run("--store", mine, "push", "-n", theirs)
+    run("--store", theirs, "get", "a", status=3)
+    run("--store", mine, "push", theirs)
+    run("--store", theirs, "set", "b", "1")
+    before = run("--store", theirs, "snapshot")
+    run("--store", mine, "set", "c", "1")
+    run("--store", mine, "push", "--dry-run", theirs, status=4)  # as it would be refused
+    assert "would move" in run("--store", mine, "push", "--dry-run", "--force", theirs)
+    assert run("--store", theirs, "snapshot") == before

@@ -20,6 +20,7 @@ from irminpy.errors import (
     BadProof,
     Corrupted,
     DanglingHash,
+    DecodeError,
     InvalidHash,
     NotAStore,
     NotFound,
@@ -90,6 +91,19 @@ def test_values_and_batches_beyond_one_request_arrive(plain: Plain) -> None:
         assert plain.repo.main().get("large") == large
         assert plain.repo.main().get("many/8") == b"\x08" * (1 << 20)
         assert repo.main().length("many") == 9
+
+
+def test_what_the_server_takes_can_be_read_again(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its limit for values is larger than what is otherwise held of one answer."""
+    monkeypatch.setattr("irminpy_http.connection._MOST", 100_000)
+    with irminpy.open(plain.url) as repo:
+        repo.main().set("large", bytes(200_000))
+    with irminpy.open(plain.url) as repo:
+        assert repo.main().get("large") == bytes(200_000)
+    with served(limits=Limits(upload=50_000)) as small, irminpy.open(small.url) as repo:
+        small.repo.main().set("large", bytes(200_000))
+        with pytest.raises(RemoteError, match="an answer of more than 115536 bytes"):
+            repo.main().get("large")
 
 
 def test_many_reads_are_few_requests(plain: Plain) -> None:
@@ -193,6 +207,33 @@ def test_an_answer_that_is_none_is_an_error_of_the_remote(plain: Plain, path: st
         }
         with pytest.raises((RemoteError, Corrupted)):
             calls[path]()
+        backend.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"event: change\ndata: [1]\n\n",
+        b"event: change\ndata: 5\n\n",
+        b'event: change\ndata: {"branch": 5}\n\n',
+        b"event: refs\ndata: []\n\n",
+        b"event: refs\ndata: {\n\n",
+        b"event: refs\ndata: \xff\xfe\n\n",
+    ],
+)
+def test_an_event_that_is_none_is_an_error_of_the_remote(
+    plain: Plain, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is told at once, not when the patience is at its end."""
+    monkeypatch.setattr("irminpy_http.following._PATIENCE", 600.0)
+
+    def lie(asked: str, body: bytes) -> bytes:
+        return said if asked == "/watch" and body.startswith(b"event") else body
+
+    with lying(plain, lie) as url:
+        backend, _ = Http(url).open(Schema(), Options())
+        with pytest.raises((RemoteError, DecodeError)):
+            backend.watch(lambda change: None)
         backend.close()
 
 
@@ -453,6 +494,8 @@ def test_a_light_client_refuses_what_is_not_proved(plain: Plain) -> None:
         "http://host/?cache=a&cache=b",
         "http://host/?token_file=/nothing/there",
         "http://host/#fragment",
+        "http://[::1/",
+        "http://[::1]x/?cache=a",
     ],
 )
 def test_what_is_no_address_of_a_server_is_refused_before_anything_is_sent(uri: str) -> None:

@@ -241,6 +241,39 @@ def test_changes_are_an_endless_array(plain: Plain, tool_path: dict[str, str]) -
             process.kill()
 
 
+def test_who_says_nothing_of_what_is_known_is_told_what_was_there_before(
+    plain: Plain, tool_path: dict[str, str]
+) -> None:
+    """HT-13, HT-14."""
+    one = plain.repo.main().set("a", "1")
+    two = plain.repo.main().set("a", "2")
+    assert one is not None
+    assert two is not None
+    first, second = one.hash.hex(), two.hash.hex()
+    program, url = tool_path["curl"], f"{plain.url}irmin"
+    with (
+        lines(plain, program, f"{url}/watches") as every,
+        lines(plain, program, f"{url}/watch/main") as single,
+    ):
+        for process in (every, single):
+            assert process.stdout is not None
+            assert process.stdout.read(1) == "["
+        plain.repo.main().set_head(one)
+        assert told(every) == told(single) == {"branch": "main", "diff": {"updated": [second, first]}}
+        plain.repo.remove_branch("main")
+        assert told(every) == told(single) == {"branch": "main", "diff": {"removed": first}}
+        plain.repo.main().set_head(two)
+        assert told(every) == told(single) == {"branch": "main", "diff": {"added": second}}
+        for process in (every, single):
+            process.kill()
+    with lines(plain, program, f"{url}/watch/main") as single:
+        assert single.stdout is not None
+        assert single.stdout.read(1) == "["
+        plain.repo.remove_branch("main")
+        assert told(single) == {"branch": "main", "diff": {"removed": second}}
+        single.kill()
+
+
 def test_what_changes_once_the_array_has_begun_is_told(
     plain: Plain, tool_path: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
