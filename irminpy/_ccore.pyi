@@ -5,6 +5,7 @@ from mmap import mmap
 from typing import Any
 
 from ._frames import Mapped
+from ._gather import Gathered
 
 SEAM: int
 
@@ -58,6 +59,22 @@ def filled_words(
     words: bytes, kinds: bytes, hashes: bytes, nodes: dict[bytes, int], contents: dict[bytes, int], /
 ) -> bytes | None: ...
 def find(directory: Any, steps: list[str], width: int, stored: type[Any], /) -> Any: ...
+def follow(
+    recent: Callable[[bytes], Any],
+    load: Callable[[bytes, int], Any] | None,
+    noted: dict[bytes, Any],
+    opened: dict[tuple[bytes | str, ...], tuple[bytes, int]],
+    hash: bytes,
+    word: int,
+    steps: list[str],
+    fanout: int,
+    leaf: int,
+    locates: bool,
+    empty: bytes,
+    flat: type[Any],
+    inner: type[Any],
+    /,
+) -> tuple[int, int, bytes, int] | None: ...
 def frame_of(kind: int, hash: bytes, hints: bytes, canonical: bytes, /) -> bytes: ...
 def frames(
     rows: list[tuple[bytes, bytes]],
@@ -76,6 +93,23 @@ def frames(
     inner: type[Any],
     /,
 ) -> tuple[int, int]: ...
+def gather(
+    bases: list[int],
+    segments: Sequence[Mapped],
+    head: int,
+    fanout: int,
+    leaf: int,
+    levels: int,
+    empty: bytes,
+    hash: bytes,
+    word: int,
+    depth: int,
+    count: int,
+    most: int,
+    room: int,
+    below: int,
+    /,
+) -> Gathered | None: ...
 def load_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /
 ) -> tuple[int, bytes, list[int], bytes, bytes]: ...
@@ -110,7 +144,6 @@ def read_nodes(
     objects: int,
     longest: int,
     flat: type[Any],
-    inner: type[Any],
     /,
 ) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None: ...
 def rebind(

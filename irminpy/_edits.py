@@ -50,8 +50,8 @@ def rebind(
     """Bind `steps` (not empty) to `data` in `root`, of the class `kind`, at the `version` that its line gets; that.
 
     None if nothing would change; False, and nothing is changed, if this function does not know: it does where the first
-    step that no staged directory has leads on as `bind` says. The lock of the line is held, and its newest version is
-    the one before.
+    step that no staged directory has leads on as `bind` says, and where it is new in a directory without a base, with
+    at most one more step behind it. The lock of the line is held, and its newest version is the one before.
     """
     return False
 

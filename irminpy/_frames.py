@@ -83,7 +83,7 @@ def record_at(
 
     Of the class `flat` or `inner`; None as `descend`. `digits` are the levels that a directory may have.
     """
-    found = _at(bases, segments, head, _NODE, hash, word) if hash_size == 32 else None
+    found = frame_in(bases, segments, head, _NODE, hash, word) if hash_size == 32 else None
     if found is None:
         return None
     data, words = found
@@ -129,7 +129,7 @@ def descend(
             while True:
                 if hash == empty:
                     return reads, None
-                found = _at(bases, segments, head, _NODE, hash, word)
+                found = frame_in(bases, segments, head, _NODE, hash, word)
                 if found is None:
                     return None
                 reads += 1
@@ -157,11 +157,11 @@ def descend(
         return None
     if not kind:
         return reads, None
-    found = _at(bases, segments, head, _CONTENTS, hash, word)
+    found = frame_in(bases, segments, head, _CONTENTS, hash, word)
     return (reads, found[0][1:]) if found is not None and found[0][:1] == b"B" else None
 
 
-def _at(
+def frame_in(
     bases: list[int], segments: Sequence[Mapped], head: int, kind: int, hash: bytes, word: int
 ) -> tuple[bytes, bytes] | None:
     offset, units = (word >> 22) << 3, (word >> 2) & _LONG

@@ -25,6 +25,7 @@ __all__ = [
     "Checking",
     "Defaulting",
     "Descending",
+    "Gathering",
     "Health",
     "Locating",
     "Maker",
@@ -200,6 +201,25 @@ class Descending(Protocol):
         """The node `hash` at `word`, read, compared with its hash, and decoded with the words of its children.
 
         None where it does not say, as `descend`.
+        """
+        ...
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """Optional, of a `Locating` reader: it takes a whole directory in, in one call."""
+
+    def gather(
+        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int, below: int, /
+    ) -> tuple[int, int, int, list[tuple[str, Any]]] | None:
+        """(nodes read, values read, room they took, (step, child) of all entries) of the directory `hash` at `word`.
+
+        With a `depth`, of the bucket there that has `count` entries; -1 for a directory. A child is the value of
+        contents, as bytes of the contents type; or (kind, hash, word) of a directory, and of values that are long or
+        for which there was no room, which is `room` bytes. Of some directories, at most `below` levels deep, comes what
+        they hold, too: (kind, hash, word, pairs, whether all are values). Each object was read and compared with its
+        hash, as `Locating.load` does. None where it does not say, and for more than `most` entries: then objects are
+        read one by one.
         """
         ...
 

@@ -25,7 +25,7 @@ from .tree.home import Home
 from .tree.lazy import Leaf, RepoSource, Stored, behind
 from .types import C, M
 
-__all__ = ["Commit", "Infos", "Opened", "a_tree", "hash_of_commit", "hashes_of"]
+__all__ = ["Commit", "Infos", "Opened", "a_tree", "hash_of_commit", "hashes_of", "unless_same"]
 
 Infos: TypeAlias = Info | Callable[[], Info]
 """The info of a commit, or a function that makes it, called once for each commit that is attempted."""
@@ -394,3 +394,11 @@ def a_tree(tree: Tree[C, M]) -> Tree[C, M]:
     if not isinstance(tree, Tree):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a Tree is expected, not {type(tree).__name__}")
     return tree
+
+
+def unless_same(tree: Tree[C, M], now: Tree[C, M]) -> Tree[C, M]:
+    """`tree`, or `now` if both are the same. `tree` is about to be committed: nothing of it is kept in memory."""
+    if now.length() != tree.length():
+        return tree
+    tree._settled(keep=False)  # pyright: ignore[reportPrivateUsage]
+    return now if now == tree else tree

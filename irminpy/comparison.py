@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from .objects import Inode, Node
 from .shape import EMPTY, Load, Place, Record, bucket
@@ -17,8 +16,7 @@ __all__ = ["differences"]
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class _Unread:
+class _Unread(NamedTuple):
     """Bucket number `i` of `parent`, not read yet."""
 
     parent: Inode
@@ -72,6 +70,12 @@ def differences(
         if type(x) is Node and type(y) is Node:
             yield from _flat_differences(codec, x, y)
             continue
+        if type(x) is Inode and type(y) is Inode and x.buckets == y.buckets and x.depth == y.depth:
+            if x.hashes != y.hashes:
+                found = _unlike(x.hashes, y.hashes, len(x.buckets))
+                found.reverse()
+                stack += [(_Unread(x, i), _Unread(y, i)) for i in found]
+            continue
         depth = x.depth if type(x) is Inode else y.depth if type(y) is Inode else 0
         ours, theirs = _sides(codec, x, depth), _sides(codec, y, depth)
         for digit in sorted(ours.keys() | theirs.keys(), reverse=True):
@@ -80,7 +84,22 @@ def differences(
                 stack.append((i, j))
 
 
+def _unlike(ours: bytes, theirs: bytes, n: int) -> list[int]:
+    """The positions at which two columns of `n` hashes, which are not equal, differ."""
+    size = len(ours) // n
+    return [
+        i for i, at in enumerate(range(0, n * size, size)) if ours[at : at + size] != theirs[at : at + size]
+    ]
+
+
 def _flat_differences(codec: Codec, x: Node, y: Node) -> Iterator[tuple[str, Place | None, Place | None]]:
+    if x.head and x.head == y.head and len(x.hashes) == len(y.hashes):
+        # The bytes of both differ in nothing but hashes.
+        if x.hashes != y.hashes:
+            steps = list(x.index)
+            for at in _unlike(x.hashes, y.hashes, len(steps)):
+                yield steps[at], (x, at), (y, at)
+        return
     if x.hashes == y.hashes and x[:4] == y[:4]:  # wherever their children lie
         return
     ours, theirs = dict(x.entries()), dict(y.entries())

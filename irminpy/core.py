@@ -40,7 +40,8 @@ from ._core import (
 )
 from ._edits import bind, find, placed, rebind, settle, weight
 from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
-from ._nodes import bucket_of, read_nodes, write_nodes
+from ._gather import Gathered, gather
+from ._nodes import bucket_of, follow, read_nodes, write_nodes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -50,6 +51,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "Gathered",
     "bind",
     "bucket_of",
     "check_inode",
@@ -69,8 +71,10 @@ __all__ = [
     "encode_nodes",
     "filled_words",
     "find",
+    "follow",
     "frame_of",
     "frames",
+    "gather",
     "load_inode",
     "load_node",
     "patch_column",
@@ -129,8 +133,10 @@ if _chosen is not None:
         encode_nodes,
         filled_words,
         find,
+        follow,
         frame_of,
         frames,
+        gather,
         load_inode,
         load_node,
         patch_column,

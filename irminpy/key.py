@@ -42,7 +42,8 @@ class KindedHash(Frozen):
     """Canonical bytes of the metadata type; None for the default and for a directory."""
 
     def __init__(self, kind: str, hash: Hash, metadata: bytes | None = None) -> None:
-        _check(kind, metadata)
+        if kind != "node" or metadata is not None:
+            _check(kind, metadata)
         self._set(kind, hash, metadata)
 
     def to_json(self) -> dict[str, Any]:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
-__all__ = ["late"]
+__all__ = ["late", "module"]
+
+
+@cache
+def module(name: str) -> Any:
+    """The module with the full `name`, imported when it is first asked for; then quicker than the statement is."""
+    return import_module(name)
 
 
 def late(package: str, where: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

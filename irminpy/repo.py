@@ -17,12 +17,13 @@ from .hash import Hash
 from .history import check_count
 from .info import Info
 from .key import Key, KindedHash, KindedKey, hash_of_key
+from .late import module
 from .objects import Kind, Objects
 from .registry import maker_of_uri
 from .schema import Schema
 from .store import Store
 from .store.follow import Following
-from .store.read import callback
+from .store.read import PRODUCE, callback
 from .trail import Trail, Walkable
 from .tree import Tree
 from .tree.home import Home
@@ -341,9 +342,8 @@ class Repo(Generic[C, M]):
         this repository. `irminpy.verify_proof` is the other side. BadProof if a verifier with `limits` would refuse
         the proof. Cost: what `f` reads, read from the repository again whatever is in memory.
         """
-        from .proof.produce import produce_proof  # late: a program that proves nothing needs no proofs
-
-        return produce_proof(self.home, self._start(key), f, limits)
+        made: tuple[Proof[C, M], R] = module(PRODUCE).produce_proof(self.home, self._start(key), f, limits)
+        return made
 
     def produce_stream(
         self,
@@ -352,9 +352,10 @@ class Repo(Generic[C, M]):
         limits: Limits | None = None,
     ) -> tuple[StreamProof[C, M], R]:
         """As `produce_proof`, a stream proof: the objects that `f` reads, in the order in which it reads them."""
-        from .proof.produce import produce_stream  # late, as above
-
-        return produce_stream(self.home, self._start(key), f, limits)
+        made: tuple[StreamProof[C, M], R] = module(PRODUCE).produce_stream(
+            self.home, self._start(key), f, limits
+        )
+        return made
 
     def _start(self, key: KindedKey | KindedHash | Hash) -> Tree[C, M]:
         return Tree.shallow(self, KindedHash("node", key) if isinstance(key, Hash) else key)

@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "_core",
         "_edits",
         "_frames",
+        "_gather",
         "_nodes",
         "_ccore",
         "core",
@@ -110,7 +111,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "stream",
             "read",
         ),
-        *("fold", "stats", "concrete", "clear", "view", "walk"),
+        *("gathering", "fold", "stats", "concrete", "clear", "view", "walk"),
         *("diff", "merge", "export", "tree", "glob"),
     ),
     "proof": (

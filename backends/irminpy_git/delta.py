@@ -67,28 +67,35 @@ def sizes(data: bytes) -> tuple[int, int, int]:
 def copy(out: bytearray, offset: int, length: int) -> None:
     """Append operations that copy `length` bytes from `offset` on."""
     while length:
-        n = min(length, _LONGEST_COPY)
-        op, at = 0x80, len(out)
+        n = length if length < _LONGEST_COPY else _LONGEST_COPY
+        # Offset and length; of the longest the length is 0, as it should be. Bytes of zero are left out.
+        operands = (offset | (n & 0xFFFF) << 32).to_bytes(6, "little")
+        a, b, c, d, e, f = operands
+        op = 0x80
+        if a:
+            op |= 0x01
+        if b:
+            op |= 0x02
+        if c:
+            op |= 0x04
+        if d:
+            op |= 0x08
+        if e:
+            op |= 0x10
+        if f:
+            op |= 0x20
         out.append(op)
-        for i in range(4):
-            byte = offset >> 8 * i & 0xFF
-            if byte:
-                out.append(byte)
-                op |= 1 << i
-        if n != _LONGEST_COPY:
-            if n & 0xFF:
-                out.append(n & 0xFF)
-                op |= 0x10
-            if n >> 8:
-                out.append(n >> 8)
-                op |= 0x20
-        out[at] = op
+        out += operands.replace(b"\0", b"")
         offset += n
         length -= n
 
 
 def insert(out: bytearray, data: bytes) -> None:
     """Append operations that insert `data`."""
+    if 0 < len(data) <= _LONGEST_INSERT:
+        out.append(len(data))
+        out += data
+        return
     for at in range(0, len(data), _LONGEST_INSERT):
         piece = data[at : at + _LONGEST_INSERT]
         out.append(len(piece))

@@ -82,12 +82,13 @@ Getter: TypeAlias = Callable[[bytes], bytes | None]
 class _Slot:
     """An object in the window."""
 
-    __slots__ = ("entry", "side", "weight")
+    __slots__ = ("entry", "result", "side", "weight")
 
     def __init__(self, entry: Entry, side: Side, weight: int) -> None:
         self.entry = entry
         self.side = side
         self.weight = weight
+        self.result: Result = _WHOLE
 
 
 def _name_hash(name: bytes | None) -> int:
@@ -132,7 +133,8 @@ def deltas(
         if entry.base is None and _LEAST <= entry.length <= _MOST and depth > 0 and window > 0
     ]
     # Newer and larger objects come first: history is made of differences backwards.
-    tried.sort(key=lambda row: (-row[1].kind, -_name_hash(row[1].name), -row[1].length, row[0]))
+    names = {name: -_name_hash(name) for name in {entry.name for _, entry in tried}}
+    tried.sort(key=lambda row: (-row[1].kind, names[row[1].name], -row[1].length, row[0]))
     search.run([entry for _, entry in tried])
     _fix(given, positions, search)
     return _ordered(given, positions, search.found, tagger)
@@ -188,8 +190,8 @@ class _Search:
                 # It was good for this one, so it may be for the next.
                 slots.remove(best)
                 slots.append(best)
-            result = self.found.setdefault(entry.id, _WHOLE)
-            if result.depth < self.depth:
+            self.found[entry.id] = slot.result
+            if slot.result.depth < self.depth:
                 slots.append(slot)
                 self._weight += slot.weight
         slots.clear()
@@ -204,33 +206,33 @@ class _Search:
             self._weight -= slots.popleft().weight
 
     def _best(self, new: _Slot) -> _Slot | None:
-        entry, side, found = new.entry, new.side, self.found
-        size, hash_size, most = entry.length, len(entry.id), self.depth
+        """The slot that `new` is made of, which then has the result; None if it stays whole."""
+        entry, side, most = new.entry, new.side, self.depth
+        size, hash_size = entry.length, len(entry.id)
         best: _Slot | None = None
-        chosen: S | None = None
+        length = depth = 0  # of the best
+        data = b""
         enough = hash_size + min(size >> self.shift, _TINY)
         for slot in reversed(self._slots):
-            base = slot.entry
-            source = found[base.id]
-            if source.depth >= most:
-                continue
-            if chosen is None:
-                limit = (size // 2 - hash_size) * (most - source.depth) // most
+            from_depth, from_length = slot.result.depth, slot.entry.length
+            if best is None:
+                limit = (size // 2 - hash_size) * (most - from_depth) // most
             else:
-                limit = chosen.length * (most - source.depth) // (most - chosen.depth + 1)
-            if limit <= max(0, size - base.length) or size < base.length // _LEAST_RATIO:
+                limit = length * (most - from_depth) // (most - depth + 1)
+            if (
+                limit <= (size - from_length if size > from_length else 0)
+                or size < from_length // _LEAST_RATIO
+            ):
                 continue
-            data = difference(slot.side, side, limit)
-            if data is None:
+            made = difference(slot.side, side, limit)
+            if made is None or (best is not None and len(made) >= length and from_depth + 1 >= depth):
                 continue
-            if chosen is not None and len(data) >= chosen.length and source.depth + 1 >= chosen.depth:
-                continue
-            chosen = S(len(data), source.depth + 1, data, source, base.length, base.id)
-            best = slot
-            if len(data) <= enough:
+            data, length, depth, best = made, len(made), from_depth + 1, slot
+            if length <= enough:
                 break
-        if chosen is not None:
-            found[entry.id] = chosen
+        if best is not None:
+            base = best.entry
+            new.result = S(length, depth, data, best.result, base.length, base.id)
         return best
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
 from enum import Enum
 from itertools import accumulate, compress, count
 from typing import Final
@@ -34,12 +33,14 @@ class Effort(Enum):
 _BLOCK: Final = 16
 _MOST_ANCHORS: Final = 1 << 15
 _LEAST_LINE: Final = 8
+_LEAST_ENTRY: Final = 8  # of a tree, without its hash: six characters of mode, one of name, and the zero
 _PIECE: Final = 256
+_NEAR_LINES: Final = 8
 _SMALL: Final = 1024
 _NEAR: Final = 48  # what is probed first: mostly the next anchor is not far
-_SHORT: Final = (
-    256  # up to here one exclusive or tells where two pieces differ; longer ones are halved before
-)
+_SHORT: Final = 128
+"""Up to here one exclusive or tells where two pieces differ; longer ones are halved before."""
+_LARGEST: Final = 1 << 16
 _KEPT: Final = 128 << 10
 """A target of more bytes makes the pieces that it is probed at for each source anew: 70 bytes each are too much."""
 _LEAST_COPY: Final = 8
@@ -50,12 +51,27 @@ _TREE: Final = {20: re.compile(rb"[^\0]+\0.{20}", re.DOTALL), 32: re.compile(rb"
 class Side:
     """An object that is compared with others, as source or as target."""
 
-    __slots__ = ("_blocks", "_first", "_grams", "_lines", "_starts", "by_line", "data", "kind", "size")
+    __slots__ = (
+        "_blocks",
+        "_first",
+        "_grams",
+        "_lines",
+        "_starts",
+        "by_line",
+        "data",
+        "digits",
+        "kind",
+        "least",
+        "size",
+    )
 
     def __init__(self, data: bytes, kind: Type, effort: Effort, hash_size: int = 20) -> None:
         self.data = data
         self.kind = kind
         self.size = hash_size
+        self.digits = varint(len(data))
+        # Where less than that differs nothing is looked for: of a tree that is the hash of one entry.
+        self.least = hash_size + _LEAST_ENTRY if kind is Type.TREE else _BLOCK + 1
         # In small objects a line is too much to be lost, and without line feeds there are none.
         self.by_line = (
             effort is Effort.LINE and len(data) >= _SMALL and (kind is Type.TREE or b"\n" in data[:4096])
@@ -112,45 +128,48 @@ class Side:
             self._starts = list(accumulate(map(len, found[:-1]), initial=0)) if found else []
         return self._lines
 
-    def probe(self, contains: Callable[[bytes], bool], at: int, stop: int) -> tuple[int, bytes]:
-        """Where from `at` and before `stop` the first anchor begins that `contains` knows, and it; or (-1, b"")."""
-        if self.by_line:
-            lines = self.lines()
-            first = bisect_left(self._starts, at)
-            last = bisect_left(self._starts, stop, first)
-            step = 8  # most searches end soon
-            while first < last:
-                part = lines[first : min(first + step, last)]
-                i = next(compress(count(first), map(contains, part)), -1)
-                if i >= 0:
-                    return self._starts[i], lines[i]
-                first += step
-                step = _PIECE
-            return -1, b""
+    def probe(self, anchors: dict[bytes, int], at: int, stop: int) -> int:
+        """Where from `at` and before `stop` the first piece of 16 bytes begins that is one of `anchors`; or -1."""
         data = self.data
-        stop = min(stop, len(data) - _BLOCK + 1)
-        keep = len(data) <= _KEPT
+        most = len(data) - _BLOCK + 1
+        if stop > most:
+            stop = most
+        keep = most < _KEPT
         step = _NEAR
+        nowhere = anchors.keys().isdisjoint
         while at < stop:
-            number = at // _PIECE
-            begin = number * _PIECE
-            grams = self._grams.get(number) if keep else None
+            begin = at - at % _PIECE if keep else at
+            grams = self._grams.get(begin) if keep else None
             if grams is None:
+                grams = [data[i : i + _BLOCK] for i in range(begin, min(begin + _PIECE, most))]
                 if keep:
-                    grams = [
-                        data[i : i + _BLOCK]
-                        for i in range(begin, min(begin + _PIECE, len(data) - _BLOCK + 1))
-                    ]
-                    self._grams[number] = grams
-                else:
-                    begin = at
-                    grams = [data[i : i + _BLOCK] for i in range(at, min(at + _PIECE, stop))]
+                    self._grams[begin] = grams
             part = grams[at - begin : min(stop, at + step) - begin]
-            i = next(compress(count(at), map(contains, part)), -1)
-            if i >= 0:
-                return i, data[i : i + _BLOCK]
+            if not nowhere(part):
+                return at + next(compress(count(), map(anchors.__contains__, part)))
             at += len(part)
             step = _PIECE
+        return -1
+
+    def probe_lines(self, anchors: dict[bytes, int], at: int, stop: int) -> tuple[int, bytes]:
+        """Where from `at` and before `stop` the first line begins that is one of `anchors`, and it; or (-1, b"")."""
+        lines, starts = self.lines(), self._starts
+        first = bisect_left(starts, at)
+        near = first + _NEAR_LINES
+        for line in lines[first:near]:  # most searches end soon
+            if line in anchors:
+                at = starts[first]
+                return (at, line) if at < stop else (-1, b"")
+            first += 1
+        if first == near:
+            nowhere = anchors.keys().isdisjoint
+            last = bisect_left(starts, stop, first)
+            while first < last:
+                part = lines[first : min(first + _PIECE, last)]
+                if not nowhere(part):
+                    first += next(compress(count(), map(anchors.__contains__, part)))
+                    return starts[first], lines[first]
+                first += _PIECE
         return -1, b""
 
 
@@ -165,48 +184,50 @@ def _stride(n: int) -> int:
 
 def _forward(a: bytes, i: int, b: bytes, j: int, most: int) -> int:
     """How many bytes of `a` from `i` on are those of `b` from `j` on, at most `most`."""
-    n, step = 0, 64
-    while n < most:
-        size = min(step, most - n)
-        x, y = a[i + n : i + n + size], b[j + n : j + n + size]
-        if x != y:
-            while size > _SHORT:
-                half = size >> 1
-                if x[:half] == y[:half]:
-                    n += half
-                    size -= half
-                    x, y = x[half:], y[half:]
-                else:
-                    size = half
-                    x, y = x[:half], y[:half]
-            differ = int.from_bytes(x, "big") ^ int.from_bytes(y, "big")
-            return n + size - (differ.bit_length() + 7) // 8
-        n += size
-        step = min(4 * step, 1 << 16)
-    return n
+    at, end, away, step = i, i + most, j - i, 64
+    while True:
+        if at >= end:
+            return most
+        stop = at + step
+        if stop > end:
+            stop = end
+        if a[at:stop] != b[at + away : stop + away]:
+            break
+        at = stop
+        if step < _LARGEST:
+            step <<= 2
+    while stop - at > _SHORT:
+        half = at + stop >> 1
+        if a[at:half] == b[at + away : half + away]:
+            at = half
+        else:
+            stop = half
+    differ = int.from_bytes(a[at:stop], "big") ^ int.from_bytes(b[at + away : stop + away], "big")
+    return stop - i - (differ.bit_length() + 7 >> 3)
 
 
 def _backward(a: bytes, i: int, b: bytes, j: int, most: int) -> int:
     """How many bytes of `a` before `i` are those of `b` before `j`, at most `most`."""
-    n, step = 0, 64
-    while n < most:
-        size = min(step, most - n)
-        x, y = a[i - n - size : i - n], b[j - n - size : j - n]
-        if x != y:
-            while size > _SHORT:
-                half = size >> 1
-                if x[-half:] == y[-half:]:
-                    n += half
-                    size -= half
-                    x, y = x[:size], y[:size]
-                else:
-                    size = half
-                    x, y = x[-half:], y[-half:]
-            differ = int.from_bytes(x, "little") ^ int.from_bytes(y, "little")
-            return n + size - (differ.bit_length() + 7) // 8
-        n += size
-        step = min(4 * step, 1 << 16)
-    return n
+    at, end, away, step = i, i - most, j - i, 64
+    while True:
+        if at <= end:
+            return most
+        stop = at - step
+        if stop < end:
+            stop = end
+        if a[stop:at] != b[stop + away : at + away]:
+            break
+        at = stop
+        if step < _LARGEST:
+            step <<= 2
+    while at - stop > _SHORT:
+        half = at + stop >> 1
+        if a[half:at] == b[half + away : at + away]:
+            at = half
+        else:
+            stop = half
+    differ = int.from_bytes(a[stop:at], "little") ^ int.from_bytes(b[stop + away : at + away], "little")
+    return i - stop - (differ.bit_length() + 7 >> 3)
 
 
 def difference(source: Side, target: Side, limit: int) -> bytes | None:
@@ -216,46 +237,58 @@ def difference(source: Side, target: Side, limit: int) -> bytes | None:
     """
     a, b = source.data, target.data
     m, n = len(a), len(b)
-    shorter = min(m, n)
-    head = _forward(a, 0, b, 0, shorter)
+    shorter = m if m < n else n
+    head = _forward(a, 0, b, 0, shorter) if a[:_LEAST_COPY] == b[:_LEAST_COPY] else 0
     if head < _LEAST_COPY:
         head = 0
-    tail = _backward(a, m, b, n, shorter - head)
+    tail = _backward(a, m, b, n, shorter - head) if a[-_LEAST_COPY:] == b[-_LEAST_COPY:] else 0
     if tail < _LEAST_COPY:
         tail = 0
     end = n - tail  # from there on the target ends as the source does
-    out = bytearray(varint(m) + varint(n))
+    out = bytearray(source.digits + target.digits)
     if head:
         copy(out, 0, head)
     copied = bool(head)
     at = literal = head
     expected = head  # where the source would go on, if the target went on with it
-    if end - head > _BLOCK:
-        anchors = source.anchors(by_line=target.by_line)
-        contains = anchors.__contains__
+    if end - head >= target.least:
+        by_line = target.by_line
+        anchors = source.anchors(by_line=by_line)
+        anchor, size = b"", _BLOCK
         while at < end:
-            stop = min(end, at + limit - len(out) - (at - literal) + 1)
+            # Beyond that the delta is too long, if nothing is copied before.
+            stop = at + limit - len(out) - (at - literal) + 1
             if stop <= at:
                 return None
-            found, anchor = target.probe(contains, at, stop)
+            if stop > end:
+                stop = end
+            if by_line:
+                found, anchor = target.probe_lines(anchors, at, stop)
+                size = len(anchor)
+            else:
+                found = target.probe(anchors, at, stop)
             if found < 0:
                 if stop < end:
                     return None
                 break
-            size = len(anchor)
-            offset = anchors[anchor]
+            if not by_line:
+                anchor = b[found : found + size]
             straight = expected + found - literal
-            if a[straight : straight + size] == anchor:
-                offset = straight
-            back = _backward(a, offset, b, found, min(offset, found - literal)) if found > literal else 0
-            size += _forward(a, offset + size, b, found + size, min(m - offset, n - found) - size)
-            begin = found - back
-            if literal < begin:
-                insert(out, b[literal:begin])
-            copy(out, offset - back, size + back)
-            copied = True
-            at = literal = found + size
+            offset = straight if a[straight : straight + size] == anchor else anchors[anchor]
+            begin = found
+            if literal < found:
+                if offset and a[offset - 1] == b[found - 1]:
+                    begin -= _backward(a, offset, b, found, min(offset, found - literal))
+                if literal < begin:
+                    insert(out, b[literal:begin])
+            at = found + size
             expected = offset + size
+            more = _forward(a, expected, b, at, min(m - expected, n - at))
+            at += more
+            expected += more
+            copy(out, offset - found + begin, at - begin)
+            copied = True
+            literal = at
             if len(out) > limit:
                 return None
     if literal < end:

@@ -38,6 +38,7 @@ from .word import kind_of
 
 if TYPE_CHECKING:
     from irminpy.collecting import Collected, Keep, Progress
+    from irminpy.core import Gathered
 
     from .gc.relocate import Relocation
     from .writer import Writer
@@ -100,6 +101,14 @@ class PackReader:
         if self._backend.closed:
             raise Closed("the pack store")
         return self.view.record(hash, word)
+
+    def gather(
+        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int, below: int, /
+    ) -> Gathered | None:
+        """As `irminpy.backend.Gathering`, where all that is read lies in maps."""
+        if self._backend.closed:
+            raise Closed("the pack store")
+        return self.view.gather(hash, word, depth, count, most, room, below)
 
     def read(self, kind: Kind, key: Hash | Key, /) -> bytes | None:
         """The canonical bytes, or None. An Indexed key that leads there is Direct afterwards."""

@@ -130,6 +130,19 @@ class View:
         )
         return found
 
+    def gather(
+        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int, below: int
+    ) -> core.Gathered | None:
+        """See `irminpy.backend.Gathering`."""
+        codec = self._native
+        if codec is None:
+            return None
+        bases, segments = self.table.rows
+        return core.gather(
+            *(bases, segments, self._head, codec.fanout, codec.leaf, codec.levels, codec.empty),
+            *(hash, word, depth, count, most, room, below),
+        )
+
     def _units(self, segment: Segment, at: int) -> int:
         try:
             return self.framing.length(segment.read(at, HEADER.size)) >> 3

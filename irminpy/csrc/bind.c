@@ -36,7 +36,7 @@ static int open_level(Binding *b, PyObject *view, PyObject *step) {
     Py_DECREF(source);
     if (!same) return 0;
     level->record = ATTRIBUTE(view, decoded);
-    if (level->record == Py_None) Py_SETREF(level->record, PyObject_CallMethodNoArgs(view, state->name[NAME_record]));
+    if (level->record == Py_None) Py_SETREF(level->record, record_of(state, view, b->recent, b->load));
     return level->record ? 1 : -1;
 }
 
@@ -194,6 +194,59 @@ FUNCTION(bind) {
     return done ? found : REFER(bind);
 }
 
+/* The small new directory `few` under `step` of `node` in a form that can be edited, as `Staged.open` does. */
+static int open_few(State *state, PyTypeObject *type, PyObject *node, PyObject *now, PyObject *step, PyObject *few) {
+    PyObject *over = ATTRIBUTE(node, over), *line = ATTRIBUTE(node, line), *own = PyDict_Copy(few);
+    PyObject *size = PyLong_FromSsize_t(PyDict_GET_SIZE(few)), *opened = NULL;
+    int done = over && line && own && size ? over == Py_None : -1;
+    if (done == 1) {
+        opened = new_staged(state, type, line, Py_None, own, size, Py_None);
+        done = opened && PyDict_SetItem(now, step, opened) == 0 ? 1 : -1;
+    }
+    Py_XDECREF(over);
+    Py_XDECREF(line);
+    Py_XDECREF(own);
+    Py_XDECREF(size);
+    Py_XDECREF(opened);
+    return done;
+}
+
+/* One more entry of `node`, which has no base: `data` under `step`, or under `below` in a new directory there. As
+ * `Staged.put` does, in the order that the invariants of irminpy/tree/stage.py ask for. */
+static int put_new(State *state, PyObject *node, PyObject *line, PyObject *first, PyObject *now, PyObject *step,
+                   PyObject *below, PyObject *data, PyObject *version) {
+    PyObject *grows = ATTRIBUTE(node, grows), *drops = ATTRIBUTE(node, drops), *size = ATTRIBUTE(node, size);
+    PyObject *child = NULL, *larger = NULL, *since = NULL;
+    int done = grows && drops && size ? (first == Py_None || PyDict_CheckExact(first)) && size_of(size) >= 0 &&
+                                            (grows == Py_None || PyList_CheckExact(grows))
+                                      : -1;
+    if (done == 1) {
+        child = below ? PyDict_New() : Py_NewRef(data);
+        larger = PyLong_FromSsize_t(size_of(size) + 1);
+        since = first == Py_None ? PyDict_New() : Py_NewRef(first);
+        if (!child || !larger || !since || (below && PyDict_SetItem(child, below, data) < 0)) done = -1;
+    }
+    if (done == 1 && grows == Py_None && drops == Py_None && PyObject_SetAttr(node, state->name[NAME_start], size) < 0)
+        done = -1;
+    if (done == 1 && grows == Py_None) {
+        Py_SETREF(grows, PyList_New(0));
+        if (!grows) done = -1;
+    }
+    if (done == 1 && (PyObject_SetAttr(line, state->name[NAME_version], version) < 0 ||
+                      (first == Py_None && PyObject_SetAttr(node, state->name[NAME_first], since) < 0) ||
+                      PyDict_SetItem(since, step, version) < 0 || PyList_Append(grows, version) < 0 ||
+                      PyObject_SetAttr(node, state->name[NAME_grows], grows) < 0 ||
+                      PyObject_SetAttr(node, state->name[NAME_size], larger) < 0 || PyDict_SetItem(now, step, child) < 0))
+        done = -1;
+    Py_XDECREF(grows);
+    Py_XDECREF(drops);
+    Py_XDECREF(size);
+    Py_XDECREF(child);
+    Py_XDECREF(larger);
+    Py_XDECREF(since);
+    return done;
+}
+
 /* rebind(root, steps, data, version, width, Staged, Stored) */
 FUNCTION(rebind) {
     Py_ssize_t width;
@@ -222,7 +275,12 @@ FUNCTION(rebind) {
             if (PyErr_Occurred()) done = -1;
             break;
         }
-        if (done == 1 && (i == last || Py_TYPE(child) != b.staged)) done = 0;
+        if (done == 1 && i == last) done = 0;
+        if (done == 1 && i == last - 1 && PyDict_CheckExact(child)) {
+            done = open_few(state, b.staged, node, now, step, child);
+            child = done == 1 ? PyDict_GetItemWithError(now, step) : NULL;
+        }
+        if (done == 1 && Py_TYPE(child) != b.staged) done = 0;
         if (done == 1) {
             Py_CLEAR(now);
             Py_SETREF(node, Py_NewRef(child));
@@ -231,6 +289,12 @@ FUNCTION(rebind) {
     }
     if (done == 1 && (!(first = ATTRIBUTE(node, first)) || !(base = ATTRIBUTE(node, base)) || !(line = ATTRIBUTE(node, line))))
         done = -1;
+    if (done == 1 && base == Py_None) {
+        done = last - i > 1 ? 0 : put_new(state, node, line, first, now, step, last == i ? NULL : PyTuple_GET_ITEM(steps, last),
+                                          args[2], args[3]);
+        if (done == 1) answer = Py_NewRef(args[3]);
+        goto end;
+    }
     if (done == 1 && !PyDict_CheckExact(first)) done = 0;
     if (done == 1) {
         int edited = PyDict_Contains(first, step);
@@ -247,6 +311,7 @@ FUNCTION(rebind) {
         else
             answer = Py_NewRef(args[3]);
     }
+end:
     Py_XDECREF(now);
     Py_XDECREF(first);
     Py_XDECREF(base);

@@ -1,7 +1,7 @@
 /* What the files of the compiled core have in common.
  *
  * The rule of all functions here: C answers what is well-formed and usual, and hands every other call, with its
- * arguments, to the function of the same name in `irminpy/_core.py`, `_frames.py`, `_nodes.py` or `_edits.py`, which decides, and raises what is to be raised. So
+ * arguments, to the function of the same name in `irminpy/_core.py`, `_frames.py`, `_gather.py`, `_nodes.py` or `_edits.py`, which decides, and raises what is to be raised. So
  * both cores accept the same input and give the same errors, and C has no text of an error.
  *
  * The second rule: no length that was read is used before it was compared with the bytes that are there. */
@@ -31,10 +31,12 @@
     X(patch_column)   \
     X(checked_frame)  \
     X(descend)        \
+    X(gather)         \
     X(frame_of)       \
     X(filled_words)   \
     X(patched)        \
     X(bucket_of)      \
+    X(follow)         \
     X(read_nodes)     \
     X(write_nodes)    \
     X(place)          \
@@ -90,6 +92,7 @@ typedef enum {
 typedef struct {
     PyObject *reference[REFERENCE_COUNT];
     PyObject *name[NAME_COUNT];
+    PyObject *nothing; /* the metadata of all loaded nodes that have none; as all columns, nobody changes it */
 } State;
 
 static inline State *state_of(PyObject *module) { return (State *)PyModule_GetState(module); }
@@ -115,6 +118,8 @@ extern PyMethodDef bind_methods[];
 extern PyMethodDef bucket_methods[];
 extern PyMethodDef digest_methods[];
 extern PyMethodDef find_methods[];
+extern PyMethodDef gather_methods[];
+extern PyMethodDef follow_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef seek_methods[];

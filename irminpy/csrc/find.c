@@ -185,9 +185,9 @@ FUNCTION(find) {
             done = open_reads(state, &reads, ATTRIBUTE(at, source));
             if (done == 1) {
                 record = ATTRIBUTE(at, decoded);
-                if (record == Py_None) Py_SETREF(record, PyObject_CallMethodNoArgs(at, state->name[NAME_record]));
-                load = record ? ATTRIBUTE(reads.source, node) : NULL;
-                done = load ? locate(record, step, (int)width, reads.recent, load, &node, &position) : -1;
+                load = ATTRIBUTE(reads.source, node);
+                if (record == Py_None && load) Py_SETREF(record, record_of(state, at, reads.recent, load));
+                done = load && record ? locate(record, step, (int)width, reads.recent, load, &node, &position) : -1;
             }
             if (done == 1)
                 done = position < 0 ? (answer = Py_NewRef(Py_None), 1)

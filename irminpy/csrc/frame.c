@@ -2,26 +2,13 @@
 #include "core.h"
 #include "blake3.h"
 #include "crc.h"
+#include "frame.h"
 #include "proof.h"
 #include "record.h"
 #include "seek.h"
 
 #define HEADER 16
-#define MOST_HASHED 4096 /* larger ones are hashed by the package blake3, which Python calls */
 #define LONG ((1 << 20) - 1)
-
-enum { WORD_NODE = 1, WORD_CONTENTS = 2, WORD_COMMIT = 3 };
-
-static inline uint32_t u32(const uint8_t *p) {
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static inline uint64_t u64(const uint8_t *p) { return (uint64_t)u32(p) | (uint64_t)u32(p + 4) << 32; }
-
-typedef struct {
-    const uint8_t *canonical, *hints;
-    Py_ssize_t size, hint_count;
-} Frame;
 
 /* Whether the `size` bytes at `p` are the frame of the object of the word's `kind` that hashes to `hash`. */
 static int is_frame(const uint8_t *p, Py_ssize_t size, Py_ssize_t head, int kind, const uint8_t *hash, Frame *found) {
@@ -73,16 +60,7 @@ FUNCTION(checked_frame) {
 
 /* -- the way down ------------------------------------------------------------------------------------------------------ */
 
-/* The map of a segment, which is held while frames in it are read. */
-typedef struct {
-    PyObject *bases, *segments;
-    Py_ssize_t held; /* number of the segment, or -1 */
-    uint64_t base;
-    Py_ssize_t seen;
-    Py_buffer map;
-} Maps;
-
-static void let_go(Maps *maps) {
+void let_go(Maps *maps) {
     if (maps->held >= 0) PyBuffer_Release(&maps->map);
     maps->held = -1;
 }
@@ -120,12 +98,10 @@ static int hold(Maps *maps, uint64_t offset, PyObject *map_name, PyObject *seen_
     return maps->base <= offset;
 }
 
-/* The frame at `word`, if it is the one of `hash` and lies in a map. */
-static int frame_at(Maps *maps, uint64_t word, int kind, const uint8_t *hash, Py_ssize_t head, PyObject *map_name,
-                    PyObject *seen_name, Frame *found) {
+int frame_at(Maps *maps, uint64_t word, int kind, const uint8_t *hash, Py_ssize_t head, State *state, Frame *found) {
     uint64_t offset = word >> 22 << 3;
     Py_ssize_t units = (Py_ssize_t)(word >> 2 & LONG);
-    if ((int)(word & 3) != kind || units == LONG || !hold(maps, offset, map_name, seen_name)) return 0;
+    if ((int)(word & 3) != kind || units == LONG || !hold(maps, offset, state->name[NAME_map], state->name[NAME_seen])) return 0;
     uint64_t at = offset - maps->base;
     if (at > (uint64_t)maps->seen || 8 * units > maps->seen - (Py_ssize_t)at) return 0;
     return is_frame((const uint8_t *)maps->map.buf + at, 8 * units, head, kind, hash, found);
@@ -167,7 +143,7 @@ FUNCTION(descend) {
         int64_t count = -1;
         for (int64_t depth = 0;; depth++) {
             if (!memcmp(hash, empty, HASH)) goto absent;
-            if (!frame_at(&maps, word, WORD_NODE, hash, head, state->name[NAME_map], state->name[NAME_seen], &frame)) goto unknown;
+            if (!frame_at(&maps, word, WORD_NODE, hash, head, state, &frame)) goto unknown;
             reads++;
             int flat = !frame.size || frame.canonical[0] != 'I';
             if (flat) {
@@ -191,7 +167,7 @@ FUNCTION(descend) {
         kind = found.kind;
     }
     if (!kind) goto absent;
-    if (!frame_at(&maps, word, WORD_CONTENTS, hash, head, state->name[NAME_map], state->name[NAME_seen], &frame) || !frame.size ||
+    if (!frame_at(&maps, word, WORD_CONTENTS, hash, head, state, &frame) || !frame.size ||
         frame.canonical[0] != 'B')
         goto unknown;
     value = PyBytes_FromStringAndSize((const char *)frame.canonical + 1, frame.size - 1);
@@ -223,7 +199,7 @@ FUNCTION(record_at) {
     Frame frame;
     PyObject *data = NULL, *words = NULL;
     if (head >= 0 && frame_at(&maps, word, WORD_NODE, (const uint8_t *)PyBytes_AS_STRING(args[8]), head,
-                              state->name[NAME_map], state->name[NAME_seen], &frame)) {
+                              state, &frame)) {
         data = PyBytes_FromStringAndSize((const char *)frame.canonical, frame.size);
         words = PyBytes_FromStringAndSize((const char *)frame.hints, 8 * frame.hint_count);
     }

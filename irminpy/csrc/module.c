@@ -2,9 +2,10 @@
 #include "core.h"
 #include "blake3.h"
 #include "crc.h"
+#include "table.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
-#define SEAM 5
+#define SEAM 7
 
 static int execute(PyObject *module) {
     static const char *const names[] = {
@@ -17,14 +18,17 @@ static int execute(PyObject *module) {
         NAMES(X)
 #undef X
     };
-    static const char *const modules[] = {"irminpy._core", "irminpy._edits", "irminpy._frames", "irminpy._nodes"};
+    static const char *const modules[] = {"irminpy._core", "irminpy._edits", "irminpy._frames",
+                                          "irminpy._gather", "irminpy._nodes"};
     PyMethodDef *const tables[] = {
-        bind_methods, bucket_methods,     digest_methods, find_methods,   frame_methods,
-        node_methods, read_nodes_methods, seek_methods,   settle_methods, write_nodes_methods,
+        bind_methods,   bucket_methods, digest_methods,     find_methods, follow_methods, frame_methods,
+        gather_methods, node_methods,   read_nodes_methods, seek_methods, settle_methods, write_nodes_methods,
     };
     State *state = state_of(module);
+    if (!(state->nothing = PyDict_New())) return -1;
     blake3_choose();
     crc_begin();
+    if (table_begin() < 0) return -1;
     for (int i = 0; i < NAME_COUNT; i++)
         if (!(state->name[i] = PyUnicode_InternFromString(attributes[i]))) return -1;
     for (size_t m = 0; m < sizeof modules / sizeof *modules; m++) {
@@ -47,6 +51,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     State *state = state_of(module);
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_VISIT(state->reference[i]);
     for (int i = 0; i < NAME_COUNT; i++) Py_VISIT(state->name[i]);
+    Py_VISIT(state->nothing);
     return 0;
 }
 
@@ -54,6 +59,7 @@ static int clear(PyObject *module) {
     State *state = state_of(module);
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_CLEAR(state->reference[i]);
     for (int i = 0; i < NAME_COUNT; i++) Py_CLEAR(state->name[i]);
+    Py_CLEAR(state->nothing);
     return 0;
 }
 

@@ -266,7 +266,7 @@ FUNCTION(load_node) {
         index,
         bytes_of(c.kinds, c.n),
         bytes_of(c.hashes, hashes),
-        PyDict_New(),
+        Py_NewRef(state_of(module)->nothing),
         bytes_of((const uint8_t *)PyBytes_AS_STRING(args[0]), PyBytes_GET_SIZE(args[0]) - hashes),
     };
     return tuple_of(5, items);

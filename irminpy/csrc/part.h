@@ -3,6 +3,7 @@
 #define IRMINPY_PART_H
 
 #include "core.h"
+#include "record.h"
 
 /* A new object of the class with these attributes; takes no references. */
 static inline PyObject *new_part(State *state, PyTypeObject *type, size_t n, const Name *names, PyObject *const *values) {
@@ -20,7 +21,26 @@ static inline PyObject *new_stored(State *state, PyTypeObject *type, PyObject *h
     return new_part(state, type, 6, names, values);
 }
 
-/* `Staged(line, base, now, size)` on top of a base, with `first` set. */
+/* `view.record()`, kept in it, for a `Stored` with no record yet: `recent` gives it if it is at hand, else `load`, if it is known
+ * where it lies. */
+static inline PyObject *record_of(State *state, PyObject *view, PyObject *recent, PyObject *load) {
+    PyObject *hash = ATTRIBUTE(view, hash), *word = ATTRIBUTE(view, word), *record = NULL;
+    int placed = word && size_of(word) > 0;
+    if (hash && placed && (record = PyObject_CallOneArg(recent, hash)) == Py_None)
+        Py_SETREF(record, PyObject_CallFunctionObjArgs(load, hash, word, NULL));
+    Py_XDECREF(hash);
+    Py_XDECREF(word);
+    if (!hash || !word || (placed && !record)) return NULL;
+    /* A root of a directory, or for Python to refuse. */
+    if (record && (is_node(record) ? size_of(field(record, 7)) != 2 : is_inode(record) && size_of(field(record, 0)) == 0)) {
+        if (PyObject_SetAttr(view, state->name[NAME_decoded], record) < 0) Py_CLEAR(record);
+        return record;
+    }
+    Py_XDECREF(record);
+    return PyObject_CallMethodNoArgs(view, state->name[NAME_record]);
+}
+
+/* `Staged(line, base, now, size)`, with `first` set. */
 static inline PyObject *new_staged(State *state, PyTypeObject *type, PyObject *line, PyObject *base, PyObject *now,
                                    PyObject *size, PyObject *first) {
     static const Name names[] = {NAME_line, NAME_base,  NAME_now,   NAME_size, NAME_first,

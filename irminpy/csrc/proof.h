@@ -7,8 +7,8 @@
 
 #include "core.h"
 #include "blake3.h"
+#include "seek.h"
 
-#define HASH BLAKE3_SIZE
 #define MOST 0x7FFFFFFF /* of the bytes of a proof, or of an object: sums of a few of them stay far from overflowing */
 
 /* Whether there is room for `more` items of `size` bytes each, behind the `used` ones; else MemoryError is set. */

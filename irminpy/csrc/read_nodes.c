@@ -1,6 +1,7 @@
 /* Reading the nodes of a tree proof, and hashing them. */
 #include "proof.h"
 #include "msgpack.h"
+#include "table.h"
 
 /* A node that was read. All columns lie in the bytes of the proof; `hash` and `count` are computed. */
 typedef struct {
@@ -59,6 +60,12 @@ static const uint8_t *take(Reader *r, size_t n) {
     return at;
 }
 
+static int is_ascii(const uint8_t *p, size_t size) {
+    uint8_t all = 0;
+    for (size_t i = 0; i < size; i++) all |= p[i];
+    return all < 0x80;
+}
+
 /* Whether a hash has the digits of a bucket at `level`. */
 static int has_digits(const uint8_t *key, const Place *place, int width) {
     unsigned bits = (unsigned)place->level * (unsigned)width, whole = bits >> 3, rest = bits & 7;
@@ -71,9 +78,10 @@ static int legal_steps(const Draft *d, const Place *place, int width) {
     const uint8_t *step = d->steps, *before = NULL;
     size_t length = 0;
     if (memchr(step, '/', d->size) || memchr(step, 0, d->size)) return 0;
+    int ascii = is_ascii(step, d->size);
     for (uint32_t i = 0; i < d->n; i++) {
         size_t longer = d->lengths[i];
-        if (!longer || !is_utf8(step, longer)) return 0;
+        if (!longer || (!ascii && !is_utf8(step, longer))) return 0;
         if (i) {
             int order = memcmp(before, step, length < longer ? length : longer);
             if (order > 0 || (order == 0 && length >= longer)) return 0;
@@ -251,49 +259,60 @@ static PyObject *bytes_of(const uint8_t *data, size_t size) {
     return PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)size);
 }
 
-/* The flat node, whose hashes are all known now, and its own hash; NULL with no error set if it is none. */
+/* Nodes of up to so many entries stay bytes until somebody asks for them: to look one step up in them takes no longer than
+ * a microsecond. */
+#define FEW 256
+
+/* The decoded flat node of which `d` says the steps. */
+static PyObject *decoded(const Draft *d, const uint8_t *kind, const uint8_t *hashes, PyTypeObject *type) {
+    PyObject *index = PyDict_New();
+    const char *step = (const char *)d->steps;
+    for (size_t i = 0; index && i < d->n; i++) {
+        PyObject *text = PyUnicode_DecodeUTF8(step, d->lengths[i], "strict");
+        PyObject *position = text ? PyLong_FromSize_t(i) : NULL;
+        if (!position || PyDict_SetItem(index, text, position) < 0) Py_CLEAR(index);
+        Py_XDECREF(text);
+        Py_XDECREF(position);
+        step += d->lengths[i];
+    }
+    PyObject *items[] = {
+        index, bytes_of(kind, d->n), bytes_of(hashes, d->n * HASH), PyDict_New(), bytes_of(NULL, 0), bytes_of(NULL, 0),
+        bytes_of(NULL, 0), PyLong_FromLong(0),
+    };
+    return record(type, 8, items);
+}
+
+/* The canonical bytes of the flat node, whose hashes are all known now, or the node if it has many entries; and its own hash.
+ * NULL with no error set if it is none. */
 static PyObject *make_flat(Reading *g, Draft *d, const uint8_t *hashes, PyTypeObject *type) {
     size_t n = d->n, size = 2 + array_head(n) + bin_head(n) + n + bin_head(n * HASH) + n * HASH;
-    for (size_t i = 0; i < n; i++) size += str_head(d->lengths[i]) + d->lengths[i];
-    PyObject *index = PyDict_New(), *kinds = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
-    uint8_t *p = index && kinds ? scratch(g, size) : NULL;
-    if (!p) goto failed;
-    uint8_t *start = p, *kind = (uint8_t *)PyBytes_AS_STRING(kinds);
+    for (size_t i = 0; i < n; i++) {
+        size += str_head(d->lengths[i]) + d->lengths[i];
+        if (!(d->states[i] & 3) && !memcmp(hashes + i * HASH, g->empty, HASH)) return NULL;
+    }
+    PyObject *data = n <= FEW ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size) : NULL;
+    uint8_t *start = data ? (uint8_t *)PyBytes_AS_STRING(data) : n > FEW ? scratch(g, size) : NULL, *p = start;
     const char *step = (const char *)d->steps;
+    if (!p) return NULL;
     *p++ = 'N';
     p = put_array(put_array(p, 3), n);
     for (size_t i = 0; i < n; i++) {
         p = put_str(p, step, d->lengths[i]);
-        PyObject *text = PyUnicode_DecodeUTF8(step, d->lengths[i], "strict");
-        PyObject *position = text ? PyLong_FromSize_t(i) : NULL;
-        int done = position && PyDict_SetItem(index, text, position) == 0;
-        Py_XDECREF(text);
-        Py_XDECREF(position);
-        if (!done) goto failed;
-        kind[i] = d->states[i] & 3;
         step += d->lengths[i];
     }
-    for (size_t i = 0; i < n; i++)
-        if (!kind[i] && !memcmp(hashes + i * HASH, g->empty, HASH)) goto failed;
-    p = put_bin(p, (const char *)kind, n);
+    p = put_bin_head(p, n);
+    const uint8_t *kinds = p;
+    for (size_t i = 0; i < n; i++) *p++ = d->states[i] & 3;
     p = put_bin(p, (const char *)hashes, n * HASH);
-    blake3_digest(start, (size_t)(p - start), d->hash);
-    PyObject *items[] = {
-        index, kinds, bytes_of(hashes, n * HASH), PyDict_New(), bytes_of(NULL, 0), bytes_of(NULL, 0),
-        bytes_of(NULL, 0), PyLong_FromLong(0),
-    };
-    return record(type, 8, items);
-failed:
-    Py_XDECREF(index);
-    Py_XDECREF(kinds);
-    return NULL;
+    blake3_digest(start, size, d->hash);
+    return data ? data : decoded(d, kinds, hashes, type);
 }
 
-/* As `make_flat`, of an inner node, whose counts are known, too. */
-static PyObject *make_inner(
-    Reading *g, Draft *d, const uint8_t *digits, const int64_t *numbers, const uint8_t *hashes, PyTypeObject *type
-) {
-    size_t k = d->n, size = 2 + array_head(k) + bin_head(k) + k + bin_head(k * HASH) + k * HASH + 27;
+/* As `make_flat`, the canonical bytes of an inner node, whose counts are known, too. */
+static PyObject *make_inner(Reading *g, Draft *d, const uint8_t *digits, const int64_t *numbers, const uint8_t *hashes) {
+    uint64_t fanout = (uint64_t)g->fanout, leaf = (uint64_t)g->leaf;
+    size_t k = d->n, size = 2 + count_size(fanout) + count_size(leaf) + count_size(d->level);
+    size += bin_head(k) + k + array_head(k) + bin_head(k * HASH) + k * HASH;
     int64_t total = 0;
     for (size_t i = 0; i < k; i++) {
         if (numbers[i] < 1 || numbers[i] > INT64_MAX - total) return NULL;
@@ -303,34 +322,22 @@ static PyObject *make_inner(
     }
     if (total <= g->leaf) return NULL;
     d->count = total;
-    uint8_t *p = scratch(g, size);
-    if (!p) return NULL;
-    uint8_t *start = p;
+    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (!data) return NULL;
+    uint8_t *start = (uint8_t *)PyBytes_AS_STRING(data), *p = start;
     *p++ = 'I';
-    p = put_count(put_count(put_array(p, 6), (uint64_t)g->fanout), (uint64_t)g->leaf);
+    p = put_count(put_count(put_array(p, 6), fanout), leaf);
     p = put_bin(put_count(p, d->level), (const char *)digits, k);
     p = put_array(p, k);
     for (size_t i = 0; i < k; i++) p = put_count(p, (uint64_t)numbers[i]);
-    p = put_bin(p, (const char *)hashes, k * HASH);
-    blake3_digest(start, (size_t)(p - start), d->hash);
-    PyObject *counts = PyList_New((Py_ssize_t)k);
-    for (size_t i = 0; counts && i < k; i++) {
-        PyObject *count = PyLong_FromLongLong(numbers[i]);
-        if (!count)
-            Py_CLEAR(counts);
-        else
-            PyList_SET_ITEM(counts, (Py_ssize_t)i, count);
-    }
-    PyObject *items[] = {
-        PyLong_FromLong(d->level), bytes_of(digits, k), counts, bytes_of(hashes, k * HASH), bytes_of(NULL, 0),
-        bytes_of(NULL, 0),
-    };
-    return record(type, 6, items);
+    put_bin(p, (const char *)hashes, k * HASH);
+    blake3_digest(start, size, d->hash);
+    return data;
 }
 
-/* {hash: node} from the last to the first; NULL with no error set if one of them is none. `found` are the hashes of the
+/* {hash: node, or its bytes} from the last to the first; NULL with no error set if one of them is none. `found` are the hashes of the
  * values. */
-static PyObject *hash_nodes(Reading *g, const uint8_t *found, PyTypeObject *flat, PyTypeObject *inner) {
+static PyObject *hash_nodes(Reading *g, const uint8_t *found, PyTypeObject *flat) {
     PyObject *nodes = PyDict_New();
     size_t widest = 0, n_waiting = 0, value = g->n_values;
     for (size_t i = 0; i < g->n_drafts; i++)
@@ -366,7 +373,7 @@ static PyObject *hash_nodes(Reading *g, const uint8_t *found, PyTypeObject *flat
                 }
                 k++;
             }
-            made = make_inner(g, d, digits, numbers, hashes, inner);
+            made = make_inner(g, d, digits, numbers, hashes);
         } else {
             size_t contents = 0;
             for (uint32_t i = 0; i < d->n; i++) contents += d->states[i] == 5;
@@ -395,20 +402,12 @@ static PyObject *hash_nodes(Reading *g, const uint8_t *found, PyTypeObject *flat
     return nodes;
 }
 
-static int order_of(const void *a, const void *b) { return memcmp(*(uint8_t *const *)a, *(uint8_t *const *)b, HASH); }
-
 /* Whether a hash that is blinded is that of something that is revealed; -1 with an error set. */
 static int shares(const Reading *g, const uint8_t *found) {
-    size_t n = 0, all = g->n_drafts + g->n_values;
-    const uint8_t **known = PyMem_Malloc((all + 1) * sizeof *known);
-    if (!known) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (size_t i = 0; i < g->n_drafts; i++) known[n++] = g->drafts[i].hash;
-    for (size_t i = 0; i < g->n_values; i++) known[n++] = found + i * HASH;
-    qsort(known, n, sizeof *known, order_of);
-    int answer = 0;
+    Table known;
+    int answer = table_init(&known, g->n_drafts + g->n_values) ? 0 : -1;
+    for (size_t i = 0; !answer && i < g->n_drafts; i++) table_slot(&known, g->drafts[i].hash)->hash = g->drafts[i].hash;
+    for (size_t i = 0; !answer && i < g->n_values; i++) table_slot(&known, found + i * HASH)->hash = found + i * HASH;
     for (size_t i = 0; !answer && i < g->n_drafts; i++) {
         const Draft *d = &g->drafts[i];
         size_t blinded = 0;
@@ -416,19 +415,16 @@ static int shares(const Reading *g, const uint8_t *found) {
             for (size_t j = 0; j < (size_t)g->fanout; j++) blinded += (d->states[j >> 2] >> (2 * (j & 3)) & 3) == 1;
         else
             for (uint32_t j = 0; j < d->n; j++) blinded += d->states[j] < 2;
-        for (size_t j = 0; !answer && j < blinded; j++) {
-            const uint8_t *hash = d->hashes + j * HASH;
-            answer = bsearch(&hash, known, n, sizeof *known, order_of) != NULL;
-        }
+        for (size_t j = 0; !answer && j < blinded; j++) answer = table_slot(&known, d->hashes + j * HASH)->hash != NULL;
     }
-    PyMem_Free(known);
+    table_free(&known);
     return answer;
 }
 
-/* read_nodes(data, at, fanout, leaf, levels, empty, depth, room, objects, longest, flat, inner) */
+/* read_nodes(data, at, fanout, leaf, levels, empty, depth, room, objects, longest, flat) */
 FUNCTION(read_nodes) {
-    if (nargs != 12 || !PyBytes_CheckExact(args[0]) || PyBytes_GET_SIZE(args[0]) > MOST || !PyBytes_CheckExact(args[5]) ||
-        PyBytes_GET_SIZE(args[5]) != HASH || !plain_tuple(args[10]) || !plain_tuple(args[11]))
+    if (nargs != 11 || !PyBytes_CheckExact(args[0]) || PyBytes_GET_SIZE(args[0]) > MOST || !PyBytes_CheckExact(args[5]) ||
+        PyBytes_GET_SIZE(args[5]) != HASH || !plain_tuple(args[10]))
         return REFER(read_nodes);
     Py_ssize_t at = size_of(args[1]), size = PyBytes_GET_SIZE(args[0]);
     Reading g = {
@@ -456,7 +452,7 @@ FUNCTION(read_nodes) {
         if (!found)
             PyErr_NoMemory();
         else if ((contents = hash_values(&g, found)) &&
-                 (nodes = hash_nodes(&g, found, (PyTypeObject *)args[10], (PyTypeObject *)args[11]))) {
+                 (nodes = hash_nodes(&g, found, (PyTypeObject *)args[10]))) {
             int shared = shares(&g, found);
             if (shared >= 0)
                 answer = Py_BuildValue(

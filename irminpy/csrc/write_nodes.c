@@ -1,9 +1,9 @@
 /* Writing the nodes of a tree proof. */
 #include "proof.h"
+#include "table.h"
 
 typedef struct {
-    PyObject *nodes, *contents; /* what is revealed */
-    PyObject *claimed;          /* nodes and values for which the first place was found */
+    Table nodes, contents; /* what is revealed, claimed where the first place was found */
     PyTypeObject *flat, *inner;
     Py_ssize_t fanout;
     uint8_t *out;
@@ -30,17 +30,12 @@ static int put_varint(Writing *w, uint64_t n) {
     return put(w, bytes, k);
 }
 
-/* The revealed thing, borrowed, that `hash` leads to if this is the first place; NULL if it is not, or an error is set. */
-static PyObject *claim(Writing *w, PyObject *from, const char *hash) {
-    PyObject *found = NULL, *name = PyBytes_FromStringAndSize(hash, HASH);
-    if (!name) return NULL;
-    found = PyDict_GetItemWithError(from, name);
-    if (found) {
-        Py_ssize_t before = PySet_GET_SIZE(w->claimed);
-        if (PySet_Add(w->claimed, name) < 0 || PySet_GET_SIZE(w->claimed) == before) found = NULL;
-    }
-    Py_DECREF(name);
-    return found;
+/* The revealed thing, borrowed, that `hash` leads to if this is the first place; else NULL. */
+static PyObject *claim(const Table *from, const char *hash) {
+    Slot *slot = table_slot(from, (const uint8_t *)hash);
+    if (!slot->hash || slot->claimed) return NULL;
+    slot->claimed = 1;
+    return slot->item;
 }
 
 /* 1 if the node was written, 0 if that is for Python to do, -1 with an error set. */
@@ -70,8 +65,7 @@ static int write_flat(Writing *w, PyObject *node, PyObject **revealed) {
     for (size_t i = 0; i < n; i++) {
         char kind = PyBytes_AS_STRING(kinds)[i];
         if (kind != 0 && kind != 1) return 0;
-        revealed[i] = claim(w, kind ? w->contents : w->nodes, hash + i * HASH);
-        if (PyErr_Occurred()) return -1;
+        revealed[i] = claim(kind ? &w->contents : &w->nodes, hash + i * HASH);
         uint8_t state = (uint8_t)kind | (revealed[i] ? 4 : 0);
         if (!put(w, &state, 1)) return -1;
         if (revealed[i] && !kind) {
@@ -115,8 +109,7 @@ static int write_inner(Writing *w, PyObject *node) {
     for (size_t i = 0; i < k; i++) {
         unsigned bucket = (uint8_t)PyBytes_AS_STRING(buckets)[i];
         if (bucket >= (unsigned)w->fanout) return 0;
-        revealed[i] = claim(w, w->nodes, hash + i * HASH);
-        if (PyErr_Occurred()) return -1;
+        revealed[i] = claim(&w->nodes, hash + i * HASH);
         states[bucket >> 2] |= (uint8_t)((revealed[i] ? 2 : 1) << (2 * (bucket & 3)));
         if (revealed[i]) {
             if (!grow((void **)&w->stack, &w->room_stack, w->n_stack, 1, sizeof *w->stack)) return -1;
@@ -139,36 +132,34 @@ static int write_inner(Writing *w, PyObject *node) {
     return 1;
 }
 
-/* Whether all keys are bytes, or of a class that compares as they do: then a look-up runs no code of others, and what was
- * borrowed stays. */
-static int plain_keys(PyObject *dict) {
-    PyObject *key;
-    for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, NULL);)
-        if (!PyBytes_Check(key) || Py_TYPE(key)->tp_hash != PyBytes_Type.tp_hash ||
-            Py_TYPE(key)->tp_richcompare != PyBytes_Type.tp_richcompare)
-            return 0;
+/* Puts what `dict` holds into the table: 1, or 0 where a key is no hash, or -1 with an error set. Nothing here runs code of
+ * others, so that what was borrowed stays. */
+static int fill(Table *table, PyObject *dict) {
+    PyObject *key, *item;
+    if (!table_init(table, (size_t)PyDict_GET_SIZE(dict))) return -1;
+    for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, &item);) {
+        if (!PyBytes_Check(key) || PyBytes_GET_SIZE(key) != HASH) return 0;
+        const uint8_t *hash = (const uint8_t *)PyBytes_AS_STRING(key);
+        *table_slot(table, hash) = (Slot){hash, item, 0};
+    }
     return 1;
 }
 
 /* write_nodes(root, nodes, contents, fanout, flat, inner) */
 FUNCTION(write_nodes) {
     if (nargs != 6 || !PyBytes_Check(args[0]) || PyBytes_GET_SIZE(args[0]) != HASH || !PyDict_CheckExact(args[1]) ||
-        !PyDict_CheckExact(args[2]) || !plain_tuple(args[4]) || !plain_tuple(args[5]) || !plain_keys(args[1]) ||
-        !plain_keys(args[2]))
+        !PyDict_CheckExact(args[2]) || !plain_tuple(args[4]) || !plain_tuple(args[5]))
         return REFER(write_nodes);
     Writing w = {
-        .nodes = args[1],
-        .contents = args[2],
-        .claimed = PySet_New(NULL),
         .flat = (PyTypeObject *)args[4],
         .inner = (PyTypeObject *)args[5],
         .fanout = size_of(args[3]),
     };
-    if (!w.claimed) return NULL;
     PyObject **revealed = NULL, *answer = NULL;
     size_t room_revealed = 0;
-    int done = w.fanout >= 2 && w.fanout <= 256;
-    PyObject *root = done ? claim(&w, w.nodes, PyBytes_AS_STRING(args[0])) : NULL;
+    int done = w.fanout >= 2 && w.fanout <= 256 ? fill(&w.nodes, args[1]) : 0;
+    if (done == 1) done = fill(&w.contents, args[2]);
+    PyObject *root = done == 1 ? claim(&w.nodes, PyBytes_AS_STRING(args[0])) : NULL;
     if (root && grow((void **)&w.stack, &w.room_stack, 0, 1, sizeof *w.stack))
         w.stack[w.n_stack++] = root;
     else
@@ -183,7 +174,8 @@ FUNCTION(write_nodes) {
         }
     }
     if (done == 1) answer = PyBytes_FromStringAndSize((const char *)w.out, (Py_ssize_t)w.size);
-    Py_DECREF(w.claimed);
+    table_free(&w.nodes);
+    table_free(&w.contents);
     PyMem_Free(w.out);
     PyMem_Free(w.stack);
     PyMem_Free(revealed);

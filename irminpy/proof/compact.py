@@ -7,7 +7,7 @@ anything is made room for. No recursion.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from .. import core
 from ..errors import BadProof, ProofMismatch
@@ -18,12 +18,11 @@ from .cursor import Cursor
 from .draft import Draft, Flat, Inner, Root, assemble, check_metadata, check_values
 from .limits import MIB, Limits
 from .shape import check_shape
-from .shown import Shown, opened
+from .shown import Encoded, Shown, opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..formats.native import NativeCodec
     from ..schema import Schema
 
 __all__ = ["STREAM", "TREE", "Reading", "decode_tree", "encode_tree", "head", "kinded_bytes", "varint"]
@@ -32,6 +31,7 @@ MAGIC = b"\x89ipf"
 VERSION = 1
 TREE, STREAM = 1, 2
 
+_HEADS = {kind: MAGIC + bytes((VERSION, kind)) for kind in (TREE, STREAM)}
 _SAME = 0  # the hash after is the hash before
 _REVEALED, _CONTENTS, _METADATA = 1, 2, 4  # bits of the byte that says what a root is
 _REVEALS = 4  # the bit of an entry's byte that says that what it leads to follows
@@ -68,7 +68,7 @@ def _varints(numbers: list[int]) -> bytes:
 
 def head(schema: Schema[Any, Any], kind: int) -> bytes:
     """What every proof begins with: which format, which version, which kind of proof, which schema."""
-    return MAGIC + bytes((VERSION, kind)) + schema.identity
+    return _HEADS[kind] + schema.identity
 
 
 def kinded_bytes(kinded: KindedHash) -> bytes:
@@ -83,7 +83,7 @@ def encode_tree(schema: Schema[Any, Any], shown: Shown, after: KindedHash) -> by
     root = shown.root
     codec = schema.codec
     out = [head(schema, TREE)]
-    out.append(bytes((_SAME,)) if after == root else b"\1" + kinded_bytes(after))
+    out.append(b"\0" if after is root or after == root else b"\1" + kinded_bytes(after))
     if root.kind == "contents":
         value = shown.contents.get(root.hash)
         if value is None:
@@ -97,7 +97,8 @@ def encode_tree(schema: Schema[Any, Any], shown: Shown, after: KindedHash) -> by
         return b"".join(out)
     size = codec.hash_size
     if codec.digest is core.digest:
-        written = core.write_nodes(root.hash, shown.nodes, shown.contents, codec.fanout, Node, Inode)
+        nodes = shown.nodes if isinstance(shown.nodes, dict) else dict(shown.nodes)
+        written = core.write_nodes(root.hash, nodes, shown.contents, codec.fanout, Node, Inode)
         if written is not None:
             out += (b"\1", written)
             return b"".join(out)
@@ -250,6 +251,21 @@ class Reading(Cursor):
 
 def decode_tree(data: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[Shown, KindedHash]:
     """What the tree proof `data` shows, and the root after. Raises BadProof."""
+    usual = head(schema, TREE) + b"\0\1"  # the root after is the root before, a directory that is revealed
+    if not (type(data) is bytes and len(data) <= limits.total and data.startswith(usual)):
+        return _decoded(data, schema, limits, None, tried=False)
+    known = _at_once(data, len(usual), schema, limits)
+    if known is None or known[0] != len(data):
+        return _decoded(data, schema, limits, known, tried=True)
+    _, shown, shared = known
+    _check_known(data, len(usual) - 1, schema, shown, shared=shared)
+    return shown, shown.root
+
+
+def _decoded(
+    data: bytes, schema: Schema[Any, Any], limits: Limits, known: _Known | None, *, tried: bool
+) -> tuple[Shown, KindedHash]:
+    """As `decode_tree`, of any proof. `known` is what `_at_once` says of its nodes, if that was `tried`."""
     reading = Reading(data, schema, TREE, limits)
     at = reading.at
     changed = reading.byte()
@@ -260,12 +276,14 @@ def decode_tree(data: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[
     values: list[bytes] = []
     start = reading.at
     flags = reading.byte()
-    known: tuple[Shown, bool] | None = None
     if flags == _REVEALED:
         root = Root(False, None, None)
-        known = _at_once(reading, schema)
+        if not tried:
+            known = _at_once(data, reading.at, schema, limits)
         if known is None:
             _drafts(reading, schema, drafts, values)
+        else:
+            reading.at = known[0]
     elif flags in (_CONTENTS | _REVEALED, _CONTENTS | _METADATA | _REVEALED):
         metadata = reading.take(reading.varint()) if flags & _METADATA else None
         root = Root(True, None, metadata)
@@ -279,13 +297,11 @@ def decode_tree(data: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[
     reading.end()
     if known is None:
         shown, shared = assemble(schema, root, drafts, values)
-    else:
-        shown, shared = known
-        check_values(schema, shown.contents.values())
         if shared:
-            check_shape(schema.codec, shown)
-    if shared and encode_tree(schema, shown, shown.root) != _unchanged(data, schema, start):
-        raise BadProof("inconsistent sharing: a part is not revealed at the first place that leads to it")
+            _check_first(data, start, schema, shown)
+    else:
+        _, shown, shared = known
+        _check_known(data, start, schema, shown, shared=shared)
     if after is None:
         after = shown.root
     elif after == shown.root:
@@ -295,32 +311,49 @@ def decode_tree(data: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[
     return shown, after
 
 
-def _at_once(reading: Reading, schema: Schema[Any, Any]) -> tuple[Shown, bool] | None:
-    """What the nodes of a tree proof show, as `_drafts` and `assemble`, where the core has an answer.
+def _at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> _Known | None:
+    """What the nodes from the byte `at` on show, as `_drafts` and `assemble`; None where the core has no answer.
 
-    What values are, and what is shared, is not checked yet.
+    (where they end, what they show, whether a part is shown that is also referred to elsewhere). What values are, and
+    what is shared, is not checked yet: that is for `_check_known`.
     """
-    codec, limits = cast("NativeCodec", schema.codec), reading.limits
+    codec: Any = schema.codec
     if codec.digest is not core.digest:
         return None
     found = core.read_nodes(
-        reading.data,
-        reading.at,
+        data,
+        at,
         codec.fanout,
         codec.leaf,
         codec.levels,
         codec.empty,
         limits.depth,
-        limits.density * -(-len(reading.data) // MIB),
+        limits.density * -(-len(data) // MIB),
         limits.objects,
         limits.contents,
         Node,
-        Inode,
     )
     if found is None:
         return None
-    reading.at, top, nodes, contents, shared = found
-    return Shown(KindedHash("node", Hash(top)), nodes, contents), bool(shared)
+    end, top, nodes, contents, shared = found
+    return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents), bool(shared)
+
+
+_Known: TypeAlias = "tuple[int, Shown, bool]"
+
+
+def _check_known(data: bytes, start: int, schema: Schema[Any, Any], shown: Shown, *, shared: bool) -> None:
+    """What `_at_once` leaves to check; the state of the proof `data` begins at `start`."""
+    check_values(schema, shown.contents.values())
+    if shared:
+        check_shape(schema.codec, shown)
+        _check_first(data, start, schema, shown)
+
+
+def _check_first(data: bytes, start: int, schema: Schema[Any, Any], shown: Shown) -> None:
+    """Raise BadProof unless `data`, whose state begins at `start`, reveals each part at the first place there is."""
+    if encode_tree(schema, shown, shown.root) != _unchanged(data, schema, start):
+        raise BadProof("inconsistent sharing: a part is not revealed at the first place that leads to it")
 
 
 def _unchanged(data: bytes, schema: Schema[Any, Any], start: int) -> bytes:

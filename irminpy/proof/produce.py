@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from ..errors import BadProof
 from ..key import KindedHash
@@ -16,7 +16,7 @@ from ..types import C, M, R
 from .form import form_of
 from .limits import DEFAULT, MIB, Limits
 from .proof import Proof
-from .shown import Reads, Shown, opened
+from .shown import Reads, Shown, depth_of
 from .source import Recording, rooted
 from .stream import StreamProof
 
@@ -28,8 +28,9 @@ def outcome(answer: object, schema: Schema[C, M]) -> tuple[Tree[C, M], Any]:
     pair: Any = answer
     if not isinstance(answer, tuple) or len(pair) != 2 or not isinstance(pair[0], Tree):
         raise TypeError("the function of a proof gives a pair of a tree and a result")
-    tree = cast("Tree[C, M]", pair[0])
-    schema.require(tree.schema)
+    tree: Tree[Any, Any] = pair[0]
+    if tree.schema is not schema:
+        schema.require(tree.schema)
     return tree, pair[1]
 
 
@@ -47,9 +48,11 @@ def _record(
     in_order: bool,
 ) -> tuple[tuple[dict[bytes, Record], dict[bytes, bytes], Reads], KindedHash, R]:
     root = start._settled()  # pyright: ignore[reportPrivateUsage]
-    source = behind(root.source)
-    # An empty store has its tree nowhere.
-    base = source if isinstance(source, RepoSource) else home.source()
+    base: Any = root.source
+    if type(base) is not RepoSource:
+        base = behind(base)
+        # An empty store has its tree nowhere.
+        base = base if isinstance(base, RepoSource) else home.source()
     recording = Recording(base, in_order=in_order)
     try:
         given = rooted(home, before, recording, root.word)
@@ -87,17 +90,18 @@ def produce_proof(
 
 def _check(shown: Shown, size: int, schema: Schema[Any, Any], limits: Limits) -> None:
     """Raise BadProof for a proof that a verifier with `limits` would refuse."""
-    objects = len(shown.nodes) + len(shown.contents)
-    weight = 4 * len(shown.nodes) + len(shown.contents)
+    nodes, values = len(shown.nodes), len(shown.contents)
+    least = min(limits.density, limits.objects, limits.depth)
+    if size <= min(limits.total, limits.contents) and 4 * nodes + values <= least:
+        return  # small in every way: no value is longer than the whole, and no object is less than one
     _within("bytes", size, limits.total, "total")
-    _within("revealed objects", objects, limits.objects, "objects")
-    _within("objects for its size", weight, limits.density * -(-size // MIB), "density")
-    _within(
-        "bytes in one value", max(map(len, shown.contents.values()), default=0), limits.contents, "contents"
-    )
-    if len(shown.nodes) > limits.depth:
-        found = opened(shown.root.hash, shown.nodes, shown.contents, schema.codec.hash_size)
-        _within("directories below each other", max(node.depth for node in found), limits.depth, "depth")
+    _within("revealed objects", nodes + values, limits.objects, "objects")
+    _within("objects for its size", 4 * nodes + values, limits.density * -(-size // MIB), "density")
+    longest = max(map(len, shown.contents.values()), default=0)
+    _within("bytes in one value", longest, limits.contents, "contents")
+    if nodes > limits.depth:
+        depth = depth_of(shown, schema.codec.hash_size)
+        _within("directories below each other", depth, limits.depth, "depth")
 
 
 def _within(what: str, n: int, limit: int, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic
 
 from ..errors import ProofMismatch
 from ..key import KindedHash
@@ -52,7 +52,7 @@ class Proof(Generic[C, M]):
         schema: Schema[C2, M2], shown: Shown, after: KindedHash, raw: bytes | None = None
     ) -> Proof[C2, M2]:
         """The proof that shows `shown`, which this process hashed and checked; `raw` are its bytes."""
-        proof = cast("Proof[C2, M2]", Proof.__new__(Proof))
+        proof: Proof[Any, Any] = Proof.__new__(Proof)
         proof._before, proof._after, proof._schema = shown.root, after, schema
         proof._state, proof._shown, proof._raw = None, shown, raw
         return proof

@@ -7,30 +7,73 @@ nodes in pre-order, where all entries of a node come before what is below it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from ..errors import ProofMismatch
-from ..objects import Kind, Node
+from ..objects import DIRECTORY, Kind, Node
 from ..path import join
 from ..shape import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterator
 
+    from ..formats.format import Codec
     from ..key import KindedHash
 
-__all__ = ["Opened", "Reads", "Shown", "check_together", "find_place", "opened", "place_of", "step_of"]
+__all__ = [
+    "Encoded",
+    "Opened",
+    "Reads",
+    "Shown",
+    "check_together",
+    "depth_of",
+    "find_place",
+    "opened",
+    "place_of",
+    "step_of",
+]
 
 
 Reads = dict[tuple[Kind, bytes], Record | bytes]
 """What was read, in the order of the first reads: nodes decoded, contents as the bytes of their type."""
 
 
+@final
+class Encoded(Mapping[bytes, Record]):
+    """Nodes by hash, of which most are bytes as long as nobody asks for them.
+
+    A look-up goes through the bytes (`core.follow`): few of the nodes that a proof shows are ever decoded.
+    """
+
+    __slots__ = ("_codec", "known")
+
+    def __init__(self, codec: Codec, known: dict[bytes, bytes | Record]) -> None:
+        self._codec = codec
+        self.known = known
+        """Each node decoded, or its canonical bytes."""
+
+    def __getitem__(self, hash: bytes) -> Record:
+        found = self.known[hash]
+        if isinstance(found, bytes):
+            found = self.known[hash] = self._codec.decode_node(found)
+        return found
+
+    def __contains__(self, hash: object) -> bool:
+        return hash in self.known
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.known)
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+
 class Shown(NamedTuple):
     """The root of a proof and the objects it reveals. INVARIANT: each lies under its own hash."""
 
     root: KindedHash
-    nodes: dict[bytes, Record]
+    nodes: Mapping[bytes, Record]
     contents: dict[bytes, bytes]
     """The bytes of the contents type."""
     apart: str = ""
@@ -63,7 +106,7 @@ class Opened(NamedTuple):
 
 
 def opened(
-    root: bytes, nodes: dict[bytes, Record], contents: Container[bytes], hash_size: int
+    root: bytes, nodes: Mapping[bytes, Record], contents: Container[bytes], hash_size: int
 ) -> list[Opened]:
     """The nodes that are reached from `root` through `nodes`, in pre-order, each once.
 
@@ -107,6 +150,37 @@ def opened(
         below.reverse()
         stack += below
     return found
+
+
+def depth_of(shown: Shown, hash_size: int) -> int:
+    """The most directories above a node that `shown` reveals, each at the first place that leads to it, as in `opened`.
+
+    Cost: in proportion to the buckets, and to the directories that are bound.
+    """
+    nodes, root = shown.nodes, shown.root.hash
+    deepest = 0
+    claimed: set[bytes] = {root}
+    stack: list[tuple[bytes, int]] = [(root, 0)] if root in nodes else []
+    while stack:
+        hash_, depth = stack.pop()
+        deepest = max(deepest, depth)
+        record = nodes[hash_]
+        hashes = record.hashes
+        below: list[tuple[bytes, int]] = []
+        if type(record) is Node:
+            kinds, own = record.kinds, depth + 1
+        else:
+            kinds, own = bytes(len(hashes) // hash_size), depth
+        i = kinds.find(DIRECTORY)
+        while i >= 0:
+            child = hashes[i * hash_size : (i + 1) * hash_size]
+            if child in nodes and child not in claimed:
+                claimed.add(child)
+                below.append((child, own))
+            i = kinds.find(DIRECTORY, i + 1)
+        below.reverse()
+        stack += below
+    return deepest
 
 
 def step_of(node: Node, i: int) -> str:

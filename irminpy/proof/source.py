@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from .. import core
 from ..errors import BadProof, DanglingHash, ProofMismatch, PrunedHash, StreamTooLong, StreamTooShort
+from ..formats.format import Codec
+from ..formats.native import NativeCodec
 from ..hash import Hash
 from ..key import Key, KindedHash
-from ..objects import Kind
+from ..objects import DIRECTORY, Inode, Kind, Node
 from ..shape import Record
 from ..tree import Tree
 from ..tree.home import Home
@@ -17,7 +20,7 @@ from ..tree.lazy import Environment, Leaf, Pruned, RepoSource, Source, Stored
 from ..types import C, M
 from .form import form_of
 from .limits import Limits
-from .shown import Reads, Shown, find_place
+from .shown import Encoded, Reads, Shown, find_place
 
 # Before Python 3.12 to name a member of an enumeration costs four times as much as this.
 _NODE = Kind.NODE
@@ -33,10 +36,15 @@ def rooted(home: Home[C, M], root: KindedHash, source: Source, word: int = 0) ->
     return Tree(home, Stored(root.hash, source, word=word))
 
 
+def followed(codec: Codec) -> bool:
+    """Whether `core.follow` knows the nodes of this codec."""
+    return isinstance(codec, NativeCodec) and codec.digest is core.digest
+
+
 class Recording(Source):
     """A repository, with a record of what is read from it until `close`; then it is only the repository."""
 
-    __slots__ = ("_base", "contents_read", "in_order", "nodes_read", "seen")
+    __slots__ = ("_base", "_opened", "contents_read", "in_order", "nodes_read", "seen")
 
     def __init__(self, base: RepoSource, *, in_order: bool) -> None:
         super().__init__(base.codec, base.counters, locates=base.locates)
@@ -47,6 +55,30 @@ class Recording(Source):
         self.contents_read: dict[bytes, bytes] = {}
         self.seen: Reads = {}
         """All that was read in one order, if that matters."""
+        self._opened: dict[tuple[bytes | str, ...], tuple[bytes, int]] = {}
+        self.follows = not in_order and followed(base.codec)
+
+    def follow(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, int, bytes, int] | None:
+        """Through the nodes of the repository."""
+        noted, base = self.nodes_read, self._base
+        if noted is None:  # another thread has just ended it
+            return 0, DIRECTORY, hash, word
+        codec: Any = self.codec
+        return core.follow(
+            base.nodes.recent,
+            base.node,
+            noted,
+            self._opened,
+            hash,
+            word,
+            steps,
+            codec.fanout,
+            codec.leaf,
+            base.locates,
+            codec.empty,
+            Node,
+            Inode,
+        )
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """As the repository."""
@@ -88,6 +120,7 @@ class Recording(Source):
         nodes, contents, seen = self.nodes_read, self.contents_read, self.seen
         assert nodes is not None
         self.nodes_read, self.contents_read, self.seen = None, {}, {}
+        self.follows, self._opened = False, {}
         return nodes, contents, seen
 
 
@@ -126,13 +159,18 @@ class ProofSource(Pruned):
 class ShownSource(ProofSource):
     """What a tree proof shows."""
 
-    __slots__ = ("_blinded", "_strict", "_used_contents", "_used_nodes")
+    __slots__ = ("_blinded", "_known", "_opened", "_strict", "_used_contents", "_used_nodes")
 
     def __init__(self, home: Home[Any, Any], shown: Shown, *, running: bool, strict: bool) -> None:
         super().__init__(home, shown, running=running, in_order=False)
+        nodes = shown.nodes
+        self._known: Mapping[bytes, object] = nodes.known if type(nodes) is Encoded else nodes
         self._strict = strict
-        self._used_nodes: set[bytes] = set()
+        # By hash: that they are there is what matters.
+        self._used_nodes: dict[bytes, object] = {}
         self._used_contents: set[bytes] = set()
+        self._opened: dict[tuple[bytes | str, ...], tuple[bytes, int]] = {}
+        self.follows = running and followed(home.codec)
         # The first thing that the function asked for and is not shown.
         self._blinded: bytes | None = None
 
@@ -142,8 +180,27 @@ class ShownSource(ProofSource):
         if record is None:
             raise self._missing(_NODE, hash)
         if self.running:
-            self._used_nodes.add(hash)
+            self._used_nodes[hash] = record
         return record
+
+    def follow(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, int, bytes, int] | None:
+        """Through the nodes that the proof shows."""
+        codec: Any = self.codec
+        return core.follow(
+            self._known.get,
+            None,
+            self._used_nodes,
+            self._opened,
+            hash,
+            word,
+            steps,
+            codec.fanout,
+            codec.leaf,
+            False,
+            codec.empty,
+            Node,
+            Inode,
+        )
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:
         """The contents, if the proof shows them."""
@@ -163,24 +220,24 @@ class ShownSource(ProofSource):
 
     def conclude(self, cause: Exception | None) -> None:
         """ProofMismatch for a read of a blinded part, and, if strict, for a part that was not read."""
-        self.running = False
+        self.running = self.follows = False
         size = self.codec.hash_size
         if self._blinded is not None:
             reason = f"read of a blinded part, {Hash(self._blinded).short()}"
             raise ProofMismatch(reason, find_place(self.shown, self._blinded, size)) from cause
         shown = self.shown
-        parts = len(shown.nodes) + len(shown.contents) - (self.codec.empty in shown.nodes)
+        parts = len(self._known) + len(shown.contents) - (self.codec.empty in self._known)
         used = len(self._used_nodes) + len(self._used_contents)
         if cause is None and self._strict and used != parts:
             self._surplus(size)
-        self._used_nodes, self._used_contents = set(), set()
+        self._used_nodes, self._used_contents, self._opened = {}, set(), {}
 
     def _surplus(self, size: int) -> None:
         shown = self.shown
         groups = (_NODE, shown.nodes, self._used_nodes), (_CONTENTS, shown.contents, self._used_contents)
         for kind, group, used in groups:
             # What was decoded or recorded last may be what stands first.
-            for hash_ in reversed(group):
+            for hash_ in reversed(list(group)):
                 if hash_ not in used and hash_ != self.codec.empty:
                     reason = f"surplus data: {_WHAT[kind]} that the run does not read"
                     raise ProofMismatch(reason, find_place(shown, hash_, size))
@@ -189,12 +246,13 @@ class ShownSource(ProofSource):
 class StreamSource(ProofSource):
     """What a stream proof shows: the next element is what is read next."""
 
-    __slots__ = ("_bytes", "_elements", "_failure", "_form", "_limits", "_n", "_objects", "_schema")
+    __slots__ = ("_bytes", "_elements", "_failure", "_form", "_limits", "_n", "_nodes", "_objects", "_schema")
 
     def __init__(
         self, home: Home[Any, Any], root: KindedHash, elements: Iterator[object], limits: Limits
     ) -> None:
-        super().__init__(home, Shown(root, {}, {}), running=True, in_order=True)
+        self._nodes: dict[bytes, Record] = {}
+        super().__init__(home, Shown(root, self._nodes, {}), running=True, in_order=True)
         self._elements = elements
         self._limits = limits
         self._schema = home.schema
@@ -207,10 +265,9 @@ class StreamSource(ProofSource):
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:
         """The node: one that was read before, or else the next element."""
-        record = self.shown.nodes.get(hash)
+        record = self._nodes.get(hash)
         if record is None:
-            record = cast("Record", self._next(Kind.NODE, hash))
-            self.shown.nodes[hash] = record
+            record = self._nodes[hash] = cast("Record", self._next(Kind.NODE, hash))
         return record
 
     def contents(self, hash: bytes, word: int = 0, /) -> bytes:

@@ -16,6 +16,7 @@ from ..commit import Commit, Opened, hash_of_commit
 from ..errors import NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
+from ..late import module
 from ..path import PathLike
 from ..tree import Tree
 from ..tree.lazy import Stored, behind
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from ..proof import Limits, Proof, StreamProof
     from .status import Status
 
-__all__ = ["Head", "ReadableStore", "callback", "hash_of"]
+__all__ = ["PRODUCE", "Head", "ReadableStore", "callback", "hash_of"]
+
+PRODUCE = "irminpy.proof.produce"
+"""Imported late: a program that proves nothing needs no proofs."""
 
 HeadChanges: TypeAlias = "Changes[Commit[C, M], Change[Commit[C, M]]]"
 TreeChanges: TypeAlias = "Changes[tuple[Commit[C, M], Tree[C, M]], Change[tuple[Commit[C, M], Tree[C, M]]]]"
@@ -178,17 +182,19 @@ class ReadableStore(Generic[C, M]):
         self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits | None = None
     ) -> tuple[Proof[C, M], R]:
         """The proof of what `f` does with the tree of the head, and its result; see `Repo.produce_proof`."""
-        from ..proof.produce import produce_proof  # late: a program that proves nothing needs no proofs
-
-        return produce_proof(self._opened.home, self._fresh_tree(), f, limits)
+        made: tuple[Proof[C, M], R] = module(PRODUCE).produce_proof(
+            self._opened.home, self._fresh_tree(), f, limits
+        )
+        return made
 
     def produce_stream(
         self, f: Callable[[Tree[C, M]], tuple[Tree[C, M], R]], limits: Limits | None = None
     ) -> tuple[StreamProof[C, M], R]:
         """As `produce_proof`, a stream proof; see `Repo.produce_stream`."""
-        from ..proof.produce import produce_stream  # late, as above
-
-        return produce_stream(self._opened.home, self._fresh_tree(), f, limits)
+        made: tuple[StreamProof[C, M], R] = module(PRODUCE).produce_stream(
+            self._opened.home, self._fresh_tree(), f, limits
+        )
+        return made
 
     def _fresh_tree(self) -> Tree[C, M]:
         """The tree of the head, of which nothing is in memory."""

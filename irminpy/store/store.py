@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from ..backend import Readable, RefUpdate
-from ..commit import Commit, a_tree
+from ..commit import Commit, a_tree, unless_same
 from ..errors import (
     DecodeError,
     MaxDepthReached,
@@ -95,7 +95,7 @@ class Store(HistoricStore[C, M]):
             return self._update(lambda now: now.add_tree(path, tree), how)
         if tree.kind() == "contents":
             self._below_root(path)
-        return self._update(lambda now: now if now.length() == tree.length() and now == tree else tree, how)
+        return self._update(partial(unless_same, tree), how)
 
     def remove(self, path: PathLike, **how: Unpack[Writing]) -> Commit[C, M] | None:
         """Remove what is at `path`, contents or a directory, in one commit; None if there is nothing."""

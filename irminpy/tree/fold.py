@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cas
 
 from ..errors import DecodeError
 from ..path import Path
+from .gathering import BELOW, ROOM, gathered, in_parts, opened
 from .lazy import Child, Leaf, Stored
 from .listing import children, resident
 
@@ -34,6 +35,7 @@ Order: TypeAlias = "Literal['sorted', 'undefined'] | random.Random"
 Force: TypeAlias = Literal[True] | Callable[[Path, A], A]
 """True: load what is not in memory. A function: call it with the path and the accumulator instead."""
 
+_step = itemgetter(0)
 _OPS = ("eq", "le", "lt", "ge", "gt")
 
 
@@ -124,9 +126,11 @@ class _Frame:
     """A directory that was entered."""
 
     directory: Stored
-    children: Iterator[tuple[str, Child]]
+    children: Iterator[tuple[str, Any]]
     steps: tuple[str, ...]
     """The children in traversal order; empty if nobody asked."""
+    held: int = 0
+    """What the values among them take."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,6 +156,8 @@ class Fold(Generic[A, _C, _T]):
     cache: bool = False
     marks: Marks | None = None
     depth: Depth | None = None
+    _room: int = ROOM
+    _values: bool = False
 
     def __post_init__(self) -> None:
         # Whoever has a generator has imported its module.
@@ -161,6 +167,9 @@ class Fold(Generic[A, _C, _T]):
             raise TypeError(f'order is "sorted", "undefined" or a random.Random, not {self.order!r:.80}')
         if self.force is not True and not callable(self.force):
             raise TypeError("force is True, or a function of a path and what was accumulated")
+        # Whether values are all that anybody looks at: then directories need not be known one by one.
+        others = (self.node, self.tree, self.pre, self.post, self.marks, self.depth)
+        self._values = all(other is None for other in others) and not shuffled and self.contents is not None
 
     def run(self, root: Child, acc: A) -> A:
         """Fold over `root`. Cost: one read per node and value that is entered and not in memory.
@@ -170,6 +179,8 @@ class Fold(Generic[A, _C, _T]):
         if type(root) is not Stored:
             return self._leaf(None, root, (), acc)  # a root that is contents has no depth
         depth = self.depth
+        # Where nobody wants handles of contents, their values are all there is to do: for most leaves this is the way.
+        contents, decode = None if self.tree is not None else self.contents, self.decode
         trail: list[str] = []
         stack: list[_Frame] = []
         frame, acc = self._directory(root, trail, acc)
@@ -179,6 +190,26 @@ class Fold(Generic[A, _C, _T]):
             frame = stack[-1]
             below = depth is None or depth.selects(len(trail) + 1)
             for step, child in frame.children:
+                if contents is not None and type(child) is bytes:
+                    if below:
+                        acc = contents((*trail, step), decode(child), acc)
+                    continue
+                if child.__class__ is tuple:  # `type(child)` would narrow what is `Any`
+                    if len(child) == 3:
+                        child = opened(frame.directory.source, child)
+                    else:
+                        _, _, _, pairs, plain = child
+                        if self.order == "sorted":
+                            pairs.sort(key=_step)
+                        trail.append(step)
+                        if not plain or contents is None:
+                            stack.append(_Frame(frame.directory, iter(pairs), ()))
+                            break
+                        front = tuple(trail)
+                        for last, data in pairs:
+                            acc = contents((*front, last), decode(data), acc)
+                        trail.pop()
+                        continue
                 if type(child) is not Stored:
                     if below:
                         acc = self._leaf(frame.directory, child, (*trail, step), acc)
@@ -191,6 +222,7 @@ class Fold(Generic[A, _C, _T]):
                 trail.pop()
             else:
                 stack.pop()
+                self._room += frame.held
                 if self.post is not None:
                     acc = self.post(tuple(trail), frame.steps, acc)
                 if stack:
@@ -216,14 +248,14 @@ class Fold(Generic[A, _C, _T]):
         force = self.force
         if force is not True and not resident(directory):
             return None, force(tuple(trail), acc)
-        found = children(directory, cache=self.cache)
+        found, held = self._found(directory, len(trail) + 1)
         order = self.order
         steps: tuple[str, ...] = ()
         if order != "undefined" or self.pre is not None or self.post is not None:
             pairs = list(found)
             if order != "undefined":
                 key = self.sort_key
-                pairs.sort(key=itemgetter(0) if key is None else lambda pair: key(pair[0]))
+                pairs.sort(key=_step if key is None else lambda pair: key(pair[0]))
                 if order != "sorted":
                     # Sorted first: the same seed gives the same order, whatever is in memory.
                     order.shuffle(pairs)
@@ -232,7 +264,26 @@ class Fold(Generic[A, _C, _T]):
             found = iter(pairs)
         if self.pre is not None:
             acc = self.pre(tuple(trail), steps, acc)
-        return _Frame(directory, found, steps), acc
+        return _Frame(directory, found, steps, held), acc
+
+    def _found(self, directory: Stored, depth: int) -> tuple[Iterator[tuple[str, Any]], int]:
+        """The children of `directory`, which are at `depth`, and the room that values among them take."""
+        if self.cache or self.tree is not None or self.force is not True:
+            return children(directory, cache=self.cache), 0  # leaves are to be kept, shown or not to be read
+        wanted = self.depth is None or self.depth.selects(depth)
+        # Half of what is left: what lies further down is taken in while this is held.
+        room, below = self._room >> 1 if wanted else 0, BELOW if self._values else 0
+        found = gathered(directory, room, below)
+        if found is not None:
+            held, pairs = found
+            self._room -= held
+            return iter(pairs), held
+        if len(directory.now) == directory.record(cache=False).count:
+            return children(directory), 0
+        # In undefined order one part after the other is seen and let go; else all of them are collected first.
+        if self.order != "undefined":
+            room = below = 0
+        return in_parts(directory, room, below), 0
 
     def _leaf(self, parent: Stored | None, child: Child, path: Path, acc: A) -> A:
         if type(child) is bytes:

@@ -60,7 +60,7 @@ class ReadableTree(Generic[C, M]):
         node: Any = self._root
         line = node.line
         steps = home.steps(path)
-        if line is None and cache and home.looks and steps:
+        if line is None and cache and home.looks and steps and not node.source.follows:
             found: Any = find_below(node, steps, home.looks, Stored)
             if found is not False:
                 return found if found is None or home.plain else home.schema.contents.decode(found)

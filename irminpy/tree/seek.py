@@ -34,6 +34,17 @@ def seek(directory: Stored, step: str, rest: Iterator[str], *, cache: bool) -> b
         if type(source) is RepoSource and source.seeking is not None and directory.decoded is None:
             return _bare(source, source.seeking, directory, step, rest)
     source = directory.source
+    if source.follows:
+        steps = [step, *rest]
+        reached = source.follow(directory.hash, directory.word, steps)
+        if reached is None:
+            return None
+        n, kind, hash_, word = reached
+        if n == len(steps):
+            return None if kind == DIRECTORY else source.contents(hash_, word)
+        if n:
+            directory = Stored(hash_, source, None, None, word)
+        step, rest = steps[n], iter(steps[n + 1 :])
     recent, codec = source.nodes.recent, source.codec
     size, looks = codec.hash_size, codec.looks
     while True:

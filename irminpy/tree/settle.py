@@ -152,9 +152,8 @@ class _Settling:
         if found is None:
             return False
         view.settled, contents, nodes, made, noted, values, directories = found
-        self.objects.contents.update(contents)
-        self.objects.nodes.update(nodes)
-        self.made.update(made)
+        # Nothing was here before.
+        self.objects.contents, self.objects.nodes, self.made = contents, nodes, made
         if noted is not None:
             self._words(_base(source)).noted.extend(noted)
         self.counters.contents_hash += values

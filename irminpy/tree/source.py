@@ -6,16 +6,16 @@ A third source, a pool of objects that were hashed but not yet written, is in `l
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Any, Protocol
 
-from ..backend import Descending, Locating, Reader, Releasing
+from ..backend import Descending, Gathering, Locating, Reader, Releasing
 from ..cache import Cache
 from ..core import placed, weight
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
 from ..hash import Hash
 from ..key import Key
-from ..objects import Inode, Kind, Node, Objects
+from ..objects import DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Record
 from .counters import Counters
 
@@ -43,7 +43,7 @@ class Source(ABC):
     The `word` of an object says where it lies, see `irminpy.backend.Locating`; 0 if that is not known.
     """
 
-    __slots__ = ("codec", "counters", "locates", "nodes", "values")
+    __slots__ = ("codec", "counters", "follows", "locates", "nodes", "values")
 
     def __init__(
         self,
@@ -62,6 +62,12 @@ class Source(ABC):
         """Decoded nodes at hand. Ask `node` for what has no word: another than the newest reader may not find it."""
         self.values = _NO_VALUES if values is None else values
         """The same for contents."""
+        self.follows = False
+        """Whether to ask `follow` before anything else: so it is for what reads for a proof."""
+
+    def follow(self, hash: bytes, word: int, steps: list[str], /) -> tuple[int, int, bytes, int] | None:
+        """As `core.follow`: how far `steps` lead from the directory `hash` through what is at hand, and is noted."""
+        return 0, DIRECTORY, hash, word
 
     @abstractmethod
     def node(self, hash: bytes, word: int = 0, /) -> Record:
@@ -112,6 +118,7 @@ class Source(ABC):
 
 
 _VALUES = 16 << 20  # bytes of values that a repository whose objects have words keeps at hand
+_NODE_SIZE = 1 << 11  # bytes that a node takes in a file, about
 
 
 class RepoSource(Source):
@@ -121,7 +128,10 @@ class RepoSource(Source):
     same `origin`; trees that read from this one keep it, and with it the reader.
     """
 
-    __slots__ = ("__weakref__", "_load", "_locating", "_record", "descend", "origin", "reader", "seeking")
+    __slots__ = (
+        *("__weakref__", "_gather", "_gathered", "_load", "_locating", "_record", "_release"),
+        *("descend", "origin", "reader", "seeking"),
+    )
 
     def __init__(
         self,
@@ -136,6 +146,9 @@ class RepoSource(Source):
         release = reader.release if isinstance(reader, Releasing) else None
         self.descend = reader.descend if isinstance(reader, Descending) else None
         """What goes down in one call, see `Descending`; or None."""
+        self._gather = reader.gather if isinstance(reader, Gathering) else None
+        self._gathered = 0  # bytes, about, since pages were given back
+        self._release = release
         self._record = reader.record if isinstance(reader, Descending) else None
         super().__init__(
             codec,
@@ -209,6 +222,29 @@ class RepoSource(Source):
         if found is None:
             raise DanglingHash("contents", Hash(hash))
         return self.decode_contents(hash, found[0])
+
+    def gather(
+        self, hash: bytes, word: int, depth: int, count: int, most: int, room: int, below: int
+    ) -> tuple[int, list[tuple[str, Any]]] | None:
+        """(room taken, (step, child) of all entries), kept nowhere; see `irminpy.backend.Gathering`.
+
+        None if the reader cannot, or `word` is not known.
+        """
+        if self._gather is None or not word:
+            return None
+        found = self._gather(hash, word, depth, count, most, room, below)
+        if found is None:
+            return None
+        nodes, values, used, pairs = found
+        self.counters.node_find += nodes
+        self.counters.contents_find += values
+        # No cache turns where nothing is kept.
+        self._gathered += used + nodes * _NODE_SIZE
+        if self._gathered > _VALUES:
+            self._gathered = 0
+            if self._release is not None:
+                self._release()
+        return used, pairs
 
     def holds(self, kind: Kind, hash: bytes) -> bool:
         """True if the object is found by its hash; a look-up or a read."""

@@ -1,4 +1,4 @@
-"""Decisions 056 and 060: proofs are the same with the compiled core and without, honest or changed.
+"""Decisions 056, 060 and 084: proofs are the same with the compiled core and without, honest or changed.
 
 That is: what they show, and in which order, and their bytes; or the type, the reason and the place of the error.
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
+from itertools import product
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -19,9 +20,10 @@ from irminpy import Proof, Schema, Tree, _nodes, core
 from irminpy.contents import String
 from irminpy.errors import IrminError
 from irminpy.formats import FlatNative, Native
-from irminpy.objects import ROOT, Inode, Node
+from irminpy.objects import BUCKET, ROOT, Inode, Node
 from irminpy.proof import Limits, Read
 from irminpy.proof.compact import encode_tree
+from irminpy.proof.shown import Encoded, depth_of, opened
 from irminpy.shape import Record, place_of
 from irminpy.testing.fuzz.plain import Sweep
 from irminpy.testing.fuzz.subjects import Subject, subjects
@@ -50,6 +52,7 @@ BINDINGS = st.dictionaries(
 )
 MUTANTS = {"quick": 3_000, "ci": 30_000, "deep": 1_000_000}[os.environ.get("IRMINPY_PROFILE", "quick")]
 LIMITS = Limits()
+Opened = dict[tuple[bytes | str, ...], tuple[bytes, int]]
 
 
 def read(raw: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[object, ...]:
@@ -82,7 +85,7 @@ def answered(raw: bytes, schema: Schema[Any, Any]) -> bool:
     """Whether the compiled function has an answer to the nodes of a proof that changes nothing."""
     codec: Any = schema.codec
     numbers = (codec.fanout, codec.leaf, codec.levels, codec.empty, LIMITS.depth, LIMITS.density)
-    rest = (LIMITS.objects, LIMITS.contents, Node, Inode)
+    rest = (LIMITS.objects, LIMITS.contents, Node)
     return ccore.read_nodes(raw, 40, *numbers, *rest) is not None
 
 
@@ -151,10 +154,10 @@ def test_the_compiled_function_answers_where_nothing_is_unusual() -> None:
     raw = main.produce_proof(Read(["d0/é3", "d1/é4", "d2/none"]))[0].to_bytes()
     assert answered(raw, SCHEMAS[2])
     shown = Proof.from_bytes(raw, SCHEMAS[2]).shown()
-    root = shown.root.hash
-    written = ccore.write_nodes(root, shown.nodes, shown.contents, 16, Node, Inode)
+    root, nodes = shown.root.hash, dict(shown.nodes)
+    written = ccore.write_nodes(root, nodes, shown.contents, 16, Node, Inode)
     assert raw.endswith(written)
-    assert _nodes.write_nodes(root, shown.nodes, shown.contents, 16, Node, Inode) is None
+    assert _nodes.write_nodes(root, nodes, shown.contents, 16, Node, Inode) is None
     for cut in range(40, len(raw)):
         assert not answered(raw[:cut], SCHEMAS[2])
 
@@ -192,6 +195,133 @@ def test_look_ups_go_down_alike(data: st.DataObject, schema: Schema[Any, Any], s
     assert found[0] == found[1]
 
 
+@given(st.data(), st.sampled_from(SCHEMAS[:5]), BINDINGS)
+def test_paths_are_followed_alike(
+    data: st.DataObject, schema: Schema[Any, Any], bindings: dict[tuple[str, ...], str]
+) -> None:
+    """Through decoded nodes with words and without, and through their bytes; where one is missing, or is not what leads
+    to it, the way ends at the directory before, whatever is below."""
+    codec: Any = schema.codec
+    main = store_of({}, schema)
+    tree = tree_of(schema, bindings)
+    main.set_tree((), tree, message="", date=0)
+    root = bytes(main.head().tree_hash)
+    made = main.produce_proof(lambda tree: (tree, tree.to_concrete()))[0]
+    whole: dict[bytes, Any] = dict(made.shown().nodes)
+    lacking = data.draw(st.sampled_from([None, None, *whole]))
+    wrong = data.draw(st.sampled_from([None, None, *whole]))
+    locates = data.draw(st.booleans())
+
+    def changed(hash: bytes, record: Any) -> Any:
+        if locates and hash != lacking:
+            n = len(record.hashes) // 32
+            words = b"".join([(i + 1).to_bytes(8, "little") for i in range(n)])
+            record = record._replace(words=words)
+        if hash != wrong:
+            return record
+        if type(record) is Inode:
+            return record._replace(counts=[n + 1 for n in record.counts])
+        return record._replace(place=ROOT if hash != root else BUCKET)
+
+    held = {hash: changed(hash, record) for hash, record in whole.items()}
+    at_hand = {hash: record for hash, record in held.items() if locates or hash != lacking}
+    asked: list[list[str]] = [list(path) for path in bindings]
+    asked += [path[:-1] for path in asked] + [[*path, "x"] for path in asked]
+    asked += [list(path) for path in data.draw(st.lists(st.lists(STEPS, max_size=3), max_size=10))]
+    numbers = (codec.fanout, codec.leaf, locates, codec.empty, Node, Inode)
+    loads = data.draw(st.booleans()) and lacking is not None
+
+    def load(hash: bytes, word: int) -> Any:
+        return held[hash] if word or not locates else None
+
+    # Each look-up by itself, and all after each other.
+    kept: list[tuple[dict[bytes, Any], Opened]] = [({}, {}), ({}, {}), ({}, {})]
+    raws = {hash: encoded(codec, record) for hash, record in at_hand.items()} if wrong is None else {}
+    for steps, fresh in product(asked, (True, False)):
+        found: list[object] = []
+        for (noted, ways), chosen in zip(kept, (_nodes, ccore), strict=False):
+            mine: dict[bytes, Any] = {} if fresh else noted
+            seen: Opened = {} if fresh else ways
+            found.append(
+                chosen.follow(
+                    at_hand.get, load if loads else None, mine, seen, root, int(locates), steps, *numbers
+                )
+            )
+            found += [{hash: id(record) for hash, record in mine.items()}, seen]
+        assert found[:3] == found[3:]
+        if raws and not locates and not loads:
+            mine, seen = ({}, {}) if fresh else kept[2]
+            assert ccore.follow(raws.get, None, mine, seen, root, 0, steps, *numbers) == found[0]
+            assert [*mine] == [*cast("dict[bytes, int]", found[1])]
+
+
+def encoded(codec: Any, record: Record) -> bytes:
+    """The canonical bytes of a decoded node without metadata."""
+    if type(record) is Inode:
+        data: bytes = codec.encode_inode(record.depth, record.buckets, record.counts, record.hashes)
+    else:
+        data = codec.encode_node([*record.index], record.kinds, record.hashes, [])
+    return data
+
+
+def test_what_is_followed_may_be_anything() -> None:
+    """A node that is none, or that lies about itself, ends the way where it stands; errors of a look-up go through."""
+    codec: Any = SCHEMAS[0].codec
+    numbers = (codec.fanout, codec.leaf, False, codec.empty, Node, Inode)
+    root = b"r" * 32
+    hashes = b"\1" * 64
+    for record in (
+        None,
+        7,
+        b"",
+        b"N",
+        b"I\x96",
+        (),
+        Node({}, b"\0", b"", {}),
+        Node({"a": 5}, b"\0", b"\1" * 32, {}),
+        Node({"a": -5}, b"\0", b"\1" * 32, {}),
+        Node({"a": 0}, b"\0", b"\1" * 32, {}, b"\1"),
+        Inode(0, b"\0\1", [1], hashes),
+        Inode(0, b"\0\1", [1, 2], hashes[1:]),
+        Inode(1, b"\0\1", [1, 2], hashes),
+        Inode(0, b"\0\1", [1, 2], hashes, b"\1" * 7),
+    ):
+        found = ccore.follow({root: record}.get, None, {}, {}, root, 0, ["a"], *numbers)
+        assert found in ((0, 0, root, 0), None)
+    for known in (None, (), (root, -1), (b"r", 0), ("r", 0)):
+        ways: dict[Any, Any] = {(root, "a"): known}
+        assert ccore.follow({}.get, None, {}, ways, root, 0, ["a", "b"], *numbers) == (0, 0, root, 0)
+    with pytest.raises(ZeroDivisionError):
+        ccore.follow({}.get, lambda hash, word: 1 // word, {}, {}, root, 0, ["a"], *numbers)
+    with pytest.raises(ZeroDivisionError):
+        ccore.follow(lambda hash: 1 // 0, None, {}, {}, root, 0, ["a"], *numbers)
+
+
+@given(st.data(), st.sampled_from(SCHEMAS[:3]), BINDINGS)
+def test_what_a_proof_shows_is_decoded_when_it_is_asked_for(
+    data: st.DataObject, schema: Schema[Any, Any], bindings: dict[tuple[str, ...], str]
+) -> None:
+    """Whichever is asked for first: each is the node that it would have been, and the depth is that of the proof."""
+    main = store_of({}, schema)
+    main.set_tree((), tree_of(schema, bindings), message="", date=0)
+    made, _ = main.produce_proof(lambda tree: (tree, tree.to_concrete()))
+    shown = Proof.from_bytes(made.to_bytes(), schema).shown()
+    usual = core.CORE == "c" and all(len(step.encode()) < 128 for path in bindings for step in path)
+    assert type(shown.nodes) is (Encoded if usual else dict)
+    hashes = data.draw(st.permutations([*shown.nodes]))
+    source = main._opened.home.source()
+    for hash in hashes:
+        node, stored = shown.nodes[hash], source.node(hash)
+        assert node is shown.nodes[hash]
+        assert node[:4] == stored[:4]
+    assert dict(shown.nodes) == dict(shown.nodes.items())
+    assert len(shown.nodes) == len(hashes)
+    assert b"" not in shown.nodes
+    size = schema.codec.hash_size
+    found = opened(shown.root.hash, shown.nodes, shown.contents, size)
+    assert depth_of(shown, size) == max(node.depth for node in found)
+
+
 ODD = st.one_of(
     st.none(),
     st.integers(-(2**70), 2**70),
@@ -212,13 +342,17 @@ ODD = st.one_of(
 @settings(max_examples=300)
 def test_arguments_of_any_type_are_safe(arguments: list[Any], data: bytes, schema: Schema[Any, Any]) -> None:
     """Whatever is given, there is an answer, none, or an error of Python."""
-    for function in (ccore.read_nodes, ccore.write_nodes, ccore.bucket_of):
-        with contextlib.suppress(TypeError, ValueError):
+    for function in (ccore.read_nodes, ccore.write_nodes, ccore.bucket_of, ccore.follow):
+        with contextlib.suppress(TypeError, ValueError, AttributeError, IndexError):
             function(*arguments)
     nodes = [item for item in arguments if type(item) is dict] or [{}]
     for record in [*nodes[0].values(), *arguments]:
         with contextlib.suppress(TypeError, KeyError):
             ccore.bucket_of(record, data, 4, nodes[0].__getitem__, Node, Inode)
+        with contextlib.suppress(TypeError, ValueError, AttributeError, IndexError):
+            ccore.follow(
+                lambda hash, record=record: record, None, {}, {}, b"\1" * 32, 1, ["a"], 16, 32, *arguments
+            )
     answered(data, schema)
     found = ccore.write_nodes(b"\0" * 32, nodes[0], nodes[-1], 16, Node, Inode)
     assert found is None or type(found) is bytes

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irminpy import Repo, Schema, Tree, _core, _edits, _frames, _nodes, core
+from irminpy import Repo, Schema, Tree, _core, _edits, _frames, _gather, _nodes, core
 from irminpy.backend import Options
 from irminpy.formats.native import NativeCodec
 from irminpy.hash import BLAKE3
@@ -30,7 +30,7 @@ ccore: Any = pytest.importorskip("irminpy._ccore", reason="the compiled core was
 EMPTY = b"\xee" * 32
 TWINS = {
     name: getattr(module, name)
-    for module in (_core, _edits, _frames, _nodes)
+    for module in (_core, _edits, _frames, _gather, _nodes)
     for name in module.__all__
     if callable(getattr(module, name)) and hasattr(ccore, name)
 }
@@ -335,6 +335,102 @@ def test_a_way_down_through_damaged_bytes(stored: Stored, data: st.DataObject) -
     path = data.draw(st.sampled_from(stored.paths[-20:]))
     seen = data.draw(st.one_of(st.just(len(stored.data)), st.integers(0, len(stored.data) + 9)))
     same("descend", *stored.arguments(data.draw(mutated(st.just(stored.data))), seen, path))
+
+
+def test_a_directory_taken_in_at_once(stored: Stored) -> None:
+    place, (root, word) = stored.arguments(stored.data, len(stored.data), "")[:3], (stored.root, stored.word)
+    empty = _core.digest(_core.encode_node([], b"", b"", []))
+    for most in (3, 5, 30, 760, 10_000):
+        for room in (0, 100, 1000, 10**6):
+            for below in (0, 1, 2, 8, 9):
+                asked = (*place, 16, 32, 64, empty, root, word, 0, -1, most, room, below)
+                same("gather", *asked)
+    found = ccore.gather(*asked)
+    (large,) = [child for step, child in found[3] if step == "large"]
+    assert len(large[3]) == 700
+    assert all(child[4] and len(child[3]) == 1 for _, child in large[3])
+    for wrong in ((1, -1), (0, 4), (0, 6), (64, -1)):
+        same("gather", *place, 16, 32, 64, empty, root, word, *wrong, 1000, 1000, 8)
+
+
+class Built:
+    """Frames that have the hashes of what they hold. Of all that could be odd in them at most one thing is."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.draw = data.draw
+        self.frames = bytearray(64)
+        self.left = data.draw(st.integers(0, 80))
+
+    def odd(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+    def put(self, kind: int, canonical: bytes, words: list[int]) -> tuple[bytes, int]:
+        """(hash, word) of an object."""
+        if words and self.odd():
+            del words[-1]
+        if self.odd():
+            canonical = self.draw(mutated(st.just(canonical)))
+        digest = _core.digest(canonical)
+        hints = b"".join(word.to_bytes(8, "little") for word in words)
+        frame = _frames.frame_of(ord(" NB"[kind]), digest, hints, canonical)
+        at = len(self.frames)
+        self.frames += frame
+        word = at >> 3 << 22 | (len(frame) >> 3) << 2 | kind
+        return digest, self.draw(st.sampled_from([0, 1, word + 4])) if self.odd() else word
+
+    def value(self) -> tuple[int, bytes, int]:
+        size = self.draw(st.sampled_from([3, 3, 3, 3, 3, 3, 4095, 4096]))
+        return 1, *self.put(2, (b"X" if self.odd() else b"B") + b"v" * size, [])
+
+    def inner(self, level: int, depth: int) -> tuple[bytes, int, int]:
+        """(hash, word, entries) of a directory, or of a bucket at `depth`."""
+        if depth < 2 and self.draw(st.integers(0, 3)) == 0:
+            parts = [self.inner(level, depth + 1) for _ in range(self.draw(st.integers(2, 3)))]
+            counts = [n + self.odd() for _, _, n in parts]
+            encoded = _core.encode_inode(
+                4,
+                2,
+                depth + self.odd(),
+                bytes(range(len(parts))),
+                counts,
+                b"".join(part[0] for part in parts),
+            )
+            return *self.put(1, encoded, [word for _, word, _ in parts]), sum(n for _, _, n in parts)
+        names = sorted(
+            self.draw(st.sets(st.sampled_from(["a", "b", "é", "\U0001f600"]), min_size=1, max_size=2))
+        )
+        if self.odd():
+            names = self.draw(
+                st.sampled_from([names[::-1], names[:1] * len(names), ["a/", "b"][: len(names)]])
+            )
+        rows = [
+            (0, *self.inner(level - 1, 0)[:2]) if level and self.draw(st.booleans()) else self.value()
+            for _ in names
+        ]
+        kinds, metadata = bytearray(kind for kind, _, _ in rows), list[bytes]()
+        if self.odd():
+            kinds[0], metadata = 2, [b"m"]
+        if self.odd():
+            kinds[0] = 3
+        encoded = _core.encode_node(names, bytes(kinds), b"".join(hash_ for _, hash_, _ in rows), metadata)
+        return *self.put(1, encoded, [word for _, _, word in rows]), len(names)
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_directories_of_any_bytes_with_right_hashes(data: st.DataObject) -> None:
+    built = Built(data)
+    hash_, word, total = built.inner(3, 0)
+    empty = _core.digest(_core.encode_node([], b"", b"", []))
+    seen = len(built.frames) // 2 if built.odd() else len(built.frames)
+    count = data.draw(st.sampled_from([-1, -1, total])) + built.odd()
+    most, room = (
+        data.draw(st.sampled_from([1000, 1000, 6])),
+        data.draw(st.sampled_from([10**6, 10**6, 200, 0])),
+    )
+    where = [0], [Part(bytes(built.frames), seen)], 48
+    same("gather", *where, 4, 2, 128, empty, hash_, word, 0, count, most, room, data.draw(st.integers(0, 3)))
 
 
 @given(st.data())

@@ -290,3 +290,17 @@ def test_a_diff_is_that_of_irmin(case: Any) -> None:
         sides.append(tree)
     found = [[list(path), change.to_json(str)] for path, change in sides[0].diff(sides[1])]
     assert sorted(found, key=repr) == sorted(case["diff"], key=repr)
+
+
+@pytest.mark.parametrize("count", [20, 500])
+def test_directories_that_have_the_same_steps(count: int) -> None:
+    """Nodes read from their bytes are compared by columns: what changes is a value, or what a step is bound to."""
+    before: Flat = {("d", f"k{i}"): b"%d" % i for i in range(count)}
+    after = before | {("d", "k3"): b"new", ("d", "k17"): b"3"}
+    del after["d", "k5"]
+    after["d", "k5", "below"] = b"5"
+    reader = DictReader()
+    a, b, c = (store(reader, tree_of(flat, Schema())) for flat in (before, after, before))
+    assert changes(a, b) == model(before, after)
+    assert changes(b, a) == model(after, before)
+    assert changes(a, c) == {}

@@ -35,7 +35,7 @@ from ..types import (
 from .shape import check_shape, levels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ...schema import Schema
     from ...shape import Record
@@ -51,7 +51,7 @@ _BUCKET = (InodeValues, InodeTree, InodeExtender)
 _INNER = (Inode, InodeTree)
 
 
-def chain_of(nodes: dict[bytes, Record], record: InodeRecord) -> list[InodeRecord]:
+def chain_of(nodes: Mapping[bytes, Record], record: InodeRecord) -> list[InodeRecord]:
     """`record` and the inodes below it in `nodes`, as long as each has but one bucket."""
     chain = [record]
     while len(record.buckets) == 1:
