@@ -98,12 +98,8 @@ class Store:
             self.close()
         if self._repo is None:
             self._repo = self.place.open(self.path)
-        # CPU time is that of all threads: what another place still puts into its index is not this one's.
-        for thread in threading.enumerate():
-            if thread.name == "irminpy-index":
-                thread.join()
         self._repo.home.clear()
-        gc.collect()
+        _calm()
         return self._repo
 
     def _took(self, name: str, spent: Spent, units: float = 1) -> None:
@@ -188,6 +184,7 @@ class Store:
             self._took("W4_commit_s", spent, 1)
             yield
             del tree
+            _calm()
             generations = list(updates(4, self.plan.commits, n, paths, 1))
             self._took("W4_one_entry_commits_per_s", measured(work, repo, generations)[0], len(generations))
         yield
@@ -272,3 +269,11 @@ def _job(following: Callable[[int], int], n: int, finds: int, adds: int, g: int)
 def _verify(raws: list[bytes], jobs: list[Job], schema: Schema[bytes], root: irminpy.Hash) -> None:
     for raw, job in zip(raws, jobs, strict=True):
         verify_proof(Proof.from_bytes(raw, schema), job, schema, root=root)
+
+
+def _calm() -> None:
+    """Wait for what goes on beside: CPU time is that of all threads, and another place may fill its index."""
+    for thread in threading.enumerate():
+        if thread.name == "irminpy-index":
+            thread.join()
+    gc.collect()
