@@ -52,7 +52,7 @@ def gather(
 
     None where this cannot tell: more than `most` entries, metadata, a node without words, in no map, or not right.
     """
-    reading = _Gathering(bases, segments, head, fanout, leaf, levels, empty, most, room)
+    reading = _Gathering((bases, segments, head), (fanout, leaf, levels, empty), most, room)
     try:
         pairs = reading.directory(hash, word, depth, count, below, nested=False)
     except ValueError:
@@ -65,18 +65,13 @@ class _Gathering:
 
     def __init__(
         self,
-        bases: list[int],
-        segments: Sequence[Mapped],
-        head: int,
-        fanout: int,
-        leaf: int,
-        levels: int,
-        empty: bytes,
+        where: tuple[list[int], Sequence[Mapped], int],
+        shape: tuple[int, int, int, bytes],
         most: int,
         room: int,
     ) -> None:
-        self.where = bases, segments, head
-        self.shape = fanout, leaf, levels, empty
+        self.where = where
+        self.shape = shape
         self.most: int = most
         self.room = room
         self.nodes: int = 0

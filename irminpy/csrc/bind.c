@@ -67,17 +67,10 @@ static int child_of(Binding *b, PyObject **child) {
         if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 0) done = 0;
     }
     if (done == 1 && node) {
-        PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH);
-        PyObject *word = word_at(field(node, 4), i);
-        PyObject *made = NULL, *below = PyDict_New();
-        if (hash && word && below)
-            made = new_stored(state, b->stored, hash, b->source, below, word);
+        PyObject *made = stored_at(state, b->stored, b->source, node, i);
         /* Two threads must end up with one object. */
         if (made) *child = Py_XNewRef(PyDict_SetDefault(now, level->step, made));
         if (!*child) done = -1;
-        Py_XDECREF(hash);
-        Py_XDECREF(word);
-        Py_XDECREF(below);
         Py_XDECREF(made);
     }
     Py_XDECREF(node);
@@ -87,22 +80,19 @@ static int child_of(Binding *b, PyObject **child) {
 
 /* Whether the last level's step is bound to other contents than `data`, with no metadata; `*changes` is 0 if to the same. */
 static int compare(Binding *b, PyObject *data, int *changes) {
-    PyObject *node = NULL, *object, *digest = NULL;
-    Py_ssize_t i, size = PyBytes_GET_SIZE(data);
-    int done = size > MOST ? 0 : locate_last(b, &node, &i);
+    PyObject *node = NULL;
+    Py_ssize_t i;
+    int done = PyBytes_GET_SIZE(data) >= MOST ? 0 : locate_last(b, &node, &i);
     if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 1) done = 0;
     if (done == 1) {
-        object = PyBytes_FromStringAndSize(NULL, size + 1);
+        PyObject *hash, *object = contents_of(b->state, data, &hash);
+        done = object ? 1 : -1;
         if (object) {
-            PyBytes_AS_STRING(object)[0] = 'B';
-            memcpy(PyBytes_AS_STRING(object) + 1, PyBytes_AS_STRING(data), (size_t)size);
-            digest = digest_of(b->state, object);
+            *changes = memcmp(PyBytes_AS_STRING(hash), PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH) != 0;
+            Py_DECREF(hash);
             Py_DECREF(object);
         }
-        done = digest ? 1 : -1;
-        if (digest) *changes = memcmp(PyBytes_AS_STRING(digest), PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH) != 0;
     }
-    Py_XDECREF(digest);
     Py_XDECREF(node);
     return done;
 }

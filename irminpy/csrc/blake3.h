@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define BLAKE3_SIZE 32
+#define MOST_HASHED 4096 /* larger ones are hashed by the package blake3, which Python calls */
 
 /* Looks at the processor, once; what was chosen before stays. */
 void blake3_choose(void);

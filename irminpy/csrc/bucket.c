@@ -1,5 +1,6 @@
 /* Going down the inner nodes of a large directory to the bucket that a step belongs to. */
 #include "proof.h"
+#include "record.h"
 
 /* The columns of an inner node of `fanout` buckets at most; borrowed from it. */
 typedef struct {
@@ -24,26 +25,6 @@ static int inner_of(PyObject *record, PyTypeObject *type, Inner *found) {
     found->buckets = PyBytes_AS_STRING(buckets);
     found->hashes = PyBytes_AS_STRING(hashes);
     return 1;
-}
-
-/* Whether `child` is what its parent, of the depth above `depth`, says of it: that it has `count` entries. */
-static int fits(PyObject *child, Py_ssize_t depth, Py_ssize_t count, PyTypeObject *flat, PyTypeObject *inner) {
-    if (Py_TYPE(child) == flat && PyTuple_GET_SIZE(child) == 8) {
-        PyObject *kinds = PyTuple_GET_ITEM(child, 1);
-        /* A place of 0 or 2: it is no directory. */
-        Py_ssize_t place = size_of(PyTuple_GET_ITEM(child, 7));
-        return PyBytes_CheckExact(kinds) && PyBytes_GET_SIZE(kinds) == count && (place == 0 || place == 2);
-    }
-    if (Py_TYPE(child) != inner || PyTuple_GET_SIZE(child) != 6) return 0;
-    PyObject *counts = PyTuple_GET_ITEM(child, 2);
-    if (size_of(PyTuple_GET_ITEM(child, 0)) != depth || !PyList_CheckExact(counts)) return 0;
-    Py_ssize_t total = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(counts); i++) {
-        Py_ssize_t n = size_of(PyList_GET_ITEM(counts, i));
-        if (n < 0 || n > MOST || total > MOST) return 0;
-        total += n;
-    }
-    return total == count;
 }
 
 /* bucket_of(record, key, width, load, flat, inner) */
@@ -75,7 +56,7 @@ FUNCTION(bucket_of) {
             Py_DECREF(record);
             return NULL;
         }
-        if (count < 0 || count > MOST || !fits(child, node.depth + 1, count, flat, inner)) {
+        if (count < 0 || count > MOST || !((Py_TYPE(child) == flat || Py_TYPE(child) == inner) && fits(child, node.depth, count))) {
             Py_DECREF(child);
             break;
         }

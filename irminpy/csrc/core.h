@@ -142,6 +142,13 @@ static inline Py_ssize_t hash_size_of(PyObject *o) {
     return size >= 1 && size <= 1024 ? size : -1;
 }
 
+/* Numbers as frames and columns of words have them: the lowest byte first. */
+static inline uint32_t u32(const uint8_t *p) {
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t u64(const uint8_t *p) { return (uint64_t)u32(p) | (uint64_t)u32(p + 4) << 32; }
+
 /* The bytes of the text, and how many they are; NULL, with no error set, if it is no str that has UTF-8. */
 static inline const char *utf8(PyObject *text, Py_ssize_t *size) {
     if (!PyUnicode_CheckExact(text)) return NULL;

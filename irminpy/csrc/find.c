@@ -96,11 +96,10 @@ static PyObject *contents_at(State *state, Reads *r, PyObject *node, Py_ssize_t 
 /* The directory at position `i` of `node`, a new reference, or what `now` has under `step` by then. */
 static PyObject *directory_at(State *state, PyTypeObject *type, Reads *r, PyObject *node, Py_ssize_t i, PyObject *now,
                               PyObject *step) {
-    PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH);
-    PyObject *word = word_at(field(node, 4), i), *below = PyDict_New(), *opened = NULL, *child = NULL;
-    if (hash && word && below) opened = new_stored(state, type, hash, r->source, below, word);
+    PyObject *opened = stored_at(state, type, r->source, node, i), *child = NULL;
     if (opened && PyBytes_GET_SIZE(field(node, 4))) {
-        PyObject *record = PyObject_CallOneArg(r->recent, hash);
+        PyObject *hash = ATTRIBUTE(opened, hash), *record = hash ? PyObject_CallOneArg(r->recent, hash) : NULL;
+        Py_XDECREF(hash);
         /* An inner node might not be a root: `Stored.record` looks. */
         if (!record || (is_node(record) && size_of(field(record, 7)) == 0 &&
                         PyObject_SetAttr(opened, state->name[NAME_decoded], record) < 0))
@@ -109,9 +108,6 @@ static PyObject *directory_at(State *state, PyTypeObject *type, Reads *r, PyObje
     }
     /* Two threads must end up with one object, which may have children in memory by now. */
     if (opened) child = Py_XNewRef(PyDict_SetDefault(now, step, opened));
-    Py_XDECREF(hash);
-    Py_XDECREF(word);
-    Py_XDECREF(below);
     Py_XDECREF(opened);
     return child;
 }

@@ -45,9 +45,7 @@ static int columns(PyObject *hashes, PyObject *words, Py_ssize_t n) {
 /* Goes on to the child at position `i` of these columns. */
 static void to_child(Place *at, PyObject *hashes, PyObject *words, Py_ssize_t i) {
     memcpy(at->hash, PyBytes_AS_STRING(hashes) + i * HASH, HASH);
-    at->word = 0;
-    if (PyBytes_GET_SIZE(words))
-        for (int k = 7; k >= 0; k--) at->word = at->word << 8 | (uint8_t)PyBytes_AS_STRING(words)[8 * i + k];
+    at->word = PyBytes_GET_SIZE(words) ? u64((const uint8_t *)PyBytes_AS_STRING(words) + 8 * i) : 0;
 }
 
 /* Each of these moves `at` on to what the step leads to, `kind` being that of an entry, or BUCKET. */

@@ -4,8 +4,6 @@
 
 #include "core.h"
 
-#define MOST_HASHED 4096 /* larger ones are hashed by the package blake3, which Python calls */
-
 enum { WORD_NODE = 1, WORD_CONTENTS = 2, WORD_COMMIT = 3 };
 
 typedef struct {
@@ -27,11 +25,5 @@ void let_go(Maps *maps);
 /* The frame at `word`, if it is the one of `hash` and lies in a map. What is found holds until the next call, which may
  * let go of the map. */
 int frame_at(Maps *maps, uint64_t word, int kind, const uint8_t *hash, Py_ssize_t head, State *state, Frame *found);
-
-static inline uint32_t u32(const uint8_t *p) {
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static inline uint64_t u64(const uint8_t *p) { return (uint64_t)u32(p) | (uint64_t)u32(p + 4) << 32; }
 
 #endif

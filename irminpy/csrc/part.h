@@ -21,6 +21,17 @@ static inline PyObject *new_stored(State *state, PyTypeObject *type, PyObject *h
     return new_part(state, type, 6, names, values);
 }
 
+/* The directory at position `i` of the flat record `node`, unread. */
+static inline PyObject *stored_at(State *state, PyTypeObject *type, PyObject *source, PyObject *node, Py_ssize_t i) {
+    PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH), *stored = NULL;
+    PyObject *word = word_at(field(node, 4), i), *now = PyDict_New();
+    if (hash && word && now) stored = new_stored(state, type, hash, source, now, word);
+    Py_XDECREF(hash);
+    Py_XDECREF(word);
+    Py_XDECREF(now);
+    return stored;
+}
+
 /* `view.record()`, kept in it, for a `Stored` with no record yet: `recent` gives it if it is at hand, else `load`, if it is known
  * where it lies. */
 static inline PyObject *record_of(State *state, PyObject *view, PyObject *recent, PyObject *load) {

@@ -54,7 +54,7 @@ static inline int regular_inode(PyObject *record, Py_ssize_t k) {
 /* Word number `i` of the column as an int, 0 if the column is empty. */
 static inline PyObject *word_at(PyObject *words, Py_ssize_t i) {
     if (!PyBytes_GET_SIZE(words)) return PyLong_FromLong(0);
-    return _PyLong_FromByteArray((const unsigned char *)PyBytes_AS_STRING(words) + 8 * i, 8, 1, 0);
+    return PyLong_FromUnsignedLongLong(u64((const uint8_t *)PyBytes_AS_STRING(words) + 8 * i));
 }
 
 /* Bucket number `i` of the regular inode, a new reference: `recent` gives it if it is at hand, else `load`, which runs any
@@ -86,18 +86,27 @@ static inline int open_bucket(PyObject *record, Py_ssize_t i, PyObject *recent, 
 int locate(PyObject *record, PyObject *step, int width, PyObject *recent, PyObject *load, PyObject **node,
            Py_ssize_t *position);
 
-/* The hash of the bytes, a new reference to bytes; larger ones are hashed by the package blake3, which Python calls. */
-static inline PyObject *digest_of(State *state, PyObject *data) {
-    if (PyBytes_GET_SIZE(data) <= 4096) {
-        uint8_t hash[BLAKE3_SIZE];
-        blake3_digest((const uint8_t *)PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data), hash);
-        return PyBytes_FromStringAndSize((const char *)hash, BLAKE3_SIZE);
+/* The object of contents with the bytes `data`, of which there are at most MOST, and its hash: new references to bytes. NULL
+ * with an error set. */
+static inline PyObject *contents_of(State *state, PyObject *data, PyObject **hash) {
+    Py_ssize_t size = PyBytes_GET_SIZE(data) + 1;
+    PyObject *object = PyBytes_FromStringAndSize(NULL, size);
+    if (!object) return NULL;
+    PyBytes_AS_STRING(object)[0] = 'B';
+    memcpy(PyBytes_AS_STRING(object) + 1, PyBytes_AS_STRING(data), (size_t)size - 1);
+    if (size <= MOST_HASHED) {
+        uint8_t digest[BLAKE3_SIZE];
+        blake3_digest((const uint8_t *)PyBytes_AS_STRING(object), (size_t)size, digest);
+        *hash = PyBytes_FromStringAndSize((const char *)digest, BLAKE3_SIZE);
+    } else {
+        *hash = PyObject_CallOneArg(state->reference[REF_digest], object);
+        if (*hash && !(PyBytes_CheckExact(*hash) && PyBytes_GET_SIZE(*hash) == BLAKE3_SIZE)) {
+            Py_CLEAR(*hash);
+            PyErr_BadInternalCall();
+        }
     }
-    PyObject *hash = PyObject_CallOneArg(state->reference[REF_digest], data);
-    if (hash && PyBytes_CheckExact(hash) && PyBytes_GET_SIZE(hash) == BLAKE3_SIZE) return hash;
-    if (hash) PyErr_SetString(PyExc_SystemError, "a hash of another size");
-    Py_XDECREF(hash);
-    return NULL;
+    if (!*hash) Py_CLEAR(object);
+    return object;
 }
 
 #endif

@@ -66,18 +66,13 @@ static int open_job(Settling *s, PyObject *staged, Job *job) {
 
 /* The value `data` of a change is hashed, and goes among the contents. */
 static int settle_value(Settling *s, PyObject *data, Change *change) {
-    Py_ssize_t size = PyBytes_GET_SIZE(data);
-    if (size > MOST) return 0;
-    PyObject *object = PyBytes_FromStringAndSize(NULL, size + 1), *hash = NULL;
+    if (PyBytes_GET_SIZE(data) >= MOST) return 0;
+    PyObject *hash, *object = contents_of(s->state, data, &hash);
     if (!object) return -1;
-    char *bytes = PyBytes_AS_STRING(object);
-    bytes[0] = 'B';
-    memcpy(bytes + 1, PyBytes_AS_STRING(data), (size_t)size);
-    hash = digest_of(s->state, object);
-    if (hash) memcpy(change->hash, PyBytes_AS_STRING(hash), HASH);
-    int done = hash && PyDict_SetItem(s->contents, hash, object) == 0 ? 1 : -1;
+    memcpy(change->hash, PyBytes_AS_STRING(hash), HASH);
+    int done = PyDict_SetItem(s->contents, hash, object) == 0 ? 1 : -1;
     s->values++;
-    Py_XDECREF(hash);
+    Py_DECREF(hash);
     Py_DECREF(object);
     return done;
 }
