@@ -108,21 +108,27 @@ HEAVY = (
 )
 
 
-def test_get_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
-    """The budget is 150 ms more than an empty program; what takes the time is imports, and these are counted."""
-    with irminpy.open(f"pack:{tmp_path / 'store'}") as repo:
+def _get(folder: Path, *, first: str, then: str) -> subprocess.CompletedProcess[str]:
+    """`irminpy get` of a value, 1, in a process of its own that runs `first` before and `then` behind it."""
+    with irminpy.open(f"pack:{folder / 'store'}") as repo:
         repo.main().set("a", b"1")
     code = (
-        "import sys\n"
-        f"sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'backends')!r}]\n"
-        "from irminpy.cli import main\n"
-        f"try: main(['--store', 'pack:{tmp_path / 'store'}', 'get', 'a'])\n"
-        "except SystemExit as e: assert not e.code\n"
+        f"import sys\nsys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'backends')!r}]\n"
+        f"{first}from irminpy.cli import main\n"
+        f"try: main(['--store', 'pack:{folder / 'store'}', 'get', 'a'])\n"
+        f"except SystemExit as e: assert not e.code\n{then}"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+def test_get_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    """The budget is 150 ms more than an empty program; what takes the time is imports, and these are counted."""
+    then = (
         f"sys.stderr.write(' '.join(sorted(set({HEAVY!r}) & set(sys.modules))))\n"
         "ours = [name for name in sys.modules if name.startswith('irminpy')]\n"
         "sys.stderr.write('\\n' + ' '.join(ours))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = _get(tmp_path, first="", then=then)
     # What site-packages import at start, as editable installs of some packages do, is not ours.
     others = "import sys, click, msgpack, lmdb, blake3, sortedcontainers"
     bare = subprocess.run(
@@ -140,23 +146,17 @@ def test_get_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
 
 def test_get_makes_no_class_by_compiling_code(tmp_path: Path) -> None:
     """A dataclass compiles its methods; and so does `typing.NamedTuple` its annotations (decision 082)."""
-    with irminpy.open(f"pack:{tmp_path / 'store'}") as repo:
-        repo.main().set("a", b"1")
-    code = (
-        "import sys, dataclasses, typing\n"
-        f"sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'backends')!r}]\n"
+    first = (
+        "import dataclasses, typing\n"
         "made = []\n"
         "kept = dataclasses._process_class\n"
         "dataclasses._process_class = lambda cls, *rest: made.append(cls.__module__) or kept(cls, *rest)\n"
         "named = typing.NamedTupleMeta.__new__\n"
         "def new(cls, name, bases, body): made.append(body['__module__']); return named(cls, name, bases, body)\n"
         "typing.NamedTupleMeta.__new__ = new\n"
-        "from irminpy.cli import main\n"
-        f"try: main(['--store', 'pack:{tmp_path / 'store'}', 'get', 'a'])\n"
-        "except SystemExit as e: assert not e.code\n"
-        "sys.stderr.write(' '.join(sorted(name for name in made if name.startswith('irminpy'))))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    then = "sys.stderr.write(' '.join(sorted(name for name in made if name.startswith('irminpy'))))\n"
+    done = _get(tmp_path, first=first, then=then)
     assert (done.stdout, done.stderr) == ("1", "")
 
 
