@@ -9,11 +9,13 @@ import click
 
 from irminpy import sync
 from irminpy.cli.arguments import Named
+from irminpy.cli.commits import title
 from irminpy.cli.failure import CONFLICT, USAGE, Failure
 from irminpy.cli.output import Options, Output, size
-from irminpy.cli.place import branch_of, maker_of, opened, opened_store
+from irminpy.cli.place import AnyCommit, AnyStore, branch_of, maker_of, opened, opened_store
 from irminpy.cli.progress import Bar, progress
 from irminpy.cli.remotes import address
+from irminpy.errors import Rejected
 from irminpy.formats import Git
 from irminpy.hash import SHA1, SHA256
 from irminpy.metadata import Modes
@@ -142,27 +144,52 @@ def fetch(options: Options, remote: str | None, prefix: str | None, depth: int |
 )
 @click.option("-m", "--message", metavar="TEXT", help="The message of a merge commit.")
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Only commits at most N parents away.")
+@click.option("-n", "--dry-run", is_flag=True, help="Fetch, and only say what would become of the branch.")
+@click.option("-y", "--yes", is_flag=True, help="With --set: do not ask.")
 @click.pass_obj
-def pull(options: Options, remote: str | None, set_: bool, message: str | None, depth: int | None) -> None:
+def pull(
+    options: Options,
+    remote: str | None,
+    set_: bool,
+    message: str | None,
+    depth: int | None,
+    dry_run: bool,
+    yes: bool,
+) -> None:
     """Fetch the branch from REMOTE, as fetch takes it, and merge it into the branch here.
 
     In Python: `sync.pull(store, remote)`.
     """
     there = address(remote)
-    with opened_store(options, readonly=False) as repo, progress(options, "pull") as bar:
-        advance = _counting(bar)
+    with opened_store(options, readonly=False) as repo:
         store = repo.branch(branch_of(options))
-        if set_:
-            new = sync.pull(store, there, "set", depth=depth, progress=advance)
-        else:
+        with progress(options, "pull") as bar:
+            theirs = sync.fetch(store, there, depth=depth, progress=_counting(bar)).head
+        before, new = store.find_head(), None
+        did = f"{store.name} has all of it already"
+        if theirs is not None and dry_run:
+            if set_ or before is None:
+                did = f"{store.name} would move: {_short(before and before.hash)} -> {_short(theirs.hash)}"
+            elif theirs not in store.lcas_with_commit(theirs):
+                did = f"{store.name} would merge {_short(theirs.hash)}"
+        elif theirs is not None and set_ and theirs != before:
+            new = _taken_over(store, before, theirs, yes=yes)
+        elif theirs is not None and not set_:
             text = f"Merge {store.name} of a remote" if message is None else message
-            new = sync.pull(store, there, depth=depth, message=text, progress=advance)
-        did = (
-            f"{store.name} has all of it already"
-            if new is None
-            else f"{store.name} is at {_short(new.hash)} now"
-        )
+            new = store.merge_with_commit(theirs, message=text)
+        if new is not None:
+            did = f"{store.name} is at {_short(new.hash)} now"
         _tell(options, did, branch=store.name, head=None if new is None else new.hash.hex())
+
+
+def _taken_over(store: AnyStore, before: AnyCommit | None, theirs: AnyCommit, *, yes: bool) -> AnyCommit:
+    """Move the branch, which stands at `before`, to `theirs`, if whoever is asked agrees."""
+    if before is not None and not yes:
+        told = f"{store.name}: {before.short()} -> {theirs.short()}   {title(theirs)}"
+        click.confirm(f"Move {told}?", abort=True, err=True)
+    if not store.test_and_set_head(test=before, set=theirs):
+        raise Rejected
+    return theirs
 
 
 @click.command()

@@ -160,3 +160,25 @@ def test_a_push_can_be_tried_without_sending_anything(here: Path) -> None:
     run("--store", mine, "push", "--dry-run", theirs, status=4)  # as it would be refused
     assert "would move" in run("--store", mine, "push", "--dry-run", "--force", theirs)
     assert run("--store", theirs, "snapshot") == before
+
+
+def test_a_pull_that_takes_over_asks_and_can_be_tried(here: Path) -> None:
+    """What only the branch here led to would be gone with the next collection."""
+    mine, theirs = f"pack:{here / 'mine'}", f"pack:{here / 'theirs'}"
+    for uri in (mine, theirs):
+        run("--store", uri, "init")
+    run("--store", theirs, "set", "a", "1")
+    assert "main would move: nothing -> " in run("--store", mine, "pull", "--set", "-n", theirs)
+    run("--store", mine, "get", "a", status=3)
+    run("--store", mine, "pull", "--set", theirs)  # there is nothing to be lost
+    run("--store", mine, "set", "b", "2")
+    assert "has all of it already" in run("--store", mine, "pull", "--dry-run", theirs)
+    run("--store", theirs, "set", "c", "3")
+    before = run("--store", mine, "snapshot")
+    assert "main would merge " in run("--store", mine, "pull", "--dry-run", theirs)
+    assert "Move main: " in run("--store", mine, "pull", "--set", theirs, status=1)  # nobody answers
+    assert run("--store", mine, "snapshot") == before
+    run("--store", mine, "pull", "--set", "--yes", theirs)
+    assert run("--store", mine, "snapshot") == run("--store", theirs, "snapshot")
+    assert "has all of it already" in run("--store", mine, "pull", "--set", theirs)
+    run("--store", mine, "get", "b", status=3)
