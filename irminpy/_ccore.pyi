@@ -6,6 +6,7 @@ from typing import Any
 
 from ._frames import Mapped
 from ._gather import Gathered
+from .cache import Cache as Cache
 
 SEAM: int
 

@@ -42,6 +42,7 @@ from ._edits import bind, find, placed, rebind, settle, weight
 from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, write_nodes
+from .cache import Cache
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -51,6 +52,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "Cache",
     "Gathered",
     "bind",
     "bucket_of",
@@ -119,6 +121,7 @@ CORE = "python" if _chosen is None else "c"
 """Which core is used."""
 if _chosen is not None:
     from ._ccore import (
+        Cache,
         bind,
         bucket_of,
         checked_frame,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, final
 
-from ..cache import Cache
+from ..core import Cache
 from ..errors import Corrupted, DanglingHash
 from ..fields import NamedTuple
 from ..formats.format import Codec

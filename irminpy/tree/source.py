@@ -9,8 +9,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 from ..backend import Descending, Gathering, Locating, Reader, Releasing
-from ..cache import Cache
-from ..core import placed, weight
+from ..core import Cache, placed, weight
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
 from ..hash import Hash
