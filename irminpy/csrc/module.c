@@ -53,6 +53,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_VISIT(state->reference[i]);
     for (int i = 0; i < NAME_COUNT; i++) Py_VISIT(state->name[i]);
     Py_VISIT(state->nothing);
+    for (int i = 0; i < LAYOUT_COUNT; i++) Py_VISIT(state->layout[i].type);
     return 0;
 }
 
@@ -61,6 +62,7 @@ static int clear(PyObject *module) {
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_CLEAR(state->reference[i]);
     for (int i = 0; i < NAME_COUNT; i++) Py_CLEAR(state->name[i]);
     Py_CLEAR(state->nothing);
+    for (int i = 0; i < LAYOUT_COUNT; i++) Py_CLEAR(state->layout[i].type);
     return 0;
 }
 

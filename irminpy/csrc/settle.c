@@ -314,6 +314,8 @@ FUNCTION(settle) {
         .noted = args[6] == Py_True ? PyList_New(0) : Py_NewRef(Py_None),
     };
     PyObject *answer = NULL;
+    learn(s.state, LAYOUT_STAGED, s.staged);
+    learn(s.state, LAYOUT_STORED, s.stored);
     int done = s.contents && s.nodes && s.made && s.noted &&
                        grow((void **)&s.jobs, &s.room_jobs, 0, 1, sizeof *s.jobs) &&
                        grow((void **)&s.order, &s.room_order, 0, 1, sizeof *s.order)

@@ -98,8 +98,8 @@ def test_both_hold_the_same(capacity: int, actions: list[tuple[int, bytes, str]]
         else:
             one, two = (held.find(key) for held in both)
             assert one == two
-        one, two = (list(held.iter()) for held in both)
-        assert one == two
+        mine, its = (list(held.iter()) for held in both)
+        assert mine == its
     assert turns[0] == turns[1]
 
 
