@@ -39,7 +39,7 @@ from ._core import (
     seek_node,
 )
 from ._edits import bind, find, placed, rebind, settle, weight
-from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
+from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, write_nodes
 from .cache import Cache
@@ -60,6 +60,7 @@ __all__ = [
     "check_node",
     "checked_frame",
     "children",
+    "crc",
     "decode_commit",
     "decode_inode",
     "decode_node",
@@ -126,6 +127,7 @@ if _chosen is not None:
         bucket_of,
         checked_frame,
         children,
+        crc,
         decode_inode,
         decode_node,
         descend,

@@ -44,6 +44,7 @@
     X(bind)           \
     X(record_at)      \
     X(frames)         \
+    X(crc)            \
     X(weight)         \
     X(placed)         \
     X(find)           \

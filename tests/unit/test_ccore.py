@@ -6,12 +6,14 @@ Without a compiled core there is nothing to compare, and one line of the summary
 from __future__ import annotations
 
 import os
+import random
 import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import example, given, settings
@@ -160,6 +162,21 @@ def test_digest_at_the_borders_of_blocks_and_chunks(size: int) -> None:
     same("digest", data)
     same("digest", bytearray(data))
     same("digest_many", [data, data[:-1], data[1:]])
+
+
+def test_crc_of_every_length_and_at_every_place() -> None:
+    """Lanes of 16 and 64 bytes, and what is left of them."""
+    data = random.Random(1).randbytes(1200)
+    for size in range(400):
+        for at in (0, 1, 7, 15):
+            assert ccore.crc(data[at : at + size]) == crc32(data[at : at + size])
+    for size in (1 << 16, (1 << 16) + 5, (1 << 20) - 1, 1 << 20, (1 << 20) + 1):
+        same("crc", (data * (size // len(data) + 1))[:size])
+
+
+@given(st.one_of(st.binary(max_size=300), odd))
+def test_crc(data: Any) -> None:
+    same("crc", data)
 
 
 @given(st.one_of(st.lists(st.binary(max_size=300), max_size=20), st.lists(odd, max_size=3), odd))
