@@ -192,7 +192,10 @@ def settle(
     inner: type[Any],
     /,
 ) -> (
-    tuple[Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int] | None
+    tuple[
+        Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, list[bytes], int, int
+    ]
+    | None
 ): ...
 def weight(record: Any, /) -> int: ...
 def write_nodes(

@@ -85,6 +85,15 @@ class Cache(Generic[K, V]):
         for key, value in items.items():
             self.add(key, value)
 
+    def drop_many(self, keys: list[K]) -> None:
+        """Forget `keys`."""
+        with self._lock:
+            for key in keys:
+                value = self._young.pop(key, None)
+                self._old.pop(key, None)
+                if value is not None:
+                    self._room = min(self._half, self._room + self._weigh(value))
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

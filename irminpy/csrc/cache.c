@@ -135,6 +135,22 @@ static PyObject *cache_add_many(Cache *self, PyObject *items) {
     Py_RETURN_NONE;
 }
 
+static PyObject *cache_drop_many(Cache *self, PyObject *keys) {
+    if (!PyList_Check(keys)) return PyErr_Format(PyExc_TypeError, "drop_many() takes a list"), NULL;
+    /* Comparing keys and weighing values may run anything: the length is read anew. */
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++) {
+        PyObject *key = Py_NewRef(PyList_GET_ITEM(keys, i)), *value = look_up(self->young, key);
+        Py_ssize_t weight = value ? weight_of(self, value) : 0;
+        int done = weight < 0 || PyErr_Occurred() ? -1 : drop(self->young, key);
+        if (done == 0) done = drop(self->old, key);
+        if (done == 0) self->room = weight > self->half - self->room ? self->half : self->room + weight;
+        Py_XDECREF(value);
+        Py_DECREF(key);
+        if (done < 0) return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *cache_clear(Cache *self, PyObject *Py_UNUSED(none)) {
     PyObject *young = PyDict_New(), *old = PyDict_New();
     if (!young || !old) {
@@ -176,6 +192,7 @@ static PyMethodDef methods[] = {
     {"recent", (PyCFunction)cache_find, METH_O, "As `find`, which is quick enough."},
     {"add", (PyCFunction)(void (*)(void))cache_add, METH_FASTCALL, "Bind a key to a value."},
     {"add_many", (PyCFunction)cache_add_many, METH_O, "`add` for each item of a dict."},
+    {"drop_many", (PyCFunction)cache_drop_many, METH_O, "Forget the keys of a list."},
     {"clear", (PyCFunction)cache_clear, METH_NOARGS, "Forget everything."},
     {"iter", (PyCFunction)cache_iter, METH_NOARGS, "The keys and values as they are now."},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "For annotations."},

@@ -80,7 +80,7 @@ def test_it_holds_what_was_added_last_within_its_bound(
 @given(
     capacity=st.integers(0, 40),
     actions=st.lists(
-        st.tuples(st.integers(0, 9), st.binary(max_size=9), st.sampled_from(["add", "find", "clear"]))
+        st.tuples(st.integers(0, 9), st.binary(max_size=9), st.sampled_from(["add", "find", "drop", "clear"]))
     ),
 )
 def test_both_hold_the_same(capacity: int, actions: list[tuple[int, bytes, str]]) -> None:
@@ -95,6 +95,10 @@ def test_both_hold_the_same(capacity: int, actions: list[tuple[int, bytes, str]]
         elif what == "clear":
             for held in both:
                 held.clear()
+        elif what == "drop":
+            for held in both:
+                held.drop_many([key, key + 1])
+                assert held.find(key) is None
         else:
             one, two = (held.find(key) for held in both)
             assert one == two
@@ -111,6 +115,21 @@ def test_many_at_once_are_held_as_one_by_one(cls: type[cache.Cache[int, str]]) -
     held.add_many(dict.fromkeys(range(3, 9), "xxxx"))
     assert sum(4 for n in range(9) if held.find(n)) <= 20
     assert held.find(8) == "xxxx"
+
+
+@each
+def test_what_was_dropped_makes_room(cls: type[cache.Cache[int, str]]) -> None:
+    turns: list[int] = []
+    held = cls(20, len, lambda: turns.append(1))
+    held.add(0, "often")
+    for n in range(1, 100):
+        held.add(n, "abc")
+        held.drop_many([n, n - 1, -1])
+        if n > 1:
+            assert held.find(n) is None
+    assert turns == []
+    assert (held.find(0), len(held)) == (None, 0)
+    held.drop_many([])
 
 
 @each
