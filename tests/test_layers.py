@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "_frames",
         "_gather",
         "_nodes",
+        "_rows",
         "_ccore",
         "core",
         "hash",
