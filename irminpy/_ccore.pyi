@@ -95,6 +95,7 @@ def frames(
     inner: type[Any],
     /,
 ) -> tuple[int, int]: ...
+def index_rows(prefix: bytes, entries: dict[bytes, int], size: int, /) -> bytes: ...
 def gather(
     bases: list[int],
     segments: Sequence[Mapped],

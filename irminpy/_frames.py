@@ -202,7 +202,7 @@ def frames(
     (The first row that was not done, where the next frame will lie.) It ends at a row that it does not know how to do,
     such as a node whose children's words are neither in `known` nor in `nodes` or `contents`; and behind a frame that
     reaches `stop`; here, at once. Frames go to `parts`, words of the objects, which have the `kind` of a word, to
-    `nodes` or `contents` and, under kind and hash, to `entries`; those of children to `known`. `decoded` has some
+    `nodes` or `contents` and to `entries`; those of children to `known`. `decoded` has some
     nodes, of the classes `flat` and `inner`.
     """
     return i, at

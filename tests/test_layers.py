@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "_frames",
         "_gather",
         "_nodes",
+        "_rows",
         "_ccore",
         "core",
         "hash",

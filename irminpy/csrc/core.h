@@ -1,7 +1,7 @@
 /* What the files of the compiled core have in common.
  *
  * The rule of all functions here: C answers what is well-formed and usual, and hands every other call, with its
- * arguments, to the function of the same name in `irminpy/_core.py`, `_frames.py`, `_gather.py`, `_nodes.py` or `_edits.py`, which decides, and raises what is to be raised. So
+ * arguments, to the function of the same name in `irminpy/_core.py`, `_frames.py`, `_gather.py`, `_nodes.py`, `_edits.py` or `_rows.py`, which decides, and raises what is to be raised. So
  * both cores accept the same input and give the same errors, and C has no text of an error.
  *
  * The second rule: no length that was read is used before it was compared with the bytes that are there. */
@@ -48,6 +48,7 @@
     X(weight)         \
     X(placed)         \
     X(find)           \
+    X(index_rows)     \
     X(rebind)
 
 /* The names of attributes that are asked for. */
@@ -158,6 +159,7 @@ extern PyMethodDef gather_methods[];
 extern PyMethodDef follow_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
+extern PyMethodDef rows_methods[];
 extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];
 extern PyMethodDef settle_methods[];
