@@ -15,7 +15,7 @@ from zlib import crc32
 
 from ._core import digest, digit, load_inode, load_node, seek_inode, seek_node
 
-__all__ = ["Mapped", "checked_frame", "descend", "filled_words", "frame_of", "frames", "record_at"]
+__all__ = ["Mapped", "checked_frame", "crc", "descend", "filled_words", "frame_of", "frames", "record_at"]
 
 _header = Struct("<IIIBBH").unpack_from  # crc, units, hints, kind, pad, zero
 _rest = Struct("<IIBBH").pack  # the header after the crc
@@ -39,6 +39,11 @@ class Mapped(Protocol):
     def seen(self) -> int:
         """Bytes at its start that may be read."""
         ...
+
+
+def crc(data: bytes, /) -> int:
+    """The CRC-32 of zlib."""
+    return crc32(data)
 
 
 def checked_frame(

@@ -39,10 +39,11 @@ from ._core import (
     seek_node,
 )
 from ._edits import bind, find, placed, rebind, settle, weight
-from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
+from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, write_nodes
 from ._rows import filter_add, filter_find, index_rows
+from .cache import Cache
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -52,6 +53,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "Cache",
     "Gathered",
     "bind",
     "bucket_of",
@@ -59,6 +61,7 @@ __all__ = [
     "check_node",
     "checked_frame",
     "children",
+    "crc",
     "decode_commit",
     "decode_inode",
     "decode_node",
@@ -123,10 +126,12 @@ CORE = "python" if _chosen is None else "c"
 """Which core is used."""
 if _chosen is not None:
     from ._ccore import (
+        Cache,
         bind,
         bucket_of,
         checked_frame,
         children,
+        crc,
         decode_inode,
         decode_node,
         descend,

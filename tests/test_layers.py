@@ -18,6 +18,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "fields",
         "types",
         "errors",
+        "cache",
+        "lru",
         "_core",
         "_edits",
         "_frames",
@@ -31,8 +33,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "path",
         "info",
         "branch",
-        "cache",
-        "lru",
     ),  # 0: words and bytes
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     (

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Final, NamedTuple
-from zlib import crc32
 
-from irminpy.core import CORE, filled_words, frame_of, frames
+from irminpy.core import CORE, crc, filled_words, frame_of, frames
 from irminpy.errors import DanglingHash
 from irminpy.formats.format import Codec
 from irminpy.formats.native import NativeCodec
@@ -273,7 +272,7 @@ class Builder:
             tip.batch_no + 1,
             start,
             frames,
-            crc32(data),
+            crc(data),
             tip.at,
             tip.crc,
             first_ref,

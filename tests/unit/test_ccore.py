@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import example, given, settings
@@ -57,7 +58,7 @@ def same(name: str, *arguments: Any) -> None:
 
 def test_the_switch_takes_every_twin() -> None:
     compiled = {name for name in dir(ccore) if callable(getattr(ccore, name)) and not name.startswith("_")}
-    assert compiled == TWINS.keys() <= set(core.__all__)
+    assert compiled == {*TWINS, "Cache"} <= set(core.__all__)
     for name, twin in TWINS.items():
         assert getattr(core, name) is (getattr(ccore, name) if core.CORE == "c" else twin)
 
@@ -161,6 +162,21 @@ def test_digest_at_the_borders_of_blocks_and_chunks(size: int) -> None:
     same("digest", data)
     same("digest", bytearray(data))
     same("digest_many", [data, data[:-1], data[1:]])
+
+
+def test_crc_of_every_length_and_at_every_place() -> None:
+    """Lanes of 16 and 64 bytes, and what is left of them."""
+    data = random.Random(1).randbytes(1200)
+    for size in range(400):
+        for at in (0, 1, 7, 15):
+            assert ccore.crc(data[at : at + size]) == crc32(data[at : at + size])
+    for size in (1 << 16, (1 << 16) + 5, (1 << 20) - 1, 1 << 20, (1 << 20) + 1):
+        same("crc", (data * (size // len(data) + 1))[:size])
+
+
+@given(st.one_of(st.binary(max_size=300), odd))
+def test_crc(data: Any) -> None:
+    same("crc", data)
 
 
 @given(st.one_of(st.lists(st.binary(max_size=300), max_size=20), st.lists(odd, max_size=3), odd))
