@@ -249,6 +249,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
             "ends",
             "log",
             "generation",
+            "absent",
             "lookup",
             "indexing",
             "chunking",
