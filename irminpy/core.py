@@ -41,7 +41,7 @@ from ._core import (
 from ._edits import bind, find, placed, rebind, settle, weight
 from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
-from ._nodes import bucket_of, follow, read_nodes, write_nodes
+from ._nodes import bucket_of, follow, read_nodes, read_state, write_nodes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -82,6 +82,7 @@ __all__ = [
     "place",
     "placed",
     "read_nodes",
+    "read_state",
     "rebind",
     "record_at",
     "seek_inode",
@@ -144,6 +145,7 @@ if _chosen is not None:
         place,
         placed,
         read_nodes,
+        read_state,
         rebind,
         record_at,
         seek_inode,

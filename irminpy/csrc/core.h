@@ -38,6 +38,7 @@
     X(bucket_of)      \
     X(follow)         \
     X(read_nodes)     \
+    X(read_state)     \
     X(write_nodes)    \
     X(place)          \
     X(settle)         \
@@ -122,6 +123,7 @@ extern PyMethodDef gather_methods[];
 extern PyMethodDef follow_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
+extern PyMethodDef read_state_methods[];
 extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];
 extern PyMethodDef settle_methods[];
