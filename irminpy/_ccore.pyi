@@ -146,6 +146,27 @@ def read_nodes(
     flat: type[Any],
     /,
 ) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None: ...
+def read_state(
+    data: bytes,
+    at: int,
+    tezos: int,
+    directory: bytes,
+    contents: bytes,
+    blake2b: int,
+    digest: Callable[[bytes], bytes],
+    hash_size: int,
+    fanout: int,
+    leaf: int,
+    stable: int,
+    levels: int,
+    order: int,
+    empty: bytes,
+    depth: int,
+    room: int,
+    objects: int,
+    longest: int,
+    /,
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | None: ...
 def rebind(
     root: Any,
     steps: list[str],

@@ -154,8 +154,8 @@ def read_state(
     objects: int,
     longest: int,
     /,
-) -> tuple[int, bytes, dict[bytes, bytes], dict[bytes, bytes], list[bytes | int] | None] | None:
-    """What the state of a tree proof in Irmin's form shows, which begins at the byte `at` of `data`, hashed and checked.
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | None:
+    """What the state of a tree proof in Irmin's form shows, which begins at the byte `at`, hashed and checked.
 
     (where it ends, hash of the root, hash to the canonical bytes of nodes from the last to the first, hash to value in
     the order of these, None). Instead of None: the steps and indices, from below, that lead to the first inode with a

@@ -26,16 +26,15 @@ __all__ = ["state_at_once"]
 _ORDERS: dict[object, int] = {"hash-bits": 1, "seeded": 2}
 
 
-def state_at_once(
-    data: bytes, at: int, schema: Schema[Any, Any], limits: Limits
-) -> tuple[int, Shown] | None:
+def state_at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> tuple[int, Shown] | None:
     """(where it ends, what it shows) of the state that begins at the byte `at`; None where the core has no answer.
 
     That is where something is wrong, or unusual: metadata, an order of the caller's.
     """
     codec, format = schema.codec, schema.format
-    tezos = type(codec) is TezosCodec
-    if not (tezos or type(codec) is IrminCodec) or not isinstance(format, (Irmin, Irmin2, Tezos)):
+    if not isinstance(format, (Irmin, Irmin2, Tezos)) or not isinstance(codec, IrminCodec):
+        return None
+    if type(codec) not in (IrminCodec, TezosCodec):
         return None
     inodes = format.inodes
     order = 0 if inodes is None else _ORDERS.get(inodes.order)
@@ -44,7 +43,7 @@ def state_at_once(
     found = core.read_state(
         data,
         at,
-        int(tezos),
+        int(type(codec) is TezosCodec),
         codec.domain(Kind.NODE),
         codec.domain(Kind.CONTENTS),
         int(type(schema.hash) is BLAKE2B),
