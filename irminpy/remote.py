@@ -30,7 +30,7 @@ from .objects import Kind, Objects
 from .registry import carrier_of_url, maker_of_uri
 from .repo import Repo
 from .schema import Schema
-from .slice import Slice, fresh
+from .slice import Slice, fresh, meet
 from .store import Store
 from .trail import Trail, Walkable
 from .tree import Tree
@@ -232,6 +232,16 @@ class Local:
         if done is not None and isinstance(walk, Trail):
             walk.follow(new)
         return done is not None
+
+    def meet(self, bounds: Sequence[Hash]) -> bool:
+        """Look for where the trees of the commits `bounds` lie; whether more can be found than by hash then.
+
+        DanglingHash for one that is not here. Cost: one read per node, where more can be found.
+        """
+        walk = self._trail()
+        if isinstance(walk, Trail):
+            meet(walk, self._opened.home.codec, bounds)
+        return isinstance(walk, Trail)
 
     def tree(self, hash: KindedHash) -> Tree[Any, Any]:
         """The tree `hash`, which has been received; DanglingHash if its root is not here. Cost: one read."""

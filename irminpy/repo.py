@@ -474,8 +474,8 @@ class Repo(Generic[C, M]):
             # What was found here may be gone after a collection of garbage: then it is looked for again.
             objects.reader, objects.shallow = source.reader, shallow
             return objects
-        # Directories and contents may have no index: they are found by way of the commits that the slice goes on from.
-        slice_.meet(found, slice)
+        # Directories and contents may have no index: they are found by way of the commits whose trees it leaves out.
+        slice_.meet(found, opened.home.codec, slice.bounds)
         objects = fresh(found)
         found.lead(objects)
         objects.shallow = shallow

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, cast
 from .backend import Reader
 from .check import Checker, Found, Past, Problem
 from .errors import Corrupted, DanglingHash, DecodeError, SchemaMismatch
-from .graph import Commit, Contents, Node, batches, children_first, commits, decode_commit, successors
+from .graph import Commit, Contents, Node, batches, children_first, commits, successors
 from .hash import Hash
 from .objects import BUCKET, Inode, Kind, Objects
 from .schema import Schema
-from .slice_stream import BRANCH, HEAD, SHALLOW, Intake, Limits, Outlet, Readable, Writable
+from .slice_stream import BOUND, BRANCH, HEAD, SHALLOW, Intake, Limits, Outlet, Readable, Writable
 from .trail import Walkable
 
 if TYPE_CHECKING:
     from .formats.format import Codec
 
-__all__ = ["Limits", "Slice", "export", "fresh", "trees"]
+__all__ = ["Limits", "Slice", "export", "fresh", "meet", "roots", "trees"]
 
 _RANK = (Kind.CONTENTS, Kind.NODE, Kind.COMMIT)
 _DEFAULT = Limits()
@@ -39,7 +39,7 @@ class Slice:
     `Slice.empty(schema)` and `add` build one; `repo.export()` gives one and `repo.import_` takes one.
     """
 
-    __slots__ = ("branches", "heads", "objects", "schema", "shallow")
+    __slots__ = ("bounds", "branches", "heads", "objects", "schema", "shallow")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, schema: Schema[Any, Any], objects: Objects, heads: Iterable[Hash] = ()) -> None:
@@ -50,6 +50,8 @@ class Slice:
         """Name to head, of a snapshot of branches; an import moves none."""
         self.shallow: frozenset[Hash] = frozenset()
         """Commits that others name as parents and that were left out on purpose, of a snapshot."""
+        self.bounds: frozenset[Hash] = frozenset()
+        """Commits whose trees whoever imports it must have: what they hold was left out."""
 
     @staticmethod
     def empty(schema: Schema[Any, Any]) -> Slice:
@@ -77,7 +79,10 @@ class Slice:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Slice):
             return NotImplemented
-        mine, its = ((one.schema, one.heads, one.objects, one.branches, one.shallow) for one in (self, other))
+        mine, its = (
+            (one.schema, one.heads, one.objects, one.branches, one.shallow, one.bounds)
+            for one in (self, other)
+        )
         return mine == its
 
     def __repr__(self) -> str:
@@ -91,15 +96,17 @@ class Slice:
 
     def write(self, file: Writable) -> None:
         """Write the bytes of this slice to the binary `file`, object by object."""
-        out = Outlet(file, self.schema, more=bool(self.branches or self.shallow))
+        more = ((BRANCH, self.branches), (SHALLOW, self.shallow), (BOUND, self.bounds))
+        out = Outlet(file, self.schema, [tag for tag, notes in more if notes])
         for kind, _, data in self.iter():
             out.object(kind, data)
         for head in self.heads:
             out.note(HEAD, head)
         for name, head in sorted(self.branches.items()):
             out.note(BRANCH, head + name.encode())
-        for commit in sorted(self.shallow):
-            out.note(SHALLOW, commit)
+        for tag, commits_ in ((SHALLOW, self.shallow), (BOUND, self.bounds)):
+            for commit in sorted(commits_):
+                out.note(tag, commit)
         out.end()
 
     def to_bytes(self) -> bytes:
@@ -117,8 +124,7 @@ class Slice:
         """
         intake = Intake(file, schema, limits)
         slice_ = Slice.empty(schema)
-        heads: list[Hash] = []
-        shallow: list[Hash] = []
+        notes: dict[int, list[Hash]] = {HEAD: [], SHALLOW: [], BOUND: []}
         while (frame := intake.next()) is not None:
             tag, _ = frame
             if tag <= Kind.COMMIT:
@@ -132,10 +138,12 @@ class Slice:
                     raise intake.fail(f"the branch {name!r:.80} twice")
                 slice_.branches[name] = hash_
             else:
-                (heads if tag == HEAD else shallow).append(intake.hash())
+                notes[tag].append(intake.hash())
+        heads = notes[HEAD]
         if len(set(heads)) != len(heads):
             raise intake.fail("a head twice")
-        slice_.heads, slice_.shallow = tuple(heads), frozenset(shallow)
+        slice_.heads = tuple(heads)
+        slice_.shallow, slice_.bounds = frozenset(notes[SHALLOW]), frozenset(notes[BOUND])
         return slice_
 
     @staticmethod
@@ -159,6 +167,8 @@ class Slice:
         if self.branches or self.shallow:
             more["branches"] = {name: head.hex() for name, head in sorted(self.branches.items())}
             more["shallow"] = [commit.hex() for commit in sorted(self.shallow)]
+        if self.bounds:
+            more["bounds"] = [commit.hex() for commit in sorted(self.bounds)]
         heads = [head.hex() for head in self.heads]
         return {"schema": self.schema.identity.hex(), "heads": heads, **objects, **more}
 
@@ -166,12 +176,13 @@ class Slice:
     def from_json(obj: object, schema: Schema[Any, Any]) -> Slice:
         """The slice that `to_json` turned into `obj`; DecodeError, SchemaMismatch or InvalidHash otherwise."""
         fields = dict(cast("dict[str, Any]", obj)) if isinstance(obj, dict) else {}
-        branches, shallow = fields.pop("branches", {}), fields.pop("shallow", [])
+        branches = fields.pop("branches", {})
+        shallow, bounds = fields.pop("shallow", []), fields.pop("bounds", [])
         if fields.keys() != {"schema", "heads", "contents", "nodes", "commits"}:
             raise DecodeError("slice", "an object of schema, heads, contents, nodes and commits is expected")
         if fields.pop("schema") != schema.identity.hex():
             raise SchemaMismatch(schema.describe(), "the schema of a slice, which is another")
-        if not all(isinstance(column, list) for column in [*fields.values(), shallow]):
+        if not all(isinstance(column, list) for column in [*fields.values(), shallow, bounds]):
             raise DecodeError("slice", "a list is expected")
         if not isinstance(branches, dict):
             raise DecodeError("slice", "an object of branches is expected")
@@ -181,6 +192,7 @@ class Slice:
         named = cast("dict[str, object]", branches)
         slice_.branches = {name: Hash.from_json(head, size) for name, head in named.items()}
         slice_.shallow = frozenset(Hash.from_json(commit, size) for commit in shallow)
+        slice_.bounds = frozenset(Hash.from_json(commit, size) for commit in bounds)
         for name, kind in (("contents", Kind.CONTENTS), ("nodes", Kind.NODE), ("commits", Kind.COMMIT)):
             for text in fields[name]:
                 try:
@@ -217,9 +229,11 @@ def export(
     vals = commits(reader, codec, heads, floor, depth)
     objects = Objects()
     objects.commits.update((hash_, codec.encode_commit(val)) for hash_, val in vals.items())
+    slice_ = Slice(schema, objects, heads)
     if full:
-        known = [data for data in reader.read_many(Kind.COMMIT, floor) if data is not None]
-        below, values = trees(reader, codec, (codec.decode_commit(data).node for data in known), set())
+        known = roots(reader, codec, floor)
+        slice_.bounds = frozenset(known)
+        below, values = trees(reader, codec, known.values(), set())
         nodes: dict[bytes, bytes] = {}
         edges, contents = trees(reader, codec, (val.node for val in vals.values()), set(below), nodes)
         objects.nodes.update((key, nodes[key]) for key in children_first(edges))
@@ -228,7 +242,17 @@ def export(
                 if data is None:
                     raise DanglingHash("the export", hash_)
                 objects.contents[hash_] = data
-    return Slice(schema, objects, heads)
+    return slice_
+
+
+def roots(reader: Reader, codec: Codec, commits: Iterable[Hash]) -> dict[Hash, Hash]:
+    """The trees of those of `commits` that are here, by commit. Cost: one read each, many at once."""
+    return {
+        hash_: codec.decode_commit(data).node
+        for batch in batches(commits)
+        for hash_, data in zip(batch, reader.read_many(Kind.COMMIT, batch), strict=True)
+        if data is not None
+    }
 
 
 def trees(
@@ -332,19 +356,15 @@ def fresh(
     return objects
 
 
-def meet(reader: Reader, slice: Slice) -> None:
-    """Read the trees of all commits of `slice`, and of their parents, that `reader` holds.
-
-    For a `Trail`, which knows then where their objects lie. Cost: one read per node.
+def meet(reader: Reader, codec: Codec, bounds: Iterable[Hash]) -> None:
+    """Read the trees of `bounds`, of a slice that is to be imported into what `reader` reads, a `Trail`: it knows then
+    where their objects lie. DanglingHash for a bound that is not here. Cost: one read per node.
     """
-    codec = slice.schema.codec
-    around: dict[Hash, None] = {}
-    for hash_, data in slice.objects.commits.items():
-        around[Hash(hash_)] = None
-        around.update(dict.fromkeys(decode_commit(codec, Hash(hash_), data).parents))
-    found = [data for batch in batches(around) for data in reader.read_many(Kind.COMMIT, batch)]
-    known = [codec.decode_commit(data).node for data in found if data is not None]
-    trees(reader, codec, known, set())
+    found = roots(reader, codec, bounds)
+    for commit in bounds:
+        if commit not in found:
+            raise DanglingHash("the bounds of a slice, which leaves out what they hold", commit)
+    trees(reader, codec, found.values(), set())
 
 
 def _behind(backend: Walkable, kind: Kind, hashes: list[Hash]) -> list[Found]:

@@ -5,20 +5,22 @@ What is in memory at once: the hashes of what goes out, or one batch of what com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from .backend import Reader
 from .commit import Commit, hashes_of
 from .errors import DanglingHash
+from .formats.format import Codec
 from .graph import batches, children_first, commits
 from .hash import Hash
 from .history import check_count
+from .objects import Commit as CommitVal
 from .objects import Kind, Objects
 from .remote import Local
 from .repo import Repo
-from .slice import trees
-from .slice_stream import BRANCH, HEAD, Intake, Limits, Outlet, Writable
+from .slice import roots, trees
+from .slice_stream import BOUND, BRANCH, HEAD, Intake, Limits, Outlet, Writable
 
 __all__ = ["Taken", "Written", "read_slice", "write_slice"]
 
@@ -61,25 +63,29 @@ def write_slice(
     named = {name: repo.branch(name).head().hash for name in branches}
     given = [repo.branch(name).head().hash for name in repo.branches()] if max is None else hashes_of(max)
     heads = tuple(dict.fromkeys([*given, *named.values()]))
-    out = Outlet(file, repo.schema, more=bool(named))
-    for kind, data in _outgoing(repo, heads, hashes_of(min), depth):
+    floor, reader = hashes_of(min), repo._opened.trail()
+    bounds = roots(reader, repo.schema.codec, floor)
+    out = Outlet(file, repo.schema, [tag for tag, notes in ((BRANCH, named), (BOUND, bounds)) if notes])
+    past = commits(reader, repo.schema.codec, heads, floor, depth)
+    for kind, data in _outgoing(repo.schema.codec, reader, past, bounds.values()):
         out.object(kind, data)
     for head in heads:
         out.note(HEAD, head)
     for name, head in sorted(named.items()):
         out.note(BRANCH, head + name.encode())
+    for commit in sorted(bounds):
+        out.note(BOUND, commit)
     out.end()
     return Written(out.objects, out.bytes, heads)
 
 
 def _outgoing(
-    repo: Repo[Any, Any], heads: Iterable[Hash], floor: list[Hash], depth: int | None
+    codec: Codec, reader: Reader, past: Mapping[Hash, CommitVal], known: Iterable[Hash]
 ) -> Iterator[tuple[Kind, bytes]]:
-    """The objects in the order of the format: contents, nodes, commits, each behind what it leads to."""
-    codec, reader = repo.schema.codec, repo._opened.trail()
-    past = commits(reader, codec, heads, floor, depth)
-    known = [data for data in reader.read_many(Kind.COMMIT, floor) if data is not None]
-    below, held = trees(reader, codec, (codec.decode_commit(data).node for data in known), set())
+    """The objects in the order of the format: contents, nodes, commits, each behind what it leads to; without what
+    the trees `known` hold.
+    """
+    below, held = trees(reader, codec, known, set())
     edges, values = trees(reader, codec, (commit.node for commit in past.values()), set(below))
     for kind, hashes in (
         (Kind.CONTENTS, (hash_ for hash_ in values if hash_ not in held)),
@@ -109,11 +115,12 @@ def read_slice(
     It is read twice: first to its end, so that a slice that is cut off, damaged or beyond `limits` changes nothing;
     DecodeError, SchemaMismatch or UnsupportedVersion tell it. Then objects are checked and written batch by batch. One
     that leads to what is neither before it nor here raises DanglingHash, unless `shallow` and it is a parent of a
-    commit; objects that came before it stay, and nothing leads to them. Cost: a look-up per object and reference.
+    commit; objects that came before it stay, and nothing leads to them. Cost: a look-up per object and reference;
+    where these find commits only, a read per node below the bounds of the slice.
     """
     bounds = Limits() if limits is None else limits
     start = file.tell()
-    heads, branches = _notes(Intake(file, repo.schema, bounds))
+    heads, branches, floor = _notes(Intake(file, repo.schema, bounds))
     file.seek(start)
     local = Local(repo._opened, "the store")
     intake = Intake(file, repo.schema, bounds)
@@ -126,9 +133,9 @@ def read_slice(
         batch.of_kind(Kind(frame[0]))[digest(data)] = data
         size += len(data)
         if size >= _BATCH or len(batch) >= _MANY:
-            written += _receive(local, batch, shallow=shallow)
+            written += _receive(local, batch, floor, shallow=shallow)
             batch, size = Objects(), 0
-    written += _receive(local, batch, shallow=shallow)
+    written += _receive(local, batch, floor, shallow=shallow)
     named = list(dict.fromkeys([*heads, *branches.values()]))
     for head, lacking in zip(named, local.lacks(Kind.COMMIT, named), strict=True):
         if lacking:
@@ -136,21 +143,24 @@ def read_slice(
     return Taken(written, heads, branches)
 
 
-def _notes(intake: Intake) -> tuple[tuple[Hash, ...], dict[str, Hash]]:
-    """The heads and the branches of a slice, all of which is read."""
+def _notes(intake: Intake) -> tuple[tuple[Hash, ...], dict[str, Hash], list[Hash]]:
+    """The heads, the branches and the bounds of a slice, all of which is read."""
     heads: dict[Hash, None] = {}
     branches: dict[str, Hash] = {}
+    bounds: list[Hash] = []
     while (frame := intake.next()) is not None:
         if frame[0] == HEAD:
             heads[intake.hash()] = None
         elif frame[0] == BRANCH:
             hash_, name = intake.hash(), intake.name()
             branches[name] = hash_
-    return tuple(heads), branches
+        elif frame[0] == BOUND:
+            bounds.append(intake.hash())
+    return tuple(heads), branches, bounds
 
 
-def _receive(local: Local, batch: Objects, *, shallow: bool) -> int:
-    """Write what lacks here of `batch`; how many objects that is."""
+def _receive(local: Local, batch: Objects, bounds: list[Hash], *, shallow: bool) -> int:
+    """Write what lacks here of `batch`, of a slice with these `bounds`; how many objects that is."""
     lacking = Objects()
     for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
         group = batch.of_kind(kind)
@@ -159,5 +169,10 @@ def _receive(local: Local, batch: Objects, *, shallow: bool) -> int:
             if missing:
                 lacking.of_kind(kind)[hash_] = group[hash_]
     if len(lacking):
-        local.receive(lacking, shallow=shallow)
+        try:
+            local.receive(lacking, shallow=shallow)
+        except DanglingHash:
+            if not bounds or not local.meet(bounds):
+                raise
+            local.receive(lacking, shallow=shallow)
     return len(lacking)

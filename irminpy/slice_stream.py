@@ -15,17 +15,16 @@ from .hash import Hash
 from .objects import Kind
 from .schema import Schema
 
-__all__ = ["BRANCH", "HEAD", "SHALLOW", "Intake", "Limits", "Outlet", "Readable", "Writable"]
+__all__ = ["BOUND", "BRANCH", "HEAD", "SHALLOW", "Intake", "Limits", "Outlet", "Readable", "Writable"]
 
 MAGIC: Final = b"\x89irmslc\n"
-NEWEST: Final = 2
-"""The newest version: the first one has no branches and no shallow commits, and is written for slices without them."""
-HEAD, BRANCH, SHALLOW = 4, 5, 6
+HEAD, BRANCH, SHALLOW, BOUND = 4, 5, 6, 7
 """Frames that hold no object; those of objects bear the number of their kind."""
 _END: Final = 0
 # Contents, nodes, commits, and what is said about them; what is not here is no frame of that version.
-_RANK: Final = {Kind.CONTENTS: 0, Kind.NODE: 1, Kind.COMMIT: 2, HEAD: 3, BRANCH: 4, SHALLOW: 5}
-_FRAMES: Final = {1: frozenset((1, 2, 3, HEAD)), NEWEST: frozenset(_RANK)}
+_RANK: Final = {Kind.CONTENTS: 0, Kind.NODE: 1, Kind.COMMIT: 2, HEAD: 3, BRANCH: 4, SHALLOW: 5, BOUND: 6}
+_FRAMES: Final = {1: frozenset((1, 2, 3, HEAD)), 2: frozenset(_RANK) - {BOUND}, 3: frozenset(_RANK)}
+_NOTES: Final = {HEAD: "head", SHALLOW: "shallow commit", BOUND: "bound"}
 _CHUNK: Final = 1 << 20
 _DIGEST: Final = 32
 _NAME: Final = 1 << 12  # bytes of the name of a branch
@@ -58,21 +57,22 @@ class Limits:
 
 
 class Outlet:
-    """Writes one slice to `file`: objects in the order of the format, then heads and what else, then `end`.
+    """Writes one slice to `file`: objects in the order of the format, then heads and `notes`, then `end`.
 
-    `more`: there will be branches or shallow commits, which need the newest version.
+    `notes`: the tags of what else there may be. The version is the first one that has them all.
     """
 
     __slots__ = ("_file", "_running", "bytes", "objects")
 
-    def __init__(self, file: Writable, schema: Schema[Any, Any], *, more: bool = False) -> None:
+    def __init__(self, file: Writable, schema: Schema[Any, Any], notes: Iterable[int] = ()) -> None:
         self._file = file
         self._running = blake3()
         self.bytes = 0
         """Written so far."""
         self.objects = 0
         identity = schema.identity
-        self._put(MAGIC + bytes([NEWEST if more else 1, len(identity)]) + identity)
+        version = min(version for version, frames in _FRAMES.items() if frames.issuperset(notes))
+        self._put(MAGIC + bytes([version, len(identity)]) + identity)
 
     def _put(self, data: bytes) -> None:
         self._running.update(data)
@@ -99,7 +99,7 @@ class Outlet:
         self.objects += 1
 
     def note(self, tag: int, data: bytes) -> None:
-        """A head, or a shallow commit, by its hash; a branch, by its hash and its name."""
+        """A head, a shallow commit or a bound, by its hash; a branch, by its hash and its name."""
         self._begin(tag, len(data))
         self._put(data)
 
@@ -145,7 +145,7 @@ class Intake:
             raise self.fail("it does not begin as one")
         (version,) = self._all(1)
         if version not in _FRAMES:
-            raise UnsupportedVersion("the slice", version, NEWEST)
+            raise UnsupportedVersion("the slice", version, max(_FRAMES))
         self._frames = _FRAMES[version]
         identity = self._all(self._all(1)[0])
         if identity != schema.identity:
@@ -211,7 +211,7 @@ class Intake:
             if not size < length <= size + _NAME:
                 raise self.fail(f"a branch of {length} bytes")
         elif length != size:
-            raise self.fail(f"a {'head' if tag == HEAD else 'shallow commit'} of {length} bytes")
+            raise self.fail(f"a {_NOTES[tag]} of {length} bytes")
 
     def take(self) -> bytes:
         """All that is left of the frame."""

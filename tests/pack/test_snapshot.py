@@ -238,7 +238,7 @@ def slice_of(
     notes: list[tuple[int, bytes]] | None = None,
 ) -> bytes:
     file = io.BytesIO()
-    out = Outlet(file, SCHEMA, more=True)
+    out = Outlet(file, SCHEMA, (BRANCH, SHALLOW))
     for kind, rows in ((Kind.CONTENTS, contents), (Kind.NODE, nodes), (Kind.COMMIT, commits)):
         for data in rows or ():
             out.object(kind, data)

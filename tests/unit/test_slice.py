@@ -116,6 +116,10 @@ def test_what_min_holds_is_left_out_and_must_be_there(repo: Repo[bytes, None]) -
     assert everything(other) == set()
     other.import_(first)
     other.import_(second)
+    assert first.bounds == frozenset()
+    assert second.bounds == {commits[1].hash}
+    assert repo.export(min=[Hash(b"x" * 32), commits[0]]).bounds == {commits[0].hash}
+    assert repo.export(full=False, min=[commits[1]]).bounds == frozenset()
     assert other.commit(commits[3].hash).tree() == repo.main().tree()
     assert everything(other) >= {(kind, hash_) for kind, hash_, _ in repo.export()}
 
@@ -158,6 +162,27 @@ def test_round_trips(one: dict[Any, bytes], two: dict[Any, bytes], schema: Schem
     for head in again.heads:
         other.branch("main").set_head(other.commit(head))
     assert other.check().ok
+
+
+def test_a_slice_with_bounds_round_trips_and_has_a_version_of_its_own(repo: Repo[bytes, None]) -> None:
+    """GR-10."""
+    commits = line(repo)
+    slice_ = repo.export(min=[commits[2], commits[0]])
+    assert slice_.to_bytes()[8] == 3
+    assert repo.export().to_bytes()[8] == 1
+    again = Slice.from_bytes(slice_.to_bytes(), SMALL)
+    assert again == slice_
+    assert again.bounds == {commits[2].hash, commits[0].hash}
+    assert again.to_bytes() == slice_.to_bytes()
+    assert Slice.from_json(json.loads(json.dumps(slice_.to_json())), SMALL) == slice_
+    again.bounds = frozenset()
+    assert again != slice_
+    older = bytearray(slice_.to_bytes())
+    older[8] = 2
+    with pytest.raises(DecodeError, match="an unknown frame, 7"):
+        Slice.from_bytes(bytes(older), SMALL)
+    with pytest.raises(DecodeError, match="a bound of 5 bytes"):
+        Slice.from_bytes(resealed(head_of(SMALL, 3) + frame(7, b"short"), 0), SMALL)
 
 
 def test_a_stream_is_read_to_the_end_of_its_slice(repo: Repo[bytes, None], tmp_path: Path) -> None:
@@ -228,8 +253,8 @@ def frame(tag: int, data: bytes) -> bytes:
     return bytes([tag]) + len(data).to_bytes(8, "big") + data
 
 
-def head_of(schema: Schema[Any, Any]) -> bytes:
-    return b"\x89irmslc\n\x01\x20" + schema.identity
+def head_of(schema: Schema[Any, Any], version: int = 1) -> bytes:
+    return b"\x89irmslc\n" + bytes([version, 32]) + schema.identity
 
 
 def test_the_bytes_of_a_slice_are_those_of_the_document() -> None:
@@ -353,7 +378,16 @@ def test_limits(repo: Repo[bytes, None]) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [{"heads": 3}, {"contents": [1]}, {"nodes": ["*"]}, {"heads": ["zz"]}, {"x": 1}]
+    "damage",
+    [
+        {"heads": 3},
+        {"bounds": 3},
+        {"bounds": ["zz"]},
+        {"contents": [1]},
+        {"nodes": ["*"]},
+        {"heads": ["zz"]},
+        {"x": 1},
+    ],
 )
 def test_json_that_is_no_slice(repo: Repo[bytes, None], damage: dict[str, Any]) -> None:
     good = repo.export().to_json()

@@ -128,7 +128,7 @@ class _Export:
         marks = self.mark(heads, depth)
         self.find_twice(marks)
         shallow = marks.shallow()
-        out = Outlet(self.file, self.schema, more=True)
+        out = Outlet(self.file, self.schema, (BRANCH, SHALLOW))
         nodes, commits = self.ordered(), self.ordered()
         self.contents(out, marks, nodes, commits)
         self.nodes(out, nodes)

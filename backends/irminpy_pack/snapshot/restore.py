@@ -18,7 +18,7 @@ from irminpy.errors import Corrupted, DanglingHash, NotAStore, StorageError
 from irminpy.hash import Hash
 from irminpy.objects import DIRECTORY, Inode, Kind
 from irminpy.schema import Schema
-from irminpy.slice_stream import BRANCH, HEAD, SHALLOW, Intake, Limits
+from irminpy.slice_stream import BOUND, BRANCH, HEAD, SHALLOW, Intake, Limits
 
 from ..files import Files, remove_directory, sync_directory, write_file
 from ..frame import BLOB, COMMIT, LARGE, MOST, NODE, Framing
@@ -263,9 +263,10 @@ class _Restore:
                 hash_ = intake.hash()
                 self.head(hash_, "a head")
                 self.heads.append(hash_)
-            else:
-                assert tag == SHALLOW
+            elif tag == SHALLOW:
                 self.shallow.add(intake.hash())
+            else:  # a new store holds nothing: of a slice with bounds what was left out has been missed above
+                assert tag == BOUND
             if self.progress is not None:
                 self.progress(intake.at, 0)
         self.read = intake.at
