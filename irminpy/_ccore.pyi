@@ -213,6 +213,9 @@ def settle(
 ) -> (
     tuple[Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int] | None
 ): ...
+def take_elements(
+    data: bytes, at: int, n: int, hash_size: int, longest: int, /
+) -> tuple[int, tuple[bytes, ...]] | None: ...
 def weight(record: Any, /) -> int: ...
 def write_nodes(
     root: bytes,

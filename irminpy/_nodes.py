@@ -13,7 +13,7 @@ from ._core import digest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bucket_of", "follow", "read_nodes", "read_state", "write_nodes"]
+__all__ = ["bucket_of", "follow", "read_nodes", "read_state", "take_elements", "write_nodes"]
 
 
 def bucket_of(
@@ -165,6 +165,16 @@ def read_state(
     seeded hash. The other numbers are the parameters of the format and the limits of the proof. What values are is not
     looked at. None where this function has no answer, because something is wrong or unusual, or always, as here:
     `irminpy.proof.irmin` does the same part by part, and says what is wrong and where.
+    """
+    return None
+
+
+def take_elements(
+    data: bytes, at: int, n: int, hash_size: int, longest: int, /
+) -> tuple[int, tuple[bytes, ...]] | None:
+    """(where they end, the bytes of each) of the `n` elements of a stream proof in Irmin's form, from the byte `at` on.
+
+    There are no metadata, and a value has at most `longest` bytes. None as `read_state`.
     """
     return None
 

@@ -41,7 +41,7 @@ from ._core import (
 from ._edits import bind, find, placed, rebind, settle, weight
 from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
-from ._nodes import bucket_of, follow, read_nodes, read_state, write_nodes
+from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -88,6 +88,7 @@ __all__ = [
     "seek_inode",
     "seek_node",
     "settle",
+    "take_elements",
     "weight",
     "write_nodes",
 ]
@@ -151,6 +152,7 @@ if _chosen is not None:
         seek_inode,
         seek_node,
         settle,
+        take_elements,
         weight,
         write_nodes,
     )

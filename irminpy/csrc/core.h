@@ -39,6 +39,7 @@
     X(follow)         \
     X(read_nodes)     \
     X(read_state)     \
+    X(take_elements)  \
     X(write_nodes)    \
     X(place)          \
     X(settle)         \
@@ -118,6 +119,7 @@ FUNCTION(children);
 extern PyMethodDef bind_methods[];
 extern PyMethodDef bucket_methods[];
 extern PyMethodDef digest_methods[];
+extern PyMethodDef elements_methods[];
 extern PyMethodDef find_methods[];
 extern PyMethodDef gather_methods[];
 extern PyMethodDef follow_methods[];

@@ -21,8 +21,8 @@ static int execute(PyObject *module) {
     static const char *const modules[] = {"irminpy._core", "irminpy._edits", "irminpy._frames",
                                           "irminpy._gather", "irminpy._nodes"};
     PyMethodDef *const tables[] = {
-        bind_methods, bucket_methods,     digest_methods,     find_methods, follow_methods, frame_methods,       gather_methods,
-        node_methods, read_nodes_methods, read_state_methods, seek_methods, settle_methods, write_nodes_methods,
+        bind_methods,   bucket_methods, digest_methods,     elements_methods,   find_methods, follow_methods,      frame_methods,
+        gather_methods, node_methods,   read_nodes_methods, read_state_methods, seek_methods, settle_methods, write_nodes_methods,
     };
     State *state = state_of(module);
     if (!(state->nothing = PyDict_New())) return -1;

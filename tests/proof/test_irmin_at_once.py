@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irminpy import Hash, Proof, Schema, Tree, _nodes, core
+from irminpy import Hash, Proof, Schema, Store, StreamProof, Tree, _nodes, core
 from irminpy.contents import String
 from irminpy.errors import IrminError
 from irminpy.formats import Custom, Inodes, Irmin, Irmin2, Tezos
@@ -44,6 +44,7 @@ from irminpy.proof.irmin.fields import Fields, Input
 from irminpy.proof.irmin.shape import levels_of
 from irminpy.proof.shown import Shown
 from irminpy.proof.types import Part
+from irminpy.repr import varint
 
 from .stores import store_of
 
@@ -128,13 +129,22 @@ def verdict(raw: bytes, schema: Schema[Any, Any], chosen: Any) -> object:
 
 def honest(schema: Schema[Any, Any], bindings: Bindings, asked: list[Path]) -> Proof[Any, Any]:
     """The proof of a run on the tree of `bindings` that reads `asked`, or all."""
+    return stored(schema, bindings).produce_proof(Read(asked) if asked else everything)[0]
+
+
+def everything(tree: Tree[Any, Any]) -> tuple[Tree[Any, Any], Any]:
+    """A run that reads all."""
+    return tree, tree.to_concrete()
+
+
+def stored(schema: Schema[Any, Any], bindings: Bindings) -> Store[Any, Any]:
+    """A store of `bindings`; what is bound later wins."""
     editor = Tree.empty(schema).edit()
     for path, value in bindings.items():
         editor[path] = value.decode() if isinstance(schema.contents, String) else value
     main = store_of({}, schema)
     main.set_tree((), editor.tree(), message="", date=0)
-    run = Read(asked) if asked else lambda tree: (tree, tree.to_concrete())
-    return main.produce_proof(run)[0]
+    return main
 
 
 @given(st.data(), st.sampled_from(SCHEMAS), BINDINGS)
@@ -345,3 +355,52 @@ def test_parts_of_a_hostile_prover_are_read_or_refused_alike() -> None:
         "read", "read, apart", "bad length", "duplicate entry", "inconsistent sharing", "kind mismatch",
         "misplaced entry", "not canonical", "not canonical shape", "too deep", "unsorted",
     }  # fmt: skip
+
+
+# -- streams ---------------------------------------------------------------------------------------------------
+
+
+def stream(raw: bytes, schema: Schema[Any, Any], chosen: Any, limits: Limits = LIMITS) -> object:
+    """What a client reads of a stream proof with one of the cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core, "take_elements", chosen.take_elements)
+        try:
+            proof = StreamProof.from_bytes(raw, schema, limits)
+            return proof.before, proof.after, tuple(proof.elements)
+        except IrminError as e:
+            return type(e), str(e)
+
+
+NUMBERS = st.sampled_from([0, 1, 2, 3, 9, 127, 128, 1 << 61, 1 << 62, (1 << 63) - 1]).map(varint)
+SHREDS = st.one_of(
+    NUMBERS, st.just(bytes(32)), st.binary(max_size=3), st.sampled_from([b"\x80\0", b"\xff" * 9])
+)
+
+
+@given(st.data(), st.sampled_from(SCHEMAS), BINDINGS)
+def test_streams_are_taken_apart_alike(
+    data: st.DataObject, schema: Schema[Any, Any], bindings: Bindings
+) -> None:
+    asked = data.draw(st.lists(st.sampled_from(sorted(bindings)), unique=True))
+    main = stored(schema, bindings)
+    raw = main.produce_stream(Read(asked) if asked else everything)[0].to_bytes()
+    found = stream(raw, schema, ccore)
+    assert found == stream(raw, schema, _nodes)
+    assert ccore.take_elements(raw, len(raw), 0, schema.codec.hash_size, 9) == (len(raw), ())
+    fields = Fields(schema)
+    source = Input(raw, fields)
+    source.kinded(), source.kinded()
+    n = source.number()
+    assert ccore.take_elements(raw, source.at, n, fields.size, 1000) is not None
+    at = data.draw(st.integers(0, len(raw) - 1))
+    changed = bytearray(raw)
+    changed[at] = data.draw(st.integers(0, 255))
+    most = data.draw(st.integers(0, 9))
+    shreds = data.draw(st.lists(SHREDS, max_size=12))
+    written = raw[: source.at - 1] + varint(most) + b"".join(shreds)
+    for other, limits in (
+        *((case, LIMITS) for case in (bytes(changed), raw[:at], raw + b"\0", written)),
+        (raw, Limits(objects=most)),
+        (raw, Limits(contents=most)),
+    ):
+        assert stream(other, schema, ccore, limits) == stream(other, schema, _nodes, limits)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...schema import Schema
     from ..limits import Limits
 
-__all__ = ["state_at_once"]
+__all__ = ["elements_at_once", "state_at_once"]
 
 _ORDERS: dict[object, int] = {"hash-bits": 1, "seeded": 2}
 
@@ -67,6 +67,15 @@ def state_at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits
         return None
     apart = "" if way is None else _place(way)
     return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents, apart)
+
+
+def elements_at_once(
+    data: bytes, at: int, n: int, schema: Schema[Any, Any], limits: Limits
+) -> tuple[int, tuple[bytes, ...]] | None:
+    """(where they end, the elements) of the `n` elements that begin at the byte `at`; None as `state_at_once`."""
+    if not isinstance(schema.metadata, NoMetadata):
+        return None
+    return core.take_elements(data, at, n, schema.codec.hash_size, limits.contents)
 
 
 def _are_values(schema: Schema[Any, Any], contents: dict[bytes, bytes]) -> bool:
