@@ -6,6 +6,7 @@ from typing import Any
 
 from ._frames import Mapped
 from ._gather import Gathered
+from .cache import Cache as Cache
 
 SEAM: int
 
@@ -28,6 +29,7 @@ def bucket_of(
     record: Any, key: bytes, width: int, load: Callable[[bytes], Any], flat: type[Any], inner: type[Any], /
 ) -> Any: ...
 def children(data: bytes, hash_size: int, /) -> tuple[bytes, bytes]: ...
+def crc(data: bytes, /) -> int: ...
 def decode_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, digits: int, empty: bytes, /
 ) -> tuple[int, bytes, list[int], bytes]: ...
@@ -93,6 +95,7 @@ def frames(
     inner: type[Any],
     /,
 ) -> tuple[int, int]: ...
+def index_rows(prefix: bytes, entries: dict[bytes, int], size: int, /) -> bytes: ...
 def gather(
     bases: list[int],
     segments: Sequence[Mapped],
@@ -211,7 +214,10 @@ def settle(
     inner: type[Any],
     /,
 ) -> (
-    tuple[Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int] | None
+    tuple[
+        Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, list[bytes], int, int
+    ]
+    | None
 ): ...
 def take_elements(
     data: bytes, at: int, n: int, hash_size: int, longest: int, /

@@ -108,13 +108,19 @@ def settle(
     flat: type[Any],
     inner: type[Any],
     /,
-) -> tuple[Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, int, int] | None:
+) -> (
+    tuple[
+        Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, list[bytes], int, int
+    ]
+    | None
+):
     """The staged directory at its newest version with its hash, or None.
 
     (The directory, which reads from `pool` and is of the class `made`; hash to object of the new values; of the new
-    nodes, children first; hash to decoded node; the records whose words are known, or None unless `noting`; how many
-    values and how many directories were hashed.) It answers where all edited directories, of the class `kind`, lie on
-    directories that are read from `source`, and where their steps were bound to values and still are, or to directories
+    nodes, children first; hash to decoded node; the records whose words are known, or None unless `noting`; the hashes
+    of the stored nodes whose place these take; how many values and how many directories were hashed.) It answers where
+    all edited directories, of the class `kind`, lie on directories that are read from `source`, and where their steps
+    were bound to values and still are, or to directories
     and still are. Digits have `width` bits; records are of the classes `flat` and `inner`, `load` gives them, and
     `recent` if they are at hand. `keep` leaves what is in memory in the directories. The lock of the line is held.
     """

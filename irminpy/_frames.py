@@ -15,7 +15,7 @@ from zlib import crc32
 
 from ._core import digest, digit, load_inode, load_node, seek_inode, seek_node
 
-__all__ = ["Mapped", "checked_frame", "descend", "filled_words", "frame_of", "frames", "record_at"]
+__all__ = ["Mapped", "checked_frame", "crc", "descend", "filled_words", "frame_of", "frames", "record_at"]
 
 _header = Struct("<IIIBBH").unpack_from  # crc, units, hints, kind, pad, zero
 _rest = Struct("<IIBBH").pack  # the header after the crc
@@ -39,6 +39,11 @@ class Mapped(Protocol):
     def seen(self) -> int:
         """Bytes at its start that may be read."""
         ...
+
+
+def crc(data: bytes, /) -> int:
+    """The CRC-32 of zlib."""
+    return crc32(data)
 
 
 def checked_frame(
@@ -197,7 +202,7 @@ def frames(
     (The first row that was not done, where the next frame will lie.) It ends at a row that it does not know how to do,
     such as a node whose children's words are neither in `known` nor in `nodes` or `contents`; and behind a frame that
     reaches `stop`; here, at once. Frames go to `parts`, words of the objects, which have the `kind` of a word, to
-    `nodes` or `contents` and, under kind and hash, to `entries`; those of children to `known`. `decoded` has some
+    `nodes` or `contents` and to `entries`; those of children to `known`. `decoded` has some
     nodes, of the classes `flat` and `inner`.
     """
     return i, at

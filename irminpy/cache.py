@@ -21,6 +21,8 @@ class Cache(Generic[K, V]):
     at least once a turn stays, as in an `Lru`, but a hit among the younger costs one look-up and no lock. `weigh`
     gives the weight of a value; one added twice in a turn counts twice. A capacity of 0 or less holds nothing.
     `turned` is called at each turn, with the lock held.
+
+    The compiled core has a class that does the same, without a lock; `irminpy.core` says which is used.
     """
 
     __slots__ = ("_half", "_lock", "_old", "_room", "_turned", "_weigh", "_young", "recent")
@@ -35,7 +37,9 @@ class Cache(Generic[K, V]):
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
         self.recent: Callable[[K], V | None] = self._young.get
-        """The value of a key among the younger, or None: a hit costs no call of Python. Then ask `find`."""
+        """The value of a key, if it is among the younger, else perhaps None: a hit costs no call of Python. Then ask
+        `find`. In the compiled core it is `find`.
+        """
         self._room = self._half
         """What the younger ones may still weigh."""
 
@@ -80,6 +84,15 @@ class Cache(Generic[K, V]):
                 return
         for key, value in items.items():
             self.add(key, value)
+
+    def drop_many(self, keys: list[K]) -> None:
+        """Forget `keys`."""
+        with self._lock:
+            for key in keys:
+                value = self._young.pop(key, None)
+                self._old.pop(key, None)
+                if value is not None:
+                    self._room = min(self._half, self._room + self._weigh(value))
 
     def clear(self) -> None:
         """Forget everything."""

@@ -1,9 +1,9 @@
 """The hot functions of the native format, by the core that is used: compiled where it was built, else in Python.
 
 `_core` has them in Python, `_frames` those over frames of the pack, and `_ccore` the compiled ones. Those of `_nodes`
-and `_edits` do in one call what other modules do step by step. This is the one
-place where it is chosen (docs/decisions/056). `IRMINPY_CORE=python` asks for those in Python; `IRMINPY_CORE=c` for the
-compiled ones, and their absence is an ImportError then.
+and `_edits` do in one call what other modules do step by step; `_rows` makes those of an index of a pack. This is the
+one place where it is chosen (docs/decisions/056). `IRMINPY_CORE=python` asks for those in Python; `IRMINPY_CORE=c` for
+the compiled ones, and their absence is an ImportError then.
 """
 
 from __future__ import annotations
@@ -39,9 +39,11 @@ from ._core import (
     seek_node,
 )
 from ._edits import bind, find, placed, rebind, settle, weight
-from ._frames import checked_frame, descend, filled_words, frame_of, frames, record_at
+from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
+from ._rows import index_rows
+from .cache import Cache
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -51,6 +53,7 @@ __all__ = [
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
+    "Cache",
     "Gathered",
     "bind",
     "bucket_of",
@@ -58,6 +61,7 @@ __all__ = [
     "check_node",
     "checked_frame",
     "children",
+    "crc",
     "decode_commit",
     "decode_inode",
     "decode_node",
@@ -75,6 +79,7 @@ __all__ = [
     "frame_of",
     "frames",
     "gather",
+    "index_rows",
     "load_inode",
     "load_node",
     "patch_column",
@@ -121,10 +126,12 @@ CORE = "python" if _chosen is None else "c"
 """Which core is used."""
 if _chosen is not None:
     from ._ccore import (
+        Cache,
         bind,
         bucket_of,
         checked_frame,
         children,
+        crc,
         decode_inode,
         decode_node,
         descend,
@@ -139,6 +146,7 @@ if _chosen is not None:
         frame_of,
         frames,
         gather,
+        index_rows,
         load_inode,
         load_node,
         patch_column,

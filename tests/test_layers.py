@@ -18,11 +18,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "fields",
         "types",
         "errors",
+        "cache",
+        "lru",
         "_core",
         "_edits",
         "_frames",
         "_gather",
         "_nodes",
+        "_rows",
         "_ccore",
         "core",
         "hash",
@@ -30,8 +33,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "path",
         "info",
         "branch",
-        "cache",
-        "lru",
     ),  # 0: words and bytes
     ("merge", "diff", "metadata", "contents"),  # 1: values and how they merge
     (

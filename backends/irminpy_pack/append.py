@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Final, NamedTuple
-from zlib import crc32
 
-from irminpy.core import CORE, filled_words, frame_of, frames
+from irminpy.core import CORE, crc, filled_words, frame_of, frames
 from irminpy.errors import DanglingHash
 from irminpy.formats.format import Codec
 from irminpy.formats.native import NativeCodec
@@ -18,6 +17,7 @@ from irminpy.hash import Hash, HashFunction
 from irminpy.objects import DIRECTORY, Commit, Inode, Kind, Node, Objects, Words
 
 from .frame import BLOB, COMMIT, LARGE, NODE, REF, TABLE, TRAILER, Framing
+from .index import Entries, no_entries
 from .large import Large
 from .log import Marks, Ref, encode_ref, encode_table
 from .trailer import NOTHING, Tip, Trailer
@@ -44,8 +44,8 @@ class Piece(NamedTuple):
     parts: list[bytes]
     frames: int
     size: int
-    entries: dict[bytes, int]
-    """(kind byte and hash, word) of each object that an index is to know."""
+    entries: Entries
+    """Of each object that an index is to know."""
 
 
 class Batch(NamedTuple):
@@ -54,7 +54,7 @@ class Batch(NamedTuple):
     data: bytes
     tip: Tip
     marks: Marks
-    entries: dict[bytes, int]
+    entries: Entries
 
 
 class Builder:
@@ -96,7 +96,7 @@ class Builder:
         bound = objects.reader is not None and not objects.shallow
         indexed = self._indexed
         parts: list[bytes] = []
-        entries: dict[bytes, int] = {}
+        entries = no_entries()
         n = 0
         at = first = start()
 
@@ -107,7 +107,7 @@ class Builder:
             i = 0
             while i < len(items):
                 if self._native:
-                    known_to = entries if frame in indexed else None
+                    known_to = entries[kind] if frame in indexed else None
                     done, at = frames(
                         *(items, i, frame, kind, at, first + PIECE, parts, known_to, known, decoded),
                         *(words[_NODE], words[_CONTENTS], Node, Inode),
@@ -137,14 +137,14 @@ class Builder:
         for frame, kind, hash_, hints, data in rows():
             if at - first >= PIECE:
                 yield Piece(parts, n, at - first, entries)
-                parts, entries, n = [], {}, 0
+                parts, entries, n = [], no_entries(), 0
                 at = first = start()
             part = frame_of(frame, hash_, hints, data)
             units = len(part) >> 3
             parts.append(part)
             by_kind[kind][hash_] = word = (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
             if frame in indexed:
-                entries[bytes((kind,)) + hash_] = word
+                entries[kind][hash_] = word
             at += units << 3
             n += 1
         yield Piece(parts, n, at - first, entries)
@@ -272,7 +272,7 @@ class Builder:
             tip.batch_no + 1,
             start,
             frames,
-            crc32(data),
+            crc(data),
             tip.at,
             tip.crc,
             first_ref,

@@ -319,12 +319,12 @@ class PackBackend:
         state = self._open()
         view, lookup = state.now
         words = lookup.find_many(kind, hashes)
-        if 0 in words and (self.refresh() or state.now[0] is not view):
+        if not words.keys() >= {*hashes} and (self.refresh() or state.now[0] is not view):
             view, lookup = state.now
             words = lookup.find_many(kind, hashes)
         return [
-            PackKey(hash_, word) if word and view.holds(word, hash_) else None
-            for hash_, word in zip(hashes, words, strict=True)
+            PackKey(hash_, words[hash_]) if hash_ in words and view.holds(words[hash_], hash_) else None
+            for hash_ in hashes
         ]
 
     def find_commits(self, prefix: str, /) -> list[Hash]:

@@ -22,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
+from struct import Struct
 from typing import TYPE_CHECKING, NoReturn, final
 
 import lmdb
@@ -76,12 +77,20 @@ class Writing:
         """Make `record` the record `name` of the table `meta`."""
         self._txn.put(name, record, db=self._meta)
 
-    def put(self, entries: Sequence[tuple[bytes, bytes]]) -> None:
-        """Bind the keys, which are fastest in ascending order, over what they were bound to."""
+    def put(self, rows: bytes, key: int, value: int) -> int:
+        """Bind keys, over what they were bound to; how many.
+
+        `rows` are keys of `key` bytes, each with `value` bytes behind it, side by side; ascending ones are fastest.
+        """
+        # Pairs live from one to the next only: many thousands at once would have to be made, and looked at by the
+        # garbage collector.
+        pairs = Struct(f"{key}s{value}s")
+        data, piece = memoryview(rows), _AT_ONCE * pairs.size
         with self._txn.cursor(self._objects) as cursor:
             # In pieces, since `putmulti` holds Python's global lock.
-            for start in range(0, len(entries), _AT_ONCE):
-                cursor.putmulti(entries[start : start + _AT_ONCE])
+            for start in range(0, len(rows), piece):
+                cursor.putmulti(pairs.iter_unpack(data[start : start + piece]))
+        return len(rows) // pairs.size
 
 
 class _Connection(NamedTuple):
@@ -243,16 +252,16 @@ class Environment:
         except lmdb.Error as error:
             self._fail(error)
 
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """`get` for many keys, in order. Not of one moment: a thousand at a time are."""
-        found: list[bytes | None] = []
+    def get_many(self, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """Those of `keys` that are bound, and to what. Not of one moment: a thousand at a time are."""
+        found: list[tuple[bytes, bytes]] = []
         try:
             for start in range(0, len(keys), _AT_ONCE):
                 with self._reading:
                     txn = self._begin()
                     try:
-                        get = txn.get
-                        found += [get(key) for key in keys[start : start + _AT_ONCE]]
+                        with txn.cursor() as cursor:
+                            found += cursor.getmulti(keys[start : start + _AT_ONCE])
                     finally:
                         txn.abort()
         except lmdb.Error as error:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import final
 
+from irminpy.core import index_rows
 from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
 from irminpy.fields import NamedTuple
 
@@ -23,18 +24,25 @@ from .environment import DATA, MAP_SIZE, Environment, Writing
 from .files import Files, sync_directory
 from .fingerprint import CHECK, Fingerprint, begin, compare, holds, take, void
 
-__all__ = ["CHECK", "Fingerprint", "Index", "IndexDamaged"]
+__all__ = ["CHECK", "Entries", "Fingerprint", "Index", "IndexDamaged", "no_entries"]
 
 VERSION = 1
 LONGEST_HASH = 510  # LMDB's keys have at most 511 bytes, and the first is the kind
 
 _KINDS = tuple(bytes((kind,)) for kind in range(4))
 _VALUE = Struct("<QI")  # word, crc32 of the key and the word
-_WORD = Struct("<Q")
 _STATE = Struct("<HH16sQQQI")  # version, hash size, uuid, generation, end, count, crc32 of these
 _NAME = b"state"
 _PAGE = 4096  # entries read at once by `dump`
 _HEX = frozenset("0123456789abcdef")
+
+Entries = dict[int, dict[bytes, int]]
+"""Words of objects, by kind and hash."""
+
+
+def no_entries() -> Entries:
+    """None yet, of each kind that there is."""
+    return {1: {}, 2: {}, 3: {}}
 
 
 class _State(NamedTuple):
@@ -152,14 +160,14 @@ class Index:
         return 0 if value is None else self._word(key, value)
 
     def find_many(self, kind: int, hashes: Sequence[bytes]) -> list[int]:
-        """`find` for each of `hashes`, in order."""
-        size, prefix, word = self._hash_size, _KINDS[kind], self._word
-        for hash_ in hashes:
-            if len(hash_) != size:
-                raise self._wrong_size(hash_)
+        """`find` for each of `hashes`, in order. Cost: some 2 us each."""
+        size, prefix = self._hash_size, _KINDS[kind]
+        for wrong in {*map(len, hashes)} - {size}:
+            raise self._wrong_size(next(hash_ for hash_ in hashes if len(hash_) == wrong))
         keys = [prefix + hash_ for hash_ in hashes]
-        values = (self._environment or self._closed()).get_many(keys)
-        return [0 if value is None else word(key, value) for key, value in zip(keys, values, strict=True)]
+        found = (self._environment or self._closed()).get_many(keys)
+        words = {key: self._word(key, value) for key, value in found}
+        return [words.get(key, 0) for key in keys] if words else [0] * len(keys)
 
     def prefix(self, kind: int, prefix_hex: str, limit: int) -> list[bytes]:
         """The first `limit` hashes whose hexadecimal digits (lower case) begin with `prefix_hex`, ascending."""
@@ -195,34 +203,40 @@ class Index:
 
     # Adding
 
-    def add(self, entries: Mapping[bytes, int], end: int) -> None:
+    def add(self, entries: dict[bytes, int], end: int) -> None:
         """Bind the keys (kind and hash) of `entries` to their words, and let `end` be the end: all or nothing.
 
         One sorted transaction, durable when this returns; the map grows where it must. Raises StorageError without
         a change if there is no space or memory, ReadOnly, and IndexDamaged.
         """
+        self._write([(b"", entries)], end)
+
+    def add_kinds(self, entries: Entries, end: int) -> None:
+        """`add`, of entries by kind and hash."""
+        self._write([(_KINDS[kind], entries[kind]) for kind in sorted(entries)], end)
+
+    def _write(self, entries: Iterable[tuple[bytes, dict[bytes, int]]], end: int) -> None:
+        """Bind each prefix with the keys after it, ascending, to their words."""
         environment = self._environment or self._closed()
         if self.readonly:
             raise ReadOnly(f"the index {self.directory}")
-        items: list[tuple[bytes, bytes]] = []
-        pack, crc32, size = _VALUE.pack, zlib.crc32, 1 + self._hash_size
-        for key in sorted(entries):
-            if len(key) != size:
-                raise self._wrong_size(key[1:])
-            word = entries[key]
-            if not 0 < word < 1 << 64:
-                raise ValueError(f"{word} is no word of an object")
-            items.append((key, pack(word, crc32(_WORD.pack(word), crc32(key)))))
+        rows: list[bytes] = []
+        for prefix, words in entries:
+            size = 1 + self._hash_size - len(prefix)
+            for wrong in {*map(len, words)} - {size}:
+                raise self._wrong_size(next(key for key in words if len(key) == wrong)[1 - len(prefix) :])
+            rows.append(index_rows(prefix, words, size))
         self._fingerprint = None
-        environment.write(lambda txn: self._add(txn, items, end))
+        environment.write(lambda txn: self._add(txn, rows, end))
 
-    def _add(self, txn: Writing, items: list[tuple[bytes, bytes]], end: int) -> None:
+    def _add(self, txn: Writing, rows: list[bytes], end: int) -> None:
         before = txn.entries
         self._parse(txn.get(_NAME), before, txn.number - 1)
         void(self._files, self.directory, txn.number - 1)  # before anything reaches the file
-        txn.put(items)
-        if not before <= txn.entries <= before + len(items):
-            raise IndexDamaged(self.directory, f"{len(items)} entries made {txn.entries} of {before}")
+        key = 1 + self._hash_size
+        put = sum([txn.put(some, key, _VALUE.size) for some in rows])
+        if not before <= txn.entries <= before + put:
+            raise IndexDamaged(self.directory, f"{put} entries made {txn.entries} of {before}")
         self._set(txn, end, txn.entries)
 
     # Closing

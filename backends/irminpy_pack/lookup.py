@@ -7,11 +7,11 @@ store is opened; so a look-up sees every batch at once. A word found here is a h
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 from .frame import BLOB, COMMIT, LARGE, NODE
-from .index import Index, IndexDamaged
+from .index import Entries, Index, IndexDamaged, no_entries
 
 __all__ = ["ALWAYS", "INDEXED", "MINIMAL", "Lookup"]
 
@@ -39,8 +39,8 @@ class Lookup:
         """The virtual offset up to which the index reaches."""
         self._mend = mend
         self._mending = threading.Lock()
-        self._tail: dict[bytes, int] = {}
-        self._older: dict[bytes, int] = {}  # on its way into the index
+        self._tail = no_entries()
+        self._older = no_entries()  # on its way into the index
 
     def __del__(self) -> None:
         # Not when it is replaced: others may be asking it. This may run while an index is being opened.
@@ -48,32 +48,34 @@ class Lookup:
             self.places.abandon()
 
     def __len__(self) -> int:
-        return len(self._tail) + len(self._older)
+        return sum([len(words) for entries in (self._tail, self._older) for words in entries.values()])
 
-    def recent(self, key: bytes) -> int:
+    def recent(self, kind: int, hash: bytes) -> int:
         """The word of an object that the index does not hold yet, or 0."""
-        return self._tail.get(key) or self._older.get(key, 0)
+        return self._tail[kind].get(hash) or self._older[kind].get(hash, 0)
+
+    def recent_many(self, kind: int, hashes: Iterable[bytes]) -> dict[bytes, int]:
+        """The words of those of `hashes` that the index does not hold yet."""
+        # The tail first: it may be turned meanwhile.
+        tail = self._tail[kind]
+        older = self._older[kind]
+        return {hash_: words[hash_] for words in (older, tail) if words for hash_ in words.keys() & hashes}
 
     def find(self, kind: int, hash: bytes) -> int:
         """The word of an object, or 0."""
-        key = bytes((kind,)) + hash
-        word = self.recent(key)
-        return word or self._ask(lambda places: places.find(kind, hash), lambda: self.recent(key))
+        word = self.recent(kind, hash)
+        return word or self._ask(lambda places: places.find(kind, hash), lambda: self.recent(kind, hash))
 
-    def find_many(self, kind: int, hashes: Sequence[bytes]) -> list[int]:
-        """The words of many objects, 0 for those that are not found."""
-        prefix = bytes((kind,))
-        words = [self.recent(prefix + hash_) for hash_ in hashes]
-        missing = [i for i, word in enumerate(words) if not word]
+    def find_many(self, kind: int, hashes: Collection[bytes]) -> dict[bytes, int]:
+        """The words of those of `hashes` that are found."""
+        found = self.recent_many(kind, hashes)
+        missing = [hash_ for hash_ in hashes if hash_ not in found] if found else list(hashes)
         if missing:
-            wanted = [hashes[i] for i in missing]
-            found = self._ask(
-                lambda places: places.find_many(kind, wanted),
-                lambda: [self.recent(prefix + hash_) for hash_ in wanted],
+            found |= self._ask(
+                lambda places: _found(missing, places.find_many(kind, missing)),
+                lambda: self.recent_many(kind, missing),
             )
-            for i, word in zip(missing, found, strict=True):
-                words[i] = word
-        return words
+        return found
 
     def _ask(self, question: Callable[[Index], T], without: Callable[[], T]) -> T:
         """The answer of the index; of the tail alone if there is none. Raises StorageError if it cannot be used now."""
@@ -96,22 +98,35 @@ class Lookup:
         """The hashes that begin with the hexadecimal digits `prefix`, ascending; at most `limit`."""
         found = set(self._ask(lambda places: places.prefix(kind, prefix, limit), list[bytes]))
         for entries in (self._tail, self._older):
-            found.update(
-                key[1:] for key in list(entries) if key[0] == kind and key[1:].hex().startswith(prefix)
-            )
+            found.update([hash_ for hash_ in list(entries[kind]) if hash_.hex().startswith(prefix)])
         return sorted(found)[:limit]
 
-    def add(self, entries: Mapping[bytes, int] | Iterable[tuple[bytes, int]]) -> None:
+    def add(self, entries: Entries) -> None:
         """Objects that were written."""
-        self._tail.update(entries)
+        tail = self._tail
+        for kind, words in entries.items():
+            tail[kind].update(words)
 
-    def turn(self) -> dict[bytes, int]:
+    def add_rows(self, rows: Iterable[tuple[bytes, int]]) -> None:
+        """Objects that were written: kind byte and hash, and word."""
+        tail = self._tail
+        for key, word in rows:
+            tail[key[0]][key[1:]] = word
+
+    def turn(self) -> Entries:
         """The tail as it is now, to be put into the index; it is seen here until `turned`."""
-        self._older, self._tail = self._tail, {}
+        self._older, self._tail = self._tail, no_entries()
         return self._older
 
     def turned(self, done: bool) -> None:
         """The tail of `turn` is in the index, or is not."""
         if not done:
-            self._tail = {**self._older, **self._tail}
-        self._older = {}
+            # Into the tail that is there: others are adding to it.
+            for kind, words in self._tail.items():
+                for hash_, word in self._older[kind].items():
+                    words.setdefault(hash_, word)
+        self._older = no_entries()
+
+
+def _found(hashes: Sequence[bytes], words: Sequence[int]) -> dict[bytes, int]:
+    return {hash_: word for hash_, word in zip(hashes, words, strict=True) if word}

@@ -232,7 +232,7 @@ class State:
             begin = places.end
         lookup.end = begin
         if begin < end:
-            lookup.add(self.log.entries(begin, end, lookup.kinds))
+            lookup.add_rows(self.log.entries(begin, end, lookup.kinds))
 
     def _mend(self, lookup: Lookup) -> None:
         """Replace the index of `lookup`, which is damaged."""
@@ -407,7 +407,7 @@ class State:
             changes += self._moved(batch)
         tip = batches[-1].tip if batches else old
         if tip.end > old.end:
-            self.lookup.add(self.log.entries(old.end, tip.end, self.lookup.kinds))
+            self.lookup.add_rows(self.log.entries(old.end, tip.end, self.lookup.kinds))
         self.tip = tip
         self._trim(tip)
         return changes

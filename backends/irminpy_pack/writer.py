@@ -29,7 +29,7 @@ from .append import Batch, Builder, Piece
 from .ends import absent_parents, end_name, is_end
 from .files import typed, write_at
 from .head import MODES
-from .index import IndexDamaged
+from .index import Entries, IndexDamaged
 from .large import LIMIT, Large, split
 from .lock import Lock
 from .log import Marks, Ref, apply
@@ -52,7 +52,7 @@ class _Pending(NamedTuple):
     tip: Tip
     marks: Marks
     segment: Segment
-    entries: dict[bytes, int]
+    entries: Entries
     moves: list[Ref]
     changes: list[RefChange]
 
@@ -236,9 +236,8 @@ class Writer:
 
     def _place(self, kind: int, hash: bytes) -> int:
         """The word of an object that is appended or published, or 0."""
-        key = bytes((kind,)) + hash
         for pending in reversed(self._pending):
-            word = pending.entries.get(key, 0)
+            word = pending.entries[kind].get(hash, 0)
             if word:
                 return word
         return self._state.lookup.find(kind, hash)
@@ -258,22 +257,20 @@ class Writer:
         for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
             given, kept = objects.of_kind(kind), rest.of_kind(kind)
             if kind is Kind.CONTENTS and state.strategy == "always":
-                words = lookup.find_many(kind, list(given))
+                words = lookup.find_many(kind, given)
             elif kind is Kind.COMMIT or state.strategy == "always":
                 # Only a commit that is made twice in a row is the same; and new nodes are mostly new.
-                prefix = bytes((kind,))
-                words = [lookup.recent(prefix + hash_) for hash_ in given]
+                words = lookup.recent_many(kind, given)
             else:
-                kept.update(given)
-                continue
-            for (hash_, data), word in zip(given.items(), words, strict=True):
-                found = view.at(word, hash_) if word else None
-                if found is not None and found[0] == data:
+                words = {}
+            kept.update(given)
+            for hash_, word in words.items():
+                lies = view.at(word, hash_)
+                if lies is not None and lies[0] == given[hash_]:
                     objects.words[kind][hash_] = word
                     if kind is Kind.NODE:
-                        objects.hints[hash_] = found[1]
-                else:
-                    kept[hash_] = data
+                        objects.hints[hash_] = lies[1]
+                    del kept[hash_]
         return rest
 
     def _tested(
@@ -535,7 +532,7 @@ class Writer:
             entries = lookup.turn()
         done = False
         try:
-            places.add(entries, end)
+            places.add_kinds(entries, end)
             lookup.end, done = end, True
         except IndexDamaged:
             lookup.turned(done)

@@ -178,6 +178,8 @@ FUNCTION(bind) {
     };
     PyObject *steps = PyList_AsTuple(args[1]), *found = NULL;
     if (!steps) return NULL;
+    learn(b.state, LAYOUT_STAGED, b.staged);
+    learn(b.state, LAYOUT_STORED, b.stored);
     int done = bind(&b, args[0], steps, at, args[3], args[4], args[5], &found);
     Py_DECREF(steps);
     if (done == 1 && !found) Py_RETURN_FALSE;
@@ -216,17 +218,17 @@ static int put_new(State *state, PyObject *node, PyObject *line, PyObject *first
         since = first == Py_None ? PyDict_New() : Py_NewRef(first);
         if (!child || !larger || !since || (below && PyDict_SetItem(child, below, data) < 0)) done = -1;
     }
-    if (done == 1 && grows == Py_None && drops == Py_None && PyObject_SetAttr(node, state->name[NAME_start], size) < 0)
+    if (done == 1 && grows == Py_None && drops == Py_None && ASSIGN(node, start, size) < 0)
         done = -1;
     if (done == 1 && grows == Py_None) {
         Py_SETREF(grows, PyList_New(0));
         if (!grows) done = -1;
     }
-    if (done == 1 && (PyObject_SetAttr(line, state->name[NAME_version], version) < 0 ||
-                      (first == Py_None && PyObject_SetAttr(node, state->name[NAME_first], since) < 0) ||
+    if (done == 1 && (ASSIGN(line, version, version) < 0 ||
+                      (first == Py_None && ASSIGN(node, first, since) < 0) ||
                       PyDict_SetItem(since, step, version) < 0 || PyList_Append(grows, version) < 0 ||
-                      PyObject_SetAttr(node, state->name[NAME_grows], grows) < 0 ||
-                      PyObject_SetAttr(node, state->name[NAME_size], larger) < 0 || PyDict_SetItem(now, step, child) < 0))
+                      ASSIGN(node, grows, grows) < 0 ||
+                      ASSIGN(node, size, larger) < 0 || PyDict_SetItem(now, step, child) < 0))
         done = -1;
     Py_XDECREF(grows);
     Py_XDECREF(drops);
@@ -255,6 +257,8 @@ FUNCTION(rebind) {
     PyObject *now = NULL, *first = NULL, *base = NULL, *line = NULL, *top = NULL;
     int done = steps ? 1 : -1;
     Py_ssize_t i = 0, last = steps ? PyTuple_GET_SIZE(steps) - 1 : 0;
+    learn(state, LAYOUT_STAGED, b.staged);
+    learn(state, LAYOUT_STORED, b.stored);
     /* Down the staged directories; nothing here runs any Python. */
     while (done == 1) {
         step = PyTuple_GET_ITEM(steps, i);
@@ -295,7 +299,7 @@ FUNCTION(rebind) {
         answer = Py_NewRef(Py_None);
     } else if (done == 1) {
         /* In this order, see the invariants of irminpy/tree/stage.py. */
-        if (PyObject_SetAttr(line, state->name[NAME_version], args[3]) < 0 || PyDict_SetItem(first, step, args[3]) < 0 ||
+        if (ASSIGN(line, version, args[3]) < 0 || PyDict_SetItem(first, step, args[3]) < 0 ||
             PyDict_SetItem(now, step, top) < 0)
             done = -1;
         else

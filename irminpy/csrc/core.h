@@ -1,7 +1,7 @@
 /* What the files of the compiled core have in common.
  *
  * The rule of all functions here: C answers what is well-formed and usual, and hands every other call, with its
- * arguments, to the function of the same name in `irminpy/_core.py`, `_frames.py`, `_gather.py`, `_nodes.py` or `_edits.py`, which decides, and raises what is to be raised. So
+ * arguments, to the function of the same name in `irminpy/_core.py`, `_frames.py`, `_gather.py`, `_nodes.py`, `_edits.py` or `_rows.py`, which decides, and raises what is to be raised. So
  * both cores accept the same input and give the same errors, and C has no text of an error.
  *
  * The second rule: no length that was read is used before it was compared with the bytes that are there. */
@@ -46,9 +46,11 @@
     X(bind)           \
     X(record_at)      \
     X(frames)         \
+    X(crc)            \
     X(weight)         \
     X(placed)         \
     X(find)           \
+    X(index_rows)     \
     X(rebind)
 
 /* The names of attributes that are asked for. */
@@ -91,9 +93,19 @@ typedef enum {
         NAME_COUNT
 } Name;
 
+/* Where objects of a class have the slots of these names; 0 where they have none. */
+typedef struct {
+    PyTypeObject *type;
+    Py_ssize_t at[NAME_COUNT];
+} Layout;
+
+/* The classes that C looks into. */
+typedef enum { LAYOUT_STAGED, LAYOUT_STORED, LAYOUT_COUNT } Laid;
+
 typedef struct {
     PyObject *reference[REFERENCE_COUNT];
     PyObject *name[NAME_COUNT];
+    Layout layout[LAYOUT_COUNT]; /* of the class that was given last; the reference is held */
     PyObject *nothing; /* the metadata of all loaded nodes that have none; as all columns, nobody changes it */
 } State;
 
@@ -106,9 +118,34 @@ static inline PyObject *refer(PyObject *module, Reference which, PyObject *const
 
 #define FUNCTION(name) PyObject *core_##name(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 #define REFER(name) refer(module, REF_##name, args, nargs)
-#define ATTRIBUTE(object, which) PyObject_GetAttr(object, state->name[NAME_##which])
+#define ATTRIBUTE(object, which) attribute(state, object, NAME_##which)
+#define ASSIGN(object, which, value) assign(state, object, NAME_##which, value)
 #define METHOD(name, text) \
     { #name, (PyCFunction)(void (*)(void))core_##name, METH_FASTCALL, text }
+
+/* Where an object of a known class has this attribute; NULL if it is not known. */
+static inline PyObject **slot_of(const State *state, PyObject *object, Name name) {
+    for (int i = 0; i < LAYOUT_COUNT; i++)
+        if (Py_TYPE(object) == state->layout[i].type)
+            return state->layout[i].at[name] ? (PyObject **)((char *)object + state->layout[i].at[name]) : NULL;
+    return NULL;
+}
+
+/* As `getattr`: a new reference, or NULL with an error set. */
+static inline PyObject *attribute(const State *state, PyObject *object, Name name) {
+    PyObject **slot = slot_of(state, object, name);
+    return slot && *slot ? Py_NewRef(*slot) : PyObject_GetAttr(object, state->name[name]);
+}
+
+/* As `setattr`: 0, or -1 with an error set. */
+static inline int assign(const State *state, PyObject *object, Name name, PyObject *value) {
+    PyObject **slot = slot_of(state, object, name);
+    if (!slot) return PyObject_SetAttr(object, state->name[name], value);
+    PyObject *before = *slot;
+    *slot = Py_NewRef(value);
+    Py_XDECREF(before);
+    return 0;
+}
 
 /* Those of node.c that frame.c calls. */
 FUNCTION(load_node);
@@ -126,6 +163,7 @@ extern PyMethodDef follow_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef read_state_methods[];
+extern PyMethodDef rows_methods[];
 extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];
 extern PyMethodDef settle_methods[];

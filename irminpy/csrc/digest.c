@@ -1,6 +1,7 @@
 /* Hashing: one input, or many in one call. */
 #include "core.h"
 #include "blake3.h"
+#include "crc.h"
 
 /* From so many bytes on the package blake3 is faster, which hashes several chunks at once. */
 #define LARGE 2048
@@ -36,8 +37,18 @@ FUNCTION(digest_many) {
     return found;
 }
 
+/* What is longer is for zlib, which lets other threads run meanwhile. */
+#define LONG (1 << 20)
+
+FUNCTION(crc) {
+    if (nargs != 1 || !PyBytes_CheckExact(args[0]) || PyBytes_GET_SIZE(args[0]) > LONG) return REFER(crc);
+    const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(args[0]);
+    return PyLong_FromUnsignedLong(crc_of(data, (size_t)PyBytes_GET_SIZE(args[0]), 0));
+}
+
 PyMethodDef digest_methods[] = {
     METHOD(digest, "The 32 bytes that BLAKE3 gives for the data."),
+    METHOD(crc, "The CRC-32 of zlib."),
     METHOD(digest_many, "The digest of each item of the list."),
     {NULL, NULL, 0, NULL},
 };

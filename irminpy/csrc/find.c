@@ -102,7 +102,7 @@ static PyObject *directory_at(State *state, PyTypeObject *type, Reads *r, PyObje
         Py_XDECREF(hash);
         /* An inner node might not be a root: `Stored.record` looks. */
         if (!record || (is_node(record) && size_of(field(record, 7)) == 0 &&
-                        PyObject_SetAttr(opened, state->name[NAME_decoded], record) < 0))
+                        ASSIGN(opened, decoded, record) < 0))
             Py_CLEAR(opened);
         Py_XDECREF(record);
     }
@@ -161,6 +161,7 @@ FUNCTION(find) {
         return REFER(find);
     State *state = state_of(module);
     PyTypeObject *type = (PyTypeObject *)args[3];
+    learn(state, LAYOUT_STORED, type);
     PyObject *steps = PyList_AsTuple(args[1]), *at = Py_NewRef(args[0]), *answer = NULL;
     Reads reads = {NULL};
     int done = steps ? 1 : -1;

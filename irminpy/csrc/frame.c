@@ -394,19 +394,11 @@ static Py_ssize_t frame_row(const Framing *f, PyObject *module, PyObject *row, u
     Py_XDECREF(hints);
     if (!part) return -1;
     Py_ssize_t size = PyBytes_GET_SIZE(part), units = size >> 3 < LONG ? size >> 3 : LONG;
-    PyObject *word = PyLong_FromUnsignedLongLong(at >> 3 << 22 | (uint64_t)units << 2 | (uint64_t)f->kind), *name = NULL;
+    PyObject *word = PyLong_FromUnsignedLongLong(at >> 3 << 22 | (uint64_t)units << 2 | (uint64_t)f->kind);
     int done = word && PyDict_SetItem(f->kind == WORD_NODE ? f->nodes : f->contents, hash, word) == 0;
-    if (done && f->entries != Py_None) {
-        name = PyBytes_FromStringAndSize(NULL, 1 + HASH);
-        if (name) {
-            PyBytes_AS_STRING(name)[0] = (char)f->kind;
-            memcpy(PyBytes_AS_STRING(name) + 1, PyBytes_AS_STRING(hash), HASH);
-        }
-        done = name && PyDict_SetItem(f->entries, name, word) == 0;
-    }
+    if (done && f->entries != Py_None) done = PyDict_SetItem(f->entries, hash, word) == 0;
     /* The last thing that may fail. */
     if (done) done = PyList_Append(f->parts, part) == 0;
-    Py_XDECREF(name);
     Py_XDECREF(word);
     Py_DECREF(part);
     return done ? size : -1;

@@ -1,11 +1,12 @@
 /* The module `irminpy._ccore`: the twin of `irminpy/_core.py`, function by function (docs/decisions/056). */
 #include "core.h"
 #include "blake3.h"
+#include "cache.h"
 #include "crc.h"
 #include "table.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
-#define SEAM 8
+#define SEAM 10
 
 static int execute(PyObject *module) {
     static const char *const names[] = {
@@ -19,16 +20,17 @@ static int execute(PyObject *module) {
 #undef X
     };
     static const char *const modules[] = {"irminpy._core", "irminpy._edits", "irminpy._frames",
-                                          "irminpy._gather", "irminpy._nodes"};
+                                          "irminpy._gather", "irminpy._nodes",  "irminpy._rows"};
     PyMethodDef *const tables[] = {
-        bind_methods,   bucket_methods, digest_methods,     elements_methods,   find_methods, follow_methods,      frame_methods,
-        gather_methods, node_methods,   read_nodes_methods, read_state_methods, seek_methods, settle_methods, write_nodes_methods,
+        bind_methods,   bucket_methods,     digest_methods,     elements_methods, find_methods, follow_methods, frame_methods,
+        gather_methods, node_methods,       read_nodes_methods, read_state_methods, rows_methods, seek_methods, settle_methods,
+        write_nodes_methods,
     };
     State *state = state_of(module);
     if (!(state->nothing = PyDict_New())) return -1;
     blake3_choose();
     crc_begin();
-    if (table_begin() < 0) return -1;
+    if (table_begin() < 0 || cache_begin(module) < 0) return -1;
     for (int i = 0; i < NAME_COUNT; i++)
         if (!(state->name[i] = PyUnicode_InternFromString(attributes[i]))) return -1;
     for (size_t m = 0; m < sizeof modules / sizeof *modules; m++) {
@@ -52,6 +54,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_VISIT(state->reference[i]);
     for (int i = 0; i < NAME_COUNT; i++) Py_VISIT(state->name[i]);
     Py_VISIT(state->nothing);
+    for (int i = 0; i < LAYOUT_COUNT; i++) Py_VISIT(state->layout[i].type);
     return 0;
 }
 
@@ -60,6 +63,7 @@ static int clear(PyObject *module) {
     for (int i = 0; i < REFERENCE_COUNT; i++) Py_CLEAR(state->reference[i]);
     for (int i = 0; i < NAME_COUNT; i++) Py_CLEAR(state->name[i]);
     Py_CLEAR(state->nothing);
+    for (int i = 0; i < LAYOUT_COUNT; i++) Py_CLEAR(state->layout[i].type);
     return 0;
 }
 

@@ -5,12 +5,20 @@
 #include "core.h"
 #include "record.h"
 
+/* Learns where objects of the class have their slots. */
+void layout_of(State *state, Laid which, PyTypeObject *type);
+
 /* A new object of the class with these attributes; takes no references. */
 static inline PyObject *new_part(State *state, PyTypeObject *type, size_t n, const Name *names, PyObject *const *values) {
     PyObject *part = type->tp_alloc(type, 0);
     for (size_t i = 0; part && i < n; i++)
-        if (PyObject_SetAttr(part, state->name[names[i]], values[i]) < 0) Py_CLEAR(part);
+        if (assign(state, part, names[i], values[i]) < 0) Py_CLEAR(part);
     return part;
+}
+
+/* Objects of this class are looked into from now on. */
+static inline void learn(State *state, Laid which, PyTypeObject *type) {
+    if (state->layout[which].type != type) layout_of(state, which, type);
 }
 
 /* `Stored(hash, source, now, None, word)`. */
@@ -44,7 +52,7 @@ static inline PyObject *record_of(State *state, PyObject *view, PyObject *recent
     if (!hash || !word || (placed && !record)) return NULL;
     /* A root of a directory, or for Python to refuse. */
     if (record && (is_node(record) ? size_of(field(record, 7)) != 2 : is_inode(record) && size_of(field(record, 0)) == 0)) {
-        if (PyObject_SetAttr(view, state->name[NAME_decoded], record) < 0) Py_CLEAR(record);
+        if (ASSIGN(view, decoded, record) < 0) Py_CLEAR(record);
         return record;
     }
     Py_XDECREF(record);

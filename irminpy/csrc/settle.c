@@ -28,7 +28,7 @@ typedef struct {
     PyTypeObject *staged, *stored, *flat, *inner;
     PyObject *source, *recent, *load;
     int width, keep;
-    PyObject *contents, *nodes, *made, *noted;
+    PyObject *contents, *nodes, *made, *noted, *replaced;
     Job *jobs;
     Change *changes;
     size_t n_jobs, room_jobs, n_changes, room_changes;
@@ -49,6 +49,9 @@ static int open_job(Settling *s, PyObject *staged, Job *job) {
     if (done == 1) {
         source = ATTRIBUTE(base, source);
         pins = ATTRIBUTE(base, pins);
+        PyObject *before = ATTRIBUTE(base, hash);
+        if (!before || PyList_Append(s->replaced, before) < 0) Py_CLEAR(source);
+        Py_XDECREF(before);
         job->record = ATTRIBUTE(base, decoded);
         job->now = ATTRIBUTE(staged, now);
         job->first = ATTRIBUTE(staged, first);
@@ -247,7 +250,13 @@ static int patch_inner(Settling *s, PyObject *record, Change **changes, size_t n
         done = found ? open_bucket(record, found - PyBytes_AS_STRING(buckets), s->recent, s->load, &bucket) : 0;
         if (done == 1) done = patch(s, bucket, changes + begin, end - begin, depth + 1, below);
         Py_XDECREF(bucket);
-        if (done == 1) put_hash(column, lacking, found - PyBytes_AS_STRING(buckets), below);
+        if (done == 1) {
+            Py_ssize_t i = found - PyBytes_AS_STRING(buckets);
+            PyObject *before = PyBytes_FromStringAndSize(PyBytes_AS_STRING(hashes) + i * HASH, HASH);
+            if (!before || PyList_Append(s->replaced, before) < 0) done = -1;
+            Py_XDECREF(before);
+            put_hash(column, lacking, i, below);
+        }
     }
     if (done == 1) done = make(s, record, s->inner, INODE, 3, column, lacking, hash);
     Py_DECREF(column);
@@ -311,10 +320,13 @@ FUNCTION(settle) {
         .contents = PyDict_New(),
         .nodes = PyDict_New(),
         .made = PyDict_New(),
+        .replaced = PyList_New(0),
         .noted = args[6] == Py_True ? PyList_New(0) : Py_NewRef(Py_None),
     };
     PyObject *answer = NULL;
-    int done = s.contents && s.nodes && s.made && s.noted &&
+    learn(s.state, LAYOUT_STAGED, s.staged);
+    learn(s.state, LAYOUT_STORED, s.stored);
+    int done = s.contents && s.nodes && s.made && s.noted && s.replaced &&
                        grow((void **)&s.jobs, &s.room_jobs, 0, 1, sizeof *s.jobs) &&
                        grow((void **)&s.order, &s.room_order, 0, 1, sizeof *s.order)
                    ? 1
@@ -329,9 +341,9 @@ FUNCTION(settle) {
     if (done == 1) {
         PyObject *items[] = {
             Py_NewRef(s.jobs[0].stored), Py_NewRef(s.contents), Py_NewRef(s.nodes), Py_NewRef(s.made),
-            Py_NewRef(s.noted),          PyLong_FromSsize_t(s.values), PyLong_FromSize_t(s.n_jobs),
+            Py_NewRef(s.noted),          Py_NewRef(s.replaced), PyLong_FromSsize_t(s.values), PyLong_FromSize_t(s.n_jobs),
         };
-        answer = tuple_of(7, items);
+        answer = tuple_of(8, items);
     }
     for (size_t i = 0; i < s.n_jobs; i++) {
         Py_XDECREF(s.jobs[i].record);
@@ -351,6 +363,7 @@ FUNCTION(settle) {
     Py_XDECREF(s.nodes);
     Py_XDECREF(s.made);
     Py_XDECREF(s.noted);
+    Py_XDECREF(s.replaced);
     return done ? answer : REFER(settle);
 }
 

@@ -54,7 +54,7 @@ def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bo
     source: Source = target
     own = root.source
     if isinstance(own, Pool):
-        target.keep({**own.made, **dict(own.nodes.iter())}, objects)
+        target.keep({**own.made, **dict(own.nodes.iter())}, objects, own.replaced)
     if not clear:
         if own is target or (isinstance(own, Pool) and own.saved and own.base_repo() is target):
             return root

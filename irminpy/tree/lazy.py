@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, final
 
-from ..cache import Cache
+from ..core import Cache
 from ..errors import Corrupted, DanglingHash
 from ..fields import NamedTuple
 from ..formats.format import Codec
@@ -88,7 +88,7 @@ class Pool(Source):
     directories in memory hold themselves.
     """
 
-    __slots__ = ("_saved", "floor", "made", "objects", "parent", "whole", "words")
+    __slots__ = ("_saved", "floor", "made", "objects", "parent", "replaced", "whole", "words")
 
     def __init__(
         self,
@@ -114,6 +114,8 @@ class Pool(Source):
         """How many objects were needed when superseded ones were last left behind."""
         self.made: dict[bytes, Record] = {}
         """Some of the nodes of the pool, decoded: those that an edit made. To be read only."""
+        self.replaced: list[bytes] = []
+        """Nodes behind the pool of which those are newer versions."""
         self._saved = False
 
     def node(self, hash: bytes, word: int = 0, /) -> Record:

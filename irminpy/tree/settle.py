@@ -88,7 +88,7 @@ class _Settling:
 
     __slots__ = (
         *("codec", "counters", "few", "jobs", "keep", "made"),
-        *("objects", "parts", "pools", "values", "words"),
+        *("objects", "parts", "pools", "replaced", "values", "words"),
     )
 
     def __init__(self, void: Source, *, keep: bool) -> None:
@@ -102,6 +102,8 @@ class _Settling:
         self.objects = Objects()
         self.made: dict[bytes, Record] = {}
         """Some of the nodes in `objects`, decoded."""
+        self.replaced: list[bytes] = []
+        """Stored nodes of which some in `objects` are newer versions."""
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
         # Per repository, by id: where what new nodes may point at lies.
@@ -131,6 +133,7 @@ class _Settling:
             if exact:
                 # All words are of one reader.
                 pool.made = self.made
+                pool.replaced = self.replaced
                 pool.floor = len(pool.objects)  # none of them is superseded
                 base = next(iter(bases.values()), None)
                 pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base), self.made)
@@ -151,7 +154,7 @@ class _Settling:
         )
         if found is None:
             return False
-        view.settled, contents, nodes, made, noted, values, directories = found
+        view.settled, contents, nodes, made, noted, self.replaced, values, directories = found
         # Nothing was here before.
         self.objects.contents, self.objects.nodes, self.made = contents, nodes, made
         if noted is not None:

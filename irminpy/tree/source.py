@@ -9,8 +9,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 from ..backend import Descending, Gathering, Locating, Reader, Releasing
-from ..cache import Cache
-from ..core import placed, weight
+from ..core import Cache, placed, weight
 from ..errors import Corrupted, DanglingHash, DecodeError, PrunedHash
 from ..formats.format import Codec, Seeking
 from ..hash import Hash
@@ -258,9 +257,13 @@ class RepoSource(Source):
         """Where the object of `key` lies; 0 if that is not known."""
         return 0 if self._locating is None else self._locating.word(key)
 
-    def keep(self, records: dict[bytes, Record], objects: Objects) -> None:
-        """Read those `records` no more whose `objects` were just written: they are known."""
+    def keep(self, records: dict[bytes, Record], objects: Objects, replaced: list[bytes]) -> None:
+        """Read those `records` no more whose `objects` were just written: they are known.
+
+        They take the place of `replaced`, so that the cache holds many nodes of one version, not a few of many.
+        """
         kept = placed(records, objects.nodes, objects.hints, self.locates, Node, Inode)
+        self.nodes.drop_many(replaced)
         self.nodes.add_many(kept)
 
     def clear(self) -> None:

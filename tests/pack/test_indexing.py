@@ -159,3 +159,35 @@ def test_a_look_up_that_is_forgotten_while_an_index_is_opened_waits_its_turn(
     worker.join(PATIENCE)
     assert not worker.is_alive(), "opening waits for itself"
     assert done
+
+
+def test_a_tail_that_could_not_be_indexed_keeps_what_comes_meanwhile() -> None:
+    """Others go on writing while the index is filled, and the tail must not forget what they wrote."""
+    lookup = Lookup("always", None, lambda _: None)
+    one, two, three = b"a" * 32, b"b" * 32, b"c" * 32
+    lookup.add({Kind.CONTENTS: {one: 1, two: 2}})
+    writing = lookup._tail
+    lookup.turn()
+    assert lookup.find_many(Kind.CONTENTS, [three, two, one]) == {one: 1, two: 2}
+    now = lookup._tail
+    assert now is not writing
+    lookup.add({Kind.CONTENTS: {two: 9}})
+    lookup.turned(done=False)
+    assert lookup._tail is now  # which a thread that is adding to it holds
+    lookup.add({Kind.NODE: {one: 7}})
+    assert lookup.find_many(Kind.CONTENTS, [one, two, three]) == {one: 1, two: 9}
+    assert (lookup.find(Kind.NODE, one), lookup.find(Kind.NODE, two), len(lookup)) == (7, 0, 3)
+    assert lookup.turn() == {Kind.NODE: {one: 7}, Kind.CONTENTS: {one: 1, two: 9}, Kind.COMMIT: {}}
+
+
+def test_contents_that_the_index_has_are_not_written_again(path: Path) -> None:
+    with opened(path) as repo:
+        repo.main().set("a", b"x" * 1000)
+    size = last_segment(path).stat().st_size
+    with opened(path) as repo:
+        repo.main().set("b", b"x" * 1000)  # from LMDB
+        repo.main().set("c", b"y" * 1000)
+        repo.main().set("d", b"y" * 1000)  # from the tail
+        assert [repo.main().get(key) for key in "abcd"] == [b"x" * 1000] * 2 + [b"y" * 1000] * 2
+    assert 1000 < last_segment(path).stat().st_size - size < 2900
+    assert fsck(str(path), SCHEMA).ok

@@ -6,21 +6,23 @@ Without a compiled core there is nothing to compare, and one line of the summary
 from __future__ import annotations
 
 import os
+import random
 import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irminpy import Repo, Schema, Tree, _core, _edits, _frames, _gather, _nodes, core
+from irminpy import Repo, Schema, Tree, _core, _edits, _frames, _gather, _nodes, _rows, core
 from irminpy.backend import Options
 from irminpy.formats.native import NativeCodec
-from irminpy.hash import BLAKE3
+from irminpy.hash import BLAKE3, Hash
 from irminpy.objects import Inode, Node
 from irminpy.shape import build
 from irminpy_pack import Pack
@@ -30,7 +32,7 @@ ccore: Any = pytest.importorskip("irminpy._ccore", reason="the compiled core was
 EMPTY = b"\xee" * 32
 TWINS = {
     name: getattr(module, name)
-    for module in (_core, _edits, _frames, _gather, _nodes)
+    for module in (_core, _edits, _frames, _gather, _nodes, _rows)
     for name in module.__all__
     if callable(getattr(module, name)) and hasattr(ccore, name)
 }
@@ -56,7 +58,7 @@ def same(name: str, *arguments: Any) -> None:
 
 def test_the_switch_takes_every_twin() -> None:
     compiled = {name for name in dir(ccore) if callable(getattr(ccore, name)) and not name.startswith("_")}
-    assert compiled == TWINS.keys() <= set(core.__all__)
+    assert compiled == {*TWINS, "Cache"} <= set(core.__all__)
     for name, twin in TWINS.items():
         assert getattr(core, name) is (getattr(ccore, name) if core.CORE == "c" else twin)
 
@@ -162,6 +164,21 @@ def test_digest_at_the_borders_of_blocks_and_chunks(size: int) -> None:
     same("digest_many", [data, data[:-1], data[1:]])
 
 
+def test_crc_of_every_length_and_at_every_place() -> None:
+    """Lanes of 16 and 64 bytes, and what is left of them."""
+    data = random.Random(1).randbytes(1200)
+    for size in range(400):
+        for at in (0, 1, 7, 15):
+            assert ccore.crc(data[at : at + size]) == crc32(data[at : at + size])
+    for size in (1 << 16, (1 << 16) + 5, (1 << 20) - 1, 1 << 20, (1 << 20) + 1):
+        same("crc", (data * (size // len(data) + 1))[:size])
+
+
+@given(st.one_of(st.binary(max_size=300), odd))
+def test_crc(data: Any) -> None:
+    same("crc", data)
+
+
 @given(st.one_of(st.lists(st.binary(max_size=300), max_size=20), st.lists(odd, max_size=3), odd))
 def test_digest_many(items: Any) -> None:
     same("digest_many", items)
@@ -263,6 +280,30 @@ def test_patch_column(column: bytes, size: int, data: st.DataObject) -> None:
 def test_arguments_of_any_number_and_type(name: str, arguments: list[Any]) -> None:
     # A wrong number is a TypeError of either, in words of its own.
     same(name, *arguments)
+
+
+@given(
+    st.one_of(st.binary(max_size=2), odd),
+    st.one_of(
+        st.dictionaries(st.binary(min_size=2, max_size=2), st.integers(1, 2**64 - 1), max_size=300),
+        st.dictionaries(st.binary(max_size=3), st.one_of(st.just(0), st.integers(1, 2**64), odd), max_size=4),
+        odd,
+    ),
+    st.one_of(st.just(2), st.integers(-1, 3), odd),
+)
+def test_rows_of_an_index(prefix: Any, entries: Any, size: Any) -> None:
+    same("index_rows", prefix, entries, size)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 255, 256, 257, 70_000])
+@pytest.mark.parametrize("alike", [0, 2, 8, 20])
+def test_rows_of_hashes_that_begin_alike_or_not_are_sorted(count: int, alike: int) -> None:
+    rng = random.Random(count)
+    entries = {b"\xa7" * alike + rng.randbytes(32 - alike): rng.randrange(1, 1 << 64) for _ in range(count)}
+    same("index_rows", b"\2", entries, 32)
+    same("index_rows", b"", {Hash(hash_): word for hash_, word in entries.items()}, 32)
+    rows = core.index_rows(b"\2", entries, 32)
+    assert [rows[i + 1 : i + 33] for i in range(0, len(rows), 45)] == sorted(entries)
 
 
 # -- frames ---------------------------------------------------------------------------------------------------------

@@ -302,3 +302,27 @@ def test_a_record_keeps_its_words_and_its_class_when_it_is_placed() -> None:
         assert [type(record) for record in found.values()] == [Node, Inode]
         assert placed(records, {b"bare": b""}, {}, False, Node, Inode) == {b"bare": inner}
     assert [core.weight(flat), core.weight(inner)] == [_edits.weight(flat), _edits.weight(inner)] == [9, 10]
+
+
+def test_nodes_of_the_newest_version_stay_at_hand_and_take_the_place_of_those_before(tmp_path: Path) -> None:
+    with Repo.open(Pack(str(tmp_path / "s"), durability="none"), Schema()) as repo:
+        main = repo.main()
+        tree = Tree.empty(repo.schema)
+        for i in range(2000):
+            tree = tree.add(f"d{i % 5}/k{i}", b"%d" % i)
+        main.set_tree((), tree, date=0)
+        old = main.head()
+        for i in range(200, 2000, 3):  # all directories, and what they lead to, are at hand
+            assert main.find(f"d{i % 5}/k{i}") == b"%d" % i
+        nodes = repo._opened.source.nodes
+        for round in range(2):
+            before = len(nodes)
+            repo.counters.reset()
+            for n in range(1, 200):
+                main.set_tree((), main.tree().add(f"d{n % 5}/k{n}", b"%d new %d" % (round, n)), date=n)
+            assert len(nodes) <= before + repo.counters.node_find
+        assert repo.counters.node_find == 0
+        assert main.find("d3/k3") == b"1 new 3"
+        # The first version is read again, and is as it was.
+        assert [old.tree().find(f"d{n % 5}/k{n}") for n in range(200)] == [b"%d" % n for n in range(200)]
+        assert repo.check().ok

@@ -134,7 +134,7 @@ def test_a_map_that_cannot_grow_any_more_is_an_error_and_changes_nothing(place: 
         from irminpy_pack.environment import Writing
         from tests.pack_index import opened, entries
 
-        def full(txn, entries):
+        def full(txn, rows, key, value):
             raise lmdb.MapFullError("full")
 
         index = opened(sys.argv[1], map_size=1 << 30)
@@ -425,13 +425,13 @@ def test_what_work_raises_undoes_the_transaction(place: str) -> None:
     environment = open_environment(place)
 
     def work(txn: Writing) -> None:
-        txn.put([(b"a", b"1")])
+        txn.put(b"a1", 1, 1)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         environment.write(work)
     assert environment.get(b"a") is None
-    environment.write(lambda txn: txn.put([(b"a", b"1")]))
+    environment.write(lambda txn: None if txn.put(b"a1", 1, 1) == 1 else pytest.fail("one was put"))
     assert environment.get(b"a") == b"1"
     environment.release()
 

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
 from irminpy_pack.fingerprint import Fingerprint
-from irminpy_pack.index import Index, IndexDamaged
+from irminpy_pack.index import Index, IndexDamaged, no_entries
 from tests.pack_index import change, entries, opened
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/formats/index.md").read_text(encoding="utf-8")
@@ -69,6 +69,23 @@ def test_entries_end_and_count_are_there_after_reopening(place: str) -> None:
     assert (index.end, index.count) == (1 << 44, 5000)
     assert list(index.dump()) == sorted(there.items())
     assert index.close() is None
+
+
+def test_entries_by_kind_are_added_as_those_under_whole_keys(place: str) -> None:
+    there = entries(3000)
+    by_kind = no_entries()
+    for key, word in there.items():
+        by_kind[key[0]][key[1:]] = word
+    index = opened(place)
+    index.add_kinds(by_kind, 64)
+    assert (index.end, index.count, list(index.dump())) == (64, 3000, sorted(there.items()))
+    with pytest.raises(InvalidHash, match="have 32 bytes") as refused:
+        index.add_kinds(by_kind | {2: {b"a" * 31: 1}}, 128)
+    assert refused.value.value == "61" * 31
+    with pytest.raises(ValueError, match="no word"):
+        index.add_kinds(by_kind | {3: {b"a" * 32: 0}}, 128)
+    assert (index.end, index.count) == (64, 3000)
+    index.close()
 
 
 def test_nothing_may_be_added_but_the_end(place: str) -> None:
