@@ -3,6 +3,8 @@
 #include "msgpack.h"
 #include "table.h"
 
+#define MOST_STEP 4096 /* bytes, as in `irminpy/_core.py` */
+
 /* A node that was read. All columns lie in the bytes of the proof; `hash` and `count` are computed. */
 typedef struct {
     const uint8_t *lengths, *states, *steps, *hashes;
@@ -54,14 +56,20 @@ static int has_digits(const uint8_t *key, const Place *place, int width) {
     return !rest || !((key[whole] ^ place->prefix[whole]) >> (8 - rest));
 }
 
-/* Whether steps, each of fewer than 128 bytes, are legal, ascending, and have the digits of the bucket. */
+/* The next of the lengths of steps, which were read before: each has one or two bytes. */
+static inline size_t next_length(const uint8_t **at) {
+    size_t n = *(*at)++;
+    return n < 128 ? n : (n & 127) | (size_t)*(*at)++ << 7;
+}
+
+/* Whether steps are legal, ascending, and have the digits of the bucket. */
 static int legal_steps(const Draft *d, const Place *place, int width) {
-    const uint8_t *step = d->steps, *before = NULL;
+    const uint8_t *step = d->steps, *before = NULL, *lengths = d->lengths;
     size_t length = 0;
     if (memchr(step, '/', d->size) || memchr(step, 0, d->size)) return 0;
     int ascii = is_ascii(step, d->size);
     for (uint32_t i = 0; i < d->n; i++) {
-        size_t longer = d->lengths[i];
+        size_t longer = next_length(&lengths);
         if (!longer || (!ascii && !is_utf8(step, longer))) return 0;
         if (i) {
             int order = memcmp(before, step, length < longer ? length : longer);
@@ -90,12 +98,15 @@ static int read_flat(Reading *g, int64_t tag, const Place *place) {
     d->inner = 0;
     d->level = place->level;
     d->count = (int64_t)n;
-    d->lengths = take(r, n);
-    d->states = d->lengths ? take(r, n) : NULL;
+    d->lengths = r->at;
+    for (size_t i = 0; i < n; i++) {
+        int64_t length = varint(r);
+        if (length < 1 || length > MOST_STEP) return 0;
+        size += (size_t)length;
+    }
+    d->states = take(r, n);
     if (!d->states) return 0;
     for (size_t i = 0; i < n; i++) {
-        if (d->lengths[i] > 127) return 0;
-        size += d->lengths[i];
         uint8_t state = d->states[i];
         if (state == 4)
             directories++;
@@ -248,13 +259,15 @@ static PyObject *bytes_of(const uint8_t *data, size_t size) {
 static PyObject *decoded(const Draft *d, const uint8_t *kind, const uint8_t *hashes, PyTypeObject *type) {
     PyObject *index = PyDict_New();
     const char *step = (const char *)d->steps;
+    const uint8_t *lengths = d->lengths;
     for (size_t i = 0; index && i < d->n; i++) {
-        PyObject *text = PyUnicode_DecodeUTF8(step, d->lengths[i], "strict");
+        size_t length = next_length(&lengths);
+        PyObject *text = PyUnicode_DecodeUTF8(step, (Py_ssize_t)length, "strict");
         PyObject *position = text ? PyLong_FromSize_t(i) : NULL;
         if (!position || PyDict_SetItem(index, text, position) < 0) Py_CLEAR(index);
         Py_XDECREF(text);
         Py_XDECREF(position);
-        step += d->lengths[i];
+        step += length;
     }
     PyObject *items[] = {
         index, bytes_of(kind, d->n), bytes_of(hashes, d->n * HASH), PyDict_New(), bytes_of(NULL, 0), bytes_of(NULL, 0),
@@ -267,8 +280,10 @@ static PyObject *decoded(const Draft *d, const uint8_t *kind, const uint8_t *has
  * NULL with no error set if it is none. */
 static PyObject *make_flat(Reading *g, Draft *d, const uint8_t *hashes, PyTypeObject *type) {
     size_t n = d->n, size = 2 + array_head(n) + bin_head(n) + n + bin_head(n * HASH) + n * HASH;
+    const uint8_t *lengths = d->lengths;
     for (size_t i = 0; i < n; i++) {
-        size += str_head(d->lengths[i]) + d->lengths[i];
+        size_t length = next_length(&lengths);
+        size += str_head(length) + length;
         if (!(d->states[i] & 3) && !memcmp(hashes + i * HASH, g->empty, HASH)) return NULL;
     }
     PyObject *data = n <= FEW ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size) : NULL;
@@ -277,9 +292,11 @@ static PyObject *make_flat(Reading *g, Draft *d, const uint8_t *hashes, PyTypeOb
     if (!p) return NULL;
     *p++ = 'N';
     p = put_array(put_array(p, 3), n);
+    lengths = d->lengths;
     for (size_t i = 0; i < n; i++) {
-        p = put_str(p, step, d->lengths[i]);
-        step += d->lengths[i];
+        size_t length = next_length(&lengths);
+        p = put_str(p, step, length);
+        step += length;
     }
     p = put_bin_head(p, n);
     const uint8_t *kinds = p;

@@ -7,16 +7,18 @@ anything is made room for. No recursion.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from .. import core
 from ..errors import BadProof, ProofMismatch
 from ..hash import Hash
 from ..key import KindedHash
+from ..metadata import NoMetadata
 from ..objects import CONTENTS_META, DIRECTORY, Inode, Node
 from .cursor import Cursor
 from .draft import Draft, Flat, Inner, Root, assemble, check_metadata, check_values
-from .limits import MIB, Limits
+from .limits import MIB, Limits, explain
 from .shape import check_shape
 from .shown import Encoded, Shown, opened
 
@@ -334,9 +336,18 @@ def _at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> 
         Node,
     )
     if found is None:
+        if isinstance(schema.metadata, NoMetadata):  # else it may be right
+            explain(data, limits, partial(_read_again, at, schema, limits))
         return None
     end, top, nodes, contents, shared = found
     return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents), bool(shared)
+
+
+def _read_again(at: int, schema: Schema[Any, Any], limits: Limits, data: bytes) -> None:
+    """Read the nodes from the byte `at` on, for what is wrong with them."""
+    reading = Reading(data, schema, TREE, limits)
+    reading.at = at
+    _drafts(reading, schema, [], [])
 
 
 _Known: TypeAlias = "tuple[int, Shown, bool]"

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
-__all__ = ["DEFAULT", "MIB", "Limits"]
+from .. import core
+from ..errors import BadProof
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["DEFAULT", "MIB", "Limits", "explain"]
 
 MIB = 1 << 20  # bytes
 
@@ -25,9 +31,13 @@ class Limits:
     """Directories below each other."""
     contents: int = 8 * MIB
     """Bytes of one value."""
+    explained: int = 64 << 10
+    """Bytes at the begin of a proof in which is looked for what is wrong with it, where the compiled core found that
+    something is: it does so in less time than it takes to say what, and where.
+    """
 
     def __post_init__(self) -> None:
-        for name in ("total", "objects", "density", "depth", "contents"):
+        for name in ("total", "objects", "density", "depth", "contents", "explained"):
             value = getattr(self, name)
             if type(value) is not int:
                 raise TypeError(f"{name} is an int, not {type(value).__name__}")
@@ -36,3 +46,22 @@ class Limits:
 
 
 DEFAULT = Limits()
+
+
+def explain(data: bytes, limits: Limits, read: Callable[[bytes], object]) -> None:
+    """Refuse the proof `data`, which the compiled core would have read if it were right, with BadProof.
+
+    `read` is given the begin of it, and raises BadProof for what is wrong there. If the proof is so short that it may be
+    read again, nothing happens.
+    """
+    if core.CORE != "c" or len(data) <= limits.explained:
+        return
+    try:
+        read(data[: limits.explained])
+    except BadProof as e:
+        if "truncated" not in e.reason:  # that it ends is our doing
+            raise
+    raise BadProof(
+        f"something is not as it has to be behind the first {limits.explained} bytes; read it with "
+        f"Limits(explained={len(data)}), which takes longer, to learn what it is and where"
+    )

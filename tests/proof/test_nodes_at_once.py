@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from itertools import product
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from irminpy import Proof, Schema, Tree, _nodes, core
 from irminpy.contents import String
-from irminpy.errors import IrminError
+from irminpy.errors import BadProof, IrminError
 from irminpy.formats import FlatNative, Native
 from irminpy.objects import BUCKET, ROOT, Inode, Node
 from irminpy.proof import Limits, Read
@@ -78,6 +79,10 @@ def same(raw: bytes, schema: Schema[Any, Any], limits: Limits = LIMITS) -> tuple
             # Proofs are read at once where the codec hashes with the function of the core.
             found.append(read(raw, schema, limits))
     assert found[0] == found[1]
+    # What is refused without looking for the reason is refused, and nothing else.
+    briefly = read(raw, schema, replace(limits, explained=0))
+    refused = isinstance(found[0][0], type)
+    assert briefly == found[0] or (refused and briefly[0] is BadProof), briefly
     return found[0]
 
 
@@ -126,6 +131,46 @@ def test_honest_proofs_are_written_and_read_alike(
     same(raws[0], schema, Limits(density=most))
     same(raws[0], schema, Limits(depth=most % 4))
     same(raws[0], schema, Limits(contents=most))
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=str)
+def test_proofs_with_steps_of_every_length_are_read_by_the_core(schema: Schema[Any, Any]) -> None:
+    """Lengths of one byte and of two, up to the longest step."""
+    steps = ["a" * 127, "b" * 128, "ä" * 64, "é" * 2048, "c" * 4096, "d", "e" * 255, "f" * 256]
+    bindings: dict[tuple[str, ...], str] = {
+        (step, other): step[:9] for step in steps for other in (steps[0], steps[4], "x")
+    }
+    main = store_of({}, schema)
+    main.set_tree((), tree_of(schema, bindings), message="", date=0)
+    raw = main.produce_proof(Read(list(bindings)))[0].to_bytes()
+    assert answered(raw, schema)
+    assert same(raw, schema)[-1] is True
+    for at in range(40, len(raw), max(1, len(raw) // 60)):
+        same(raw[:at] + bytes((raw[at] ^ 129,)) + raw[at + 1 :], schema)
+
+
+def test_what_is_wrong_far_behind_is_refused_without_reading_again() -> None:
+    """Decision 059: up to `explained` bytes from its begin, a proof is searched for what is wrong."""
+    schema: Schema[Any, Any] = Schema(String())
+    main = store_of({}, schema)
+    main.set_tree(
+        (), tree_of(schema, {(f"d{i % 9}", f"{i}"): "x" * 40 for i in range(4000)}), message="", date=0
+    )
+    proof, _ = main.produce_proof(lambda tree: (tree, tree.to_concrete()))
+    raw = proof.to_bytes()
+    assert len(raw) > 2 * LIMITS.explained
+    late, early = raw[:-1], raw[:40] + b"\3" + raw[41:]
+    for data, limits, reason in (
+        (late, LIMITS, "behind the first 65536 bytes"),
+        (late, Limits(explained=len(raw)), "truncated"),
+        (early, LIMITS, "unknown tag 3 of a node"),
+        (early, Limits(explained=0), "behind the first 0 bytes"),
+    ):
+        if core.CORE != "c":
+            reason = "truncated" if data is late else "unknown tag"
+        with pytest.raises(BadProof, match=reason):
+            Proof.from_bytes(data, schema, limits)
+    assert Proof.from_bytes(raw, schema, Limits(explained=0)).before == proof.before
 
 
 def tree_of(schema: Schema[Any, Any], bindings: dict[tuple[str, ...], str]) -> Any:
@@ -306,8 +351,7 @@ def test_what_a_proof_shows_is_decoded_when_it_is_asked_for(
     main.set_tree((), tree_of(schema, bindings), message="", date=0)
     made, _ = main.produce_proof(lambda tree: (tree, tree.to_concrete()))
     shown = Proof.from_bytes(made.to_bytes(), schema).shown()
-    usual = core.CORE == "c" and all(len(step.encode()) < 128 for path in bindings for step in path)
-    assert type(shown.nodes) is (Encoded if usual else dict)
+    assert type(shown.nodes) is (Encoded if core.CORE == "c" else dict)
     hashes = data.draw(st.permutations([*shown.nodes]))
     source = main._opened.home.source()
     for hash in hashes:
