@@ -362,7 +362,7 @@ FUNCTION(read_state) {
         .longest = size_of(args[17]),
     };
     while (s.width < 8 && s.fanout >> s.width > 1) s.width++;
-    int known = at <= size && size <= MOST_STATE && s.hash_size >= SHORTEST_HASH && s.hash_size <= LONGEST_HASH &&
+    int known = PyCallable_Check(args[6]) && at <= size && size <= MOST_STATE && s.hash_size >= SHORTEST_HASH && s.hash_size <= LONGEST_HASH &&
                 PyBytes_GET_SIZE(args[13]) == s.hash_size && s.fanout == (Py_ssize_t)1 << s.width && s.width >= 1 &&
                 s.order >= 0 && (s.order == NO_INODES) == (s.levels == 0) && s.levels <= 64 && s.leaf >= 1 &&
                 (s.order != BITS || s.levels * s.width <= 8 * s.hash_size) && PyBytes_GET_SIZE(s.directory) <= 1 &&
