@@ -150,7 +150,7 @@ def read_nodes(
     longest: int,
     flat: type[Any],
     /,
-) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None: ...
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | int | None: ...
 def read_state(
     data: bytes,
     at: int,
@@ -171,7 +171,7 @@ def read_state(
     objects: int,
     longest: int,
     /,
-) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | None: ...
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | int | None: ...
 def rebind(
     root: Any,
     steps: list[str],

@@ -122,14 +122,15 @@ def read_nodes(
     longest: int,
     flat: type[Any],
     /,
-) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None:
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | int | None:
     """What the nodes of a tree proof show, which begin at the byte `at` of `data`, hashed by BLAKE3 and checked.
 
     (where they end, hash of the first node, hash to node from the last to the first, hash to value in their order,
     whether a hash that is blinded is that of something revealed). A node is its canonical bytes, one of many entries a
     named tuple of the class `flat`. The other numbers are the parameters of the format and the limits of the proof.
-    None where this function has no answer, because something is wrong or unusual, or always, as here:
-    `irminpy.proof.compact` does the same node by node, and says what is wrong and where.
+    If it found out that something is wrong, or there are metadata: how many bytes it had read, as a negative number if
+    more is shown than the limits let pass. None where this function has no answer, because something is unusual, or
+    always, as here: `irminpy.proof.compact` does the same node by node, and says what is wrong and where.
     """
     return None
 
@@ -154,7 +155,7 @@ def read_state(
     objects: int,
     longest: int,
     /,
-) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | None:
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | int | None:
     """What the state of a tree proof in Irmin's form shows, which begins at the byte `at`, hashed and checked.
 
     (where it ends, hash of the root, hash to the canonical bytes of nodes from the last to the first, hash to value in
@@ -163,8 +164,7 @@ def read_state(
     Irmin's with these prefixes of directories and `contents`; no metadata. `blake2b`: `digest` is BLAKE2b of
     `hash_size` bytes. `order`: 0 without inodes, 1 if digits are bits of the hash of a step, 2 if they are of OCaml's
     seeded hash. The other numbers are the parameters of the format and the limits of the proof. What values are is not
-    looked at. None where this function has no answer, because something is wrong or unusual, or always, as here:
-    `irminpy.proof.irmin` does the same part by part, and says what is wrong and where.
+    looked at. A number, or None, as `read_nodes`; `irminpy.proof.irmin` does the same part by part.
     """
     return None
 
@@ -174,7 +174,7 @@ def take_elements(
 ) -> tuple[int, tuple[bytes, ...]] | None:
     """(where they end, the bytes of each) of the `n` elements of a stream proof in Irmin's form, from the byte `at` on.
 
-    There are no metadata, and a value has at most `longest` bytes. None as `read_state`.
+    There are no metadata, and a value has at most `longest` bytes. None if something is wrong, or always, as here.
     """
     return None
 

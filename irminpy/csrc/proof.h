@@ -10,6 +10,12 @@
 #include "msgpack.h"
 #include "seek.h"
 
+/* What reading may come to, besides 1, 0 (something is wrong) and -1: more is shown than the limits let pass; it is for Python. */
+enum { BEYOND = 2, UNUSUAL = 3 };
+
+/* How a reader that came to `done` answers, which stopped behind `n` bytes: see `read_nodes` in `irminpy/_nodes.py`. */
+static inline PyObject *refused_at(int done, Py_ssize_t n) { return PyLong_FromSsize_t(done == BEYOND ? -n : n); }
+
 #define MOST 0x7FFFFFFF /* of the bytes of a proof, or of an object: sums of a few of them stay far from overflowing */
 
 /* Whether there is room for `more` items of `size` bytes each, behind the `used` ones; else MemoryError is set. */

@@ -41,6 +41,7 @@ typedef struct {
     size_t n_drafts, n_places, n_values, room_drafts, room_places, room_values;
     uint8_t *scratch;
     size_t room_scratch;
+    int empties;
 } Reading;
 
 static int is_ascii(const uint8_t *p, size_t size) {
@@ -93,7 +94,9 @@ static int read_flat(Reading *g, int64_t tag, const Place *place) {
     Draft *d = &g->drafts[g->n_drafts];
     if (tag >> 1 > g->leaf || (uint64_t)tag >> 1 > left(r)) return 0;
     size_t n = (size_t)(tag >> 1), size = 0, directories = 0, contents = 0;
-    if (n > MOST || (!n && g->n_drafts)) return 0;
+    if (n > MOST) return 0;
+    /* An empty directory that is no root; but limits come first. */
+    g->empties |= !n && g->n_drafts;
     d->n = (uint32_t)n;
     d->inner = 0;
     d->level = place->level;
@@ -200,9 +203,9 @@ static int read_all(Reading *g) {
         g->n_drafts++;
         /* None of these is above the bytes of the proof by much. */
         size_t nodes = g->n_drafts + g->n_places;
-        if (4 * nodes + g->n_values > (size_t)g->room || nodes + g->n_values > (size_t)g->objects) return 0;
+        if (4 * nodes + g->n_values > (size_t)g->room || nodes + g->n_values > (size_t)g->objects) return BEYOND;
     }
-    return 1;
+    return !g->empties;
 }
 
 /* A place for `size` bytes; what was written there before is lost. */
@@ -445,7 +448,8 @@ FUNCTION(read_nodes) {
     g.r.end = start + size;
     PyObject *contents = NULL, *nodes = NULL, *answer = NULL;
     uint8_t *found = NULL;
-    if (read_all(&g) == 1) {
+    int done = read_all(&g);
+    if (done == 1) {
         found = PyMem_Malloc((g.n_values + 1) * HASH);
         if (!found)
             PyErr_NoMemory();
@@ -466,7 +470,7 @@ FUNCTION(read_nodes) {
     PyMem_Free(g.places);
     PyMem_Free(g.values);
     PyMem_Free(g.scratch);
-    if (!answer && !PyErr_Occurred()) return REFER(read_nodes);
+    if (!answer && !PyErr_Occurred()) return refused_at(done, g.r.at - start);
     return answer;
 }
 

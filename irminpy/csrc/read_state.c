@@ -156,7 +156,7 @@ static int read_all(Proof *s) {
         } else if (form == INODE_ || form == CHAIN) {
             done = read_inner(s, &node, form == CHAIN);
         } else if (!entry) {
-            done = 0; /* a root that shows no directory */
+            done = UNUSUAL; /* a root that shows no directory */
         } else if (form == CONTENTS) {
             done = read_value(s, entry);
         } else {
@@ -165,7 +165,7 @@ static int read_all(Proof *s) {
             done = entry->hash != NULL;
         }
         if (done != 1) return done;
-        if (4 * s->n_drafts + s->n_values > (size_t)s->room || s->n_drafts + s->n_values > (size_t)s->objects) return 0;
+        if (4 * s->n_drafts + s->n_values > (size_t)s->room || s->n_drafts + s->n_values > (size_t)s->objects) return BEYOND;
         if (form == CHAIN) continue; /* the index that leads to its bucket was read */
         while (node != NONE && !s->drafts[node].left) node = s->drafts[node].parent;
         if (node == NONE) return 1;
@@ -362,7 +362,7 @@ FUNCTION(read_state) {
         .longest = size_of(args[17]),
     };
     while (s.width < 8 && s.fanout >> s.width > 1) s.width++;
-    int known = at <= size && size <= MOST_STATE && s.hash_size >= SHORTEST_HASH && s.hash_size <= LONGEST_HASH &&
+    int known = PyCallable_Check(args[6]) && at <= size && size <= MOST_STATE && s.hash_size >= SHORTEST_HASH && s.hash_size <= LONGEST_HASH &&
                 PyBytes_GET_SIZE(args[13]) == s.hash_size && s.fanout == (Py_ssize_t)1 << s.width && s.width >= 1 &&
                 s.order >= 0 && (s.order == NO_INODES) == (s.levels == 0) && s.levels <= 64 && s.leaf >= 1 &&
                 (s.order != BITS || s.levels * s.width <= 8 * s.hash_size) && PyBytes_GET_SIZE(s.directory) <= 1 &&
@@ -375,7 +375,10 @@ FUNCTION(read_state) {
     s.known.slots = s.known.few;
     PyObject *nodes = PyDict_New(), *contents = PyDict_New(), *way = NULL, *answer = NULL;
     uint32_t apart = NONE;
-    if (nodes && contents && read_all(&s) == 1 && hash_all(&s, nodes, contents) == 1 && state_fits(&s, &apart) == 1) {
+    int done = nodes && contents ? read_all(&s) : -1;
+    if (done == 1) done = hash_all(&s, nodes, contents);
+    if (done == 1) done = state_fits(&s, &apart);
+    if (done == 1) {
         way = apart == NONE ? Py_NewRef(Py_None) : way_to(&s, apart);
         if (way)
             answer = Py_BuildValue("ny#OOO", (Py_ssize_t)(s.r.at - start), (const char *)s.drafts[0].hash, s.hash_size, nodes,
@@ -392,7 +395,7 @@ FUNCTION(read_state) {
     PyMem_Free(s.values);
     PyMem_Free(s.paths);
     PyMem_Free(s.scratch);
-    if (!answer && !PyErr_Occurred()) return REFER(read_state);
+    if (!answer && !PyErr_Occurred()) return done == UNUSUAL ? REFER(read_state) : refused_at(done, s.r.at - start);
     return answer;
 }
 

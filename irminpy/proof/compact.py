@@ -335,9 +335,11 @@ def _at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> 
         limits.contents,
         Node,
     )
-    if found is None:
+    if isinstance(found, int):
         if isinstance(schema.metadata, NoMetadata):  # else it may be right
-            explain(data, limits, partial(_read_again, at, schema, limits))
+            explain(data, found, limits, partial(_read_again, at, schema, limits))
+        return None
+    if found is None:
         return None
     end, top, nodes, contents, shared = found
     return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents), bool(shared)
@@ -461,10 +463,7 @@ def _drafts(reading: Reading, schema: Schema[Any, Any], drafts: list[Draft], val
                         i = states.rfind(_REVEALS, 0, i)
         nodes = number + 1 + len(stack)
         if 4 * nodes + len(values) > room or nodes + len(values) > limits.objects:
-            raise reading.refuse(
-                f"node limit: more than {limits.objects} objects are revealed, or more than "
-                f"{limits.density} per MiB, where a node counts as four"
-            )
+            raise reading.refuse(limits.crowded)
 
 
 _MINUS_ONE = bytes([max(0, state - 1) for state in range(256)])

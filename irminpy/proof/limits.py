@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from .. import core
 from ..errors import BadProof
 
 if TYPE_CHECKING:
@@ -36,6 +35,14 @@ class Limits:
     something is: it does so in less time than it takes to say what, and where.
     """
 
+    @property
+    def crowded(self) -> str:
+        """What is said of a proof that reveals too much."""
+        return (
+            f"node limit: more than {self.objects} objects are revealed, or more than {self.density} per MiB, where a "
+            "node counts as four"
+        )
+
     def __post_init__(self) -> None:
         for name in ("total", "objects", "density", "depth", "contents", "explained"):
             value = getattr(self, name)
@@ -48,20 +55,22 @@ class Limits:
 DEFAULT = Limits()
 
 
-def explain(data: bytes, limits: Limits, read: Callable[[bytes], object]) -> None:
-    """Refuse the proof `data`, which the compiled core would have read if it were right, with BadProof.
+def explain(data: bytes, at: int, limits: Limits, read: Callable[[bytes], object]) -> None:
+    """Refuse the proof `data`, which the compiled core found wrong where it had read `at` bytes, with BadProof.
 
-    `read` is given the begin of it, and raises BadProof for what is wrong there. If the proof is so short that it may be
-    read again, nothing happens.
+    `at` is negative if more is shown than the limits let pass. `read` is given the begin of the proof, and raises
+    BadProof for what is wrong there. Nothing happens if the proof is so short that it may be read again.
     """
-    if core.CORE != "c" or len(data) <= limits.explained:
+    if len(data) <= limits.explained:
         return
+    if at < 0:
+        raise BadProof(f"byte {-at}: {limits.crowded}")
     try:
         read(data[: limits.explained])
     except BadProof as e:
         if "truncated" not in e.reason:  # that it ends is our doing
             raise
     raise BadProof(
-        f"something is not as it has to be behind the first {limits.explained} bytes; read it with "
-        f"Limits(explained={len(data)}), which takes longer, to learn what it is and where"
+        f"at the byte {at}, or before it, something is not as it has to be; read it with Limits(explained={len(data)}), which "
+        "takes longer, to learn what it is and where"
     )

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from irminpy import Hash, Proof, Schema, Store, StreamProof, Tree, _nodes, core
 from irminpy.contents import String
-from irminpy.errors import IrminError
+from irminpy.errors import BadProof, IrminError
 from irminpy.formats import Custom, Inodes, Irmin, Irmin2, Tezos
 from irminpy.hash import BLAKE2B, SHA1, Own
+from irminpy.metadata import Own as OwnMetadata
 from irminpy.path import step_of_bytes
 from irminpy.proof import (
     BlindedContents,
@@ -106,6 +107,13 @@ def same(state: Part | bytes, schema: Schema[Any, Any], limits: Limits = LIMITS)
     data = state if isinstance(state, bytes) else state_bytes(Fields(schema), state)
     expected = one_by_one(data, schema, limits)
     found = at_once(data, schema, limits)
+    # What is refused without looking for the reason is refused, and nothing else.
+    try:
+        briefly = at_once(data, schema, replace(limits, explained=0))
+    except BadProof:
+        assert isinstance(expected, IrminError)
+    else:
+        assert briefly == found
     if isinstance(expected, IrminError):
         assert found is None, expected
         return str(expected)
@@ -355,6 +363,87 @@ def test_parts_of_a_hostile_prover_are_read_or_refused_alike() -> None:
         "read", "read, apart", "bad length", "duplicate entry", "inconsistent sharing", "kind mismatch",
         "misplaced entry", "not canonical", "not canonical shape", "too deep", "unsorted",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [8, 20, 32, 64])
+def test_blake2b_of_every_length_of_some_blocks(size: int) -> None:
+    """At the borders of blocks, and where hashlib takes over."""
+    schema: Schema[Any, Any] = Schema(hash=BLAKE2B(size), format=Irmin2(Inodes()))
+    for n in (*range(300), 383, 384, 385, 4094, 4095, 4096, 4097, 9000):
+        value = bytes([i * n & 255 for i in range(n)])
+        state = b"\2\1\1a\0" + varint(n) + value
+        found = at_once(state, schema)
+        assert found is not None
+        assert found[3] == [(blake2b(value, digest_size=size).digest(), value)]
+        assert found == one_by_one(state, schema)
+
+
+class Modes(OwnMetadata[int]):
+    """Metadata of one byte."""
+
+    def read(self, data: bytes, at: int, /) -> tuple[int, int]:
+        return data[at], at + 1
+
+
+def test_what_is_unusual_is_read_in_python() -> None:
+    """An order of the caller's, metadata, short hashes, a directory that is hashed like an inode."""
+    modes = Modes(
+        "mode/1", 0, lambda mode: bytes([mode]), lambda data: data[0], lambda old, ours, theirs: ours
+    )
+    blind = b"\2\1\1a\1"
+    assert isinstance(one_by_one(blind + bytes(20), UNUSUAL), tuple)
+    assert at_once(blind + bytes(20), UNUSUAL) is None
+    other: Schema[Any, Any] = Schema(metadata=modes, hash=BLAKE2B(32), format=Irmin())
+    assert isinstance(one_by_one(blind + bytes(33), other), tuple)
+    assert at_once(blind + bytes(33), other) is None
+    short: Schema[Any, Any] = Schema(hash=BLAKE2B(7), format=Irmin())
+    assert isinstance(one_by_one(blind + bytes(7), short), tuple)
+    assert at_once(blind + bytes(7), short) is None
+    # The length of this step, read as a number of entries, and its bytes, read as two buckets, make an inode.
+    schema: Schema[Any, Any] = Schema(hash=SHA1(), format=Irmin2(Inodes(2, 2, "seeded")))
+    hash = bytes(range(100, 120))
+    step = b"\2" + b"\0" + hash + b"\1"
+    assert "the bytes of a directory with this step alone" in same(
+        b"\2\1" + varint(len(step)) + step + b"\3" + hash, schema
+    )
+    assert same(b"\2\1" + varint(len(step)) + b"\3" + step[1:] + b"\3" + hash, schema) == "read"
+
+
+def test_arguments_of_any_type_have_no_answer_or_the_right_one() -> None:
+    """Each argument of the functions of the core, of types that it is not for: nothing is raised."""
+    right: list[Any] = [
+        b"\2\1\1a\1" + bytes(32),
+        0,
+        0,
+        b"N",
+        b"B",
+        1,
+        bytes,
+        32,
+        2,
+        2,
+        3,
+        5,
+        1,
+        bytes(32),
+        9,
+        99,
+        99,
+        99,
+    ]
+    assert ccore.read_state(*right) is not None
+    wrong: list[Any] = [None, -1, 1 << 70, "a", b"", [], True, 1.5, b"\2" * 40]
+    for at in range(len(right)):
+        for value in wrong:
+            ccore.read_state(*right[:at], value, *right[at + 1 :])
+    elements: list[Any] = [b"\0\1a\0\0", 0, 2, 32, 9]
+    assert ccore.take_elements(*elements) == (5, (b"\0\1a", b"\0\0"))
+    for at in range(len(elements)):
+        for value in wrong:
+            ccore.take_elements(*elements[:at], value, *elements[at + 1 :])
+    for function, arguments in ((ccore.read_state, right), (ccore.take_elements, elements)):
+        with pytest.raises(TypeError):
+            function(*arguments[:-1])
 
 
 # -- streams ---------------------------------------------------------------------------------------------------

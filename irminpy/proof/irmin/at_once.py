@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ... import core
@@ -14,8 +15,12 @@ from ...key import KindedHash
 from ...metadata import NoMetadata
 from ...objects import Kind
 from ...path import join, step_of_bytes
-from ..limits import MIB
+from ..limits import MIB, explain
 from ..shown import Encoded, Shown
+from .binary import read_state
+from .elements import take_element
+from .fields import Fields, Input
+from .shape import levels_of
 
 if TYPE_CHECKING:
     from ...schema import Schema
@@ -62,11 +67,29 @@ def state_at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits
     )
     if found is None:
         return None
-    end, top, nodes, contents, way = found
-    if not _are_values(schema, contents):
+    if isinstance(found, int) or not _are_values(schema, found[3]):
+        where = found if isinstance(found, int) else found[0]
+        explain(data, where, limits, partial(_read_again, at, schema, limits))
         return None
+    end, top, nodes, contents, way = found
     apart = "" if way is None else _place(way)
     return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents, apart)
+
+
+def _read_again(at: int, schema: Schema[Any, Any], limits: Limits, data: bytes) -> None:
+    """Read the state from the byte `at` on, for what is wrong with it."""
+    fields = Fields(schema)
+    source = Input(data, fields)
+    source.at = at
+    read_state(source, fields, levels_of(schema.codec), limits)
+
+
+def _take_again(at: int, n: int, schema: Schema[Any, Any], limits: Limits, data: bytes) -> None:
+    """Take `n` elements from the byte `at` on, for what is wrong with how they are written."""
+    source = Input(data, Fields(schema))
+    source.at = at
+    for _ in range(n):
+        take_element(source, limits)
 
 
 def elements_at_once(
@@ -75,7 +98,10 @@ def elements_at_once(
     """(where they end, the elements) of the `n` elements that begin at the byte `at`; None as `state_at_once`."""
     if not isinstance(schema.metadata, NoMetadata):
         return None
-    return core.take_elements(data, at, n, schema.codec.hash_size, limits.contents)
+    found = core.take_elements(data, at, n, schema.codec.hash_size, limits.contents)
+    if found is None:
+        explain(data, len(data), limits, partial(_take_again, at, n, schema, limits))
+    return found
 
 
 def _are_values(schema: Schema[Any, Any], contents: dict[bytes, bytes]) -> bool:

@@ -191,11 +191,7 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
         if above > limits.depth + 1:
             raise source.refuse(f"too deep: the limit is {limits.depth} directories", start)
         if 4 * nodes + values > room or nodes + values > limits.objects:
-            raise source.refuse(
-                f"node limit: more than {limits.objects} objects are revealed, or more than "
-                f"{limits.density} per MiB, where a node counts as four",
-                start,
-            )
+            raise source.refuse(limits.crowded, start)
         if frame is not None:
             frames.append(frame)
             if not frame.left:

@@ -67,8 +67,9 @@ class IrminForm:
             raise BadProof(f"it has {len(data)} bytes, the limit is {limits.total}")
         before, after = source.kinded(), source.kinded()
         known = state_at_once(data, source.at, schema, limits)
-        if known is not None and known[0] == len(data):
-            shown = known[1]
+        if known is not None:
+            source.at, shown = known
+            source.end()
         else:
             state = read_state(source, fields, levels_of(schema.codec), limits)
             source.end()
