@@ -1,6 +1,6 @@
 # The compiled twins of functions of `_core`, which says what they do.
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from mmap import mmap
 from typing import Any
 
@@ -95,6 +95,8 @@ def frames(
     inner: type[Any],
     /,
 ) -> tuple[int, int]: ...
+def filter_add(bits: bytearray, hashes: Iterable[bytes], skip: int, /) -> None: ...
+def filter_find(bits: bytearray, hashes: Iterable[bytes], /) -> list[bytes]: ...
 def index_rows(prefix: bytes, entries: dict[bytes, int], size: int, /) -> bytes: ...
 def gather(
     bases: list[int],

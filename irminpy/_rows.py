@@ -1,10 +1,15 @@
-"""The rows of an index of the pack (docs/formats/index.md, "Tables"), many at once: pure, as those of `_core`."""
+"""The rows of an index of the pack (docs/formats/index.md, "Tables"), many at once, and filters of hashes.
+
+A filter is a Bloom filter of blocks of 64 bytes: the first eight bytes of a hash say which, the next eight name four of
+its bits. It is in memory only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from zlib import crc32
 
-__all__ = ["index_rows"]
+__all__ = ["filter_add", "filter_find", "index_rows"]
 
 _WORD = 1 << 64
 
@@ -25,3 +30,39 @@ def index_rows(prefix: bytes, entries: dict[bytes, int], size: int, /) -> bytes:
         row = prefix + key + word.to_bytes(8, "little")
         rows.append(row + crc32(row).to_bytes(4, "little"))
     return b"".join(rows)
+
+
+def filter_add(bits: bytearray, hashes: Iterable[bytes], skip: int, /) -> None:
+    """Set the bits of `hashes` in the filter `bits`, whose size is 64 bytes or a product of that and twos.
+
+    They are what follows `skip` bytes of each item, 16 or more. Raises ValueError for other sizes.
+    """
+    for _, block, mask in _masks(bits, (item[skip:] for item in hashes) if skip else hashes):
+        bits[block : block + 64] = (int.from_bytes(bits[block : block + 64], "little") | mask).to_bytes(
+            64, "little"
+        )
+
+
+def filter_find(bits: bytearray, hashes: Iterable[bytes], /) -> list[bytes]:
+    """Those of `hashes` that may have been added to `bits`: all that were, and few others. Raises as `filter_add`."""
+    return [
+        hash_
+        for hash_, block, mask in _masks(bits, hashes)
+        if not mask & ~int.from_bytes(bits[block : block + 64], "little")
+    ]
+
+
+def _masks(bits: bytearray, hashes: Iterable[bytes]) -> Iterator[tuple[bytes, int, int]]:
+    """Of each hash: where its block begins, and its bits there."""
+    size = len(bits)
+    if size < 64 or size & (size - 1):
+        raise ValueError(f"a filter of {size} bytes")
+    for hash_ in hashes:
+        if len(hash_) < 16:
+            raise ValueError(f"the hash {hash_.hex()} has {len(hash_)} bytes, a filter takes 16 or more")
+        chosen = int.from_bytes(hash_[8:16], "little")
+        mask = 0
+        for _ in range(4):
+            mask |= 1 << (chosen & 511)
+            chosen >>= 9
+        yield hash_, (int.from_bytes(hash_[:8], "little") << 6) & (size - 1), mask

@@ -1,7 +1,7 @@
 """The hot functions of the native format, by the core that is used: compiled where it was built, else in Python.
 
 `_core` has them in Python, `_frames` those over frames of the pack, and `_ccore` the compiled ones. Those of `_nodes`
-and `_edits` do in one call what other modules do step by step; `_rows` makes those of an index of a pack. This is the
+and `_edits` do in one call what other modules do step by step; `_rows` serves the index of a pack. This is the
 one place where it is chosen (docs/decisions/056). `IRMINPY_CORE=python` asks for those in Python; `IRMINPY_CORE=c` for
 the compiled ones, and their absence is an ImportError then.
 """
@@ -42,7 +42,7 @@ from ._edits import bind, find, placed, rebind, settle, weight
 from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
-from ._rows import index_rows
+from ._rows import filter_add, filter_find, index_rows
 from .cache import Cache
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ __all__ = [
     "encode_node",
     "encode_nodes",
     "filled_words",
+    "filter_add",
+    "filter_find",
     "find",
     "follow",
     "frame_of",
@@ -141,6 +143,8 @@ if _chosen is not None:
         encode_node,
         encode_nodes,
         filled_words,
+        filter_add,
+        filter_find,
         find,
         follow,
         frame_of,

@@ -250,6 +250,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
             "ends",
             "log",
             "generation",
+            "absent",
             "lookup",
             "indexing",
             "chunking",

@@ -283,6 +283,21 @@ class Environment:
         except lmdb.Error as error:
             self._fail(error)
 
+    def keys_from(self, start: bytes, limit: int) -> list[bytes]:
+        """The keys of `entries_from`."""
+        try:
+            with self._reading:
+                txn = self._begin()
+                try:
+                    with txn.cursor() as cursor:
+                        if not cursor.set_range(start):
+                            return []
+                        return list(islice(cursor.iternext(values=False), limit))
+                finally:
+                    txn.abort()
+        except lmdb.Error as error:
+            self._fail(error)
+
     def record(self, name: bytes) -> tuple[bytes | None, int, int]:
         """The record `name` of the table `meta`, the count of entries, and the number of the newest transaction."""
         try:

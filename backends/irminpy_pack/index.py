@@ -201,6 +201,27 @@ class Index:
             if len(page) < _PAGE:
                 return
 
+    def keys(self, kind: int) -> Iterator[list[bytes]]:
+        """All keys (kind and hash) of a kind and some of the next one, some thousand at a time.
+
+        Neither their checksums nor, within a list, their order are looked at. It holds nothing in LMDB while the
+        caller works. Cost: a tenth of `dump`.
+        """
+        start = _KINDS[kind]
+        while True:
+            environment = self._environment or self._closed()
+            page = environment.keys_from(start, _PAGE)
+            if not page:
+                return
+            if page[-1] < start or {*map(len, page)} != {1 + self._hash_size}:
+                raise environment.condemn(
+                    f"its keys from {start.hex()} on are out of order, or of wrong lengths"
+                )
+            yield page
+            if len(page) < _PAGE or page[-1][0] != kind:
+                return
+            start = page[-1] + b"\0"
+
     # Adding
 
     def add(self, entries: dict[bytes, int], end: int) -> None:

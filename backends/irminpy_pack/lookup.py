@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
+from .absent import Absent
 from .frame import BLOB, COMMIT, LARGE, NODE
 from .index import Entries, Index, IndexDamaged, no_entries
+from .word import CONTENTS
 
 __all__ = ["ALWAYS", "INDEXED", "MINIMAL", "Lookup"]
 
@@ -29,7 +31,7 @@ class Lookup:
     everything in the tail. Questions that come meanwhile wait for it.
     """
 
-    __slots__ = ("_mend", "_mending", "_older", "_tail", "end", "kinds", "places")
+    __slots__ = ("_mend", "_mending", "_older", "_tail", "absent", "end", "kinds", "places")
 
     def __init__(self, strategy: str, places: Index | None, mend: Callable[[Lookup], None]) -> None:
         self.kinds = INDEXED[strategy]
@@ -37,6 +39,8 @@ class Lookup:
         self.places = places
         self.end = 0
         """The virtual offset up to which the index reaches."""
+        self.absent = Absent(CONTENTS)
+        """What contents the index does not hold, where that is known."""
         self._mend = mend
         self._mending = threading.Lock()
         self._tail = no_entries()
@@ -69,13 +73,21 @@ class Lookup:
     def find_many(self, kind: int, hashes: Collection[bytes]) -> dict[bytes, int]:
         """The words of those of `hashes` that are found."""
         found = self.recent_many(kind, hashes)
-        missing = [hash_ for hash_ in hashes if hash_ not in found] if found else list(hashes)
-        if missing:
-            found |= self._ask(
-                lambda places: _found(missing, places.find_many(kind, missing)),
-                lambda: self.recent_many(kind, missing),
-            )
-        return found
+        return found | self._indexed(kind, _without(hashes, found))
+
+    def known_contents(self, hashes: Collection[bytes]) -> dict[bytes, int]:
+        """`find_many` of contents, for whoever can do without: it may miss what the index holds."""
+        found = self.recent_many(CONTENTS, hashes)
+        return found | self._indexed(CONTENTS, self.absent.rest(_without(hashes, found)))
+
+    def _indexed(self, kind: int, hashes: list[bytes]) -> dict[bytes, int]:
+        """The words of those that the index holds, or the tail by now."""
+        if not hashes:
+            return {}
+        return self._ask(
+            lambda places: _found(hashes, places.find_many(kind, hashes)),
+            lambda: self.recent_many(kind, hashes),
+        )
 
     def _ask(self, question: Callable[[Index], T], without: Callable[[], T]) -> T:
         """The answer of the index; of the tail alone if there is none. Raises StorageError if it cannot be used now."""
@@ -92,6 +104,7 @@ class Lookup:
         """Have the index that is damaged replaced, unless somebody else has done so."""
         with self._mending:
             if self.places is damaged:
+                self.absent.forget()
                 self._mend(self)
 
     def prefix(self, kind: int, prefix: str, limit: int) -> list[bytes]:
@@ -126,6 +139,10 @@ class Lookup:
                 for hash_, word in self._older[kind].items():
                     words.setdefault(hash_, word)
         self._older = no_entries()
+
+
+def _without(hashes: Collection[bytes], found: dict[bytes, int]) -> list[bytes]:
+    return [hash_ for hash_ in hashes if hash_ not in found] if found else list(hashes)
 
 
 def _found(hashes: Sequence[bytes], words: Sequence[int]) -> dict[bytes, int]:

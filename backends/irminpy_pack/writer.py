@@ -257,7 +257,7 @@ class Writer:
         for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
             given, kept = objects.of_kind(kind), rest.of_kind(kind)
             if kind is Kind.CONTENTS and state.strategy == "always":
-                words = lookup.find_many(kind, given)
+                words = lookup.known_contents(given)
             elif kind is Kind.COMMIT or state.strategy == "always":
                 # Only a commit that is made twice in a row is the same; and new nodes are mostly new.
                 words = lookup.recent_many(kind, given)
@@ -522,8 +522,8 @@ class Writer:
         finally:
             self._flusher = None
 
-    def index(self) -> None:
-        """Put the tail into the index now. If that cannot be done the tail keeps it."""
+    def index(self, *, last: bool = False) -> None:
+        """Put the tail into the index now, for the `last` time perhaps. If that cannot be done the tail keeps it."""
         with self.mutex:
             lookup, end = self._state.lookup, self._state.tip.end
             places = lookup.places
@@ -534,6 +534,8 @@ class Writer:
         try:
             places.add_kinds(entries, end)
             lookup.end, done = end, True
+            if not last:
+                lookup.absent.add(entries[Kind.CONTENTS], places)
         except IndexDamaged:
             lookup.turned(done)
             lookup.mend(places)
@@ -553,7 +555,7 @@ class Writer:
             if self._failed is None:
                 with self._turn:
                     self._sync_and_publish()
-                self.index()
+                self.index(last=True)
                 self._put_away()
         finally:
             self._lock.close()

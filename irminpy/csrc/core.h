@@ -51,6 +51,8 @@
     X(placed)         \
     X(find)           \
     X(index_rows)     \
+    X(filter_add)     \
+    X(filter_find)    \
     X(rebind)
 
 /* The names of attributes that are asked for. */

@@ -1,4 +1,4 @@
-/* The rows of an index of the pack (docs/formats/index.md, "Tables"), sorted. */
+/* The rows of an index of the pack (docs/formats/index.md, "Tables"), sorted; and filters of hashes. */
 #include "core.h"
 #include "crc.h"
 
@@ -116,7 +116,78 @@ FUNCTION(index_rows) {
     return REFER(index_rows);
 }
 
+/* -- filters ----------------------------------------------------------------------------------------------------------- */
+
+#define SHORTEST 16
+
+/* Which block of 64 bytes the hash belongs to, of `size` bytes in all. */
+static inline uint8_t *block_of(uint8_t *bits, Py_ssize_t size, const uint8_t *hash) {
+    return bits + (u64(hash) << 6 & (uint64_t)(size - 1));
+}
+
+/* The bits of a filter, NULL if it is none; and whether `hashes` are what can be gone through without running anything. */
+static uint8_t *filter_of(PyObject *const *args, Py_ssize_t *size) {
+    if (!PyByteArray_CheckExact(args[0]) || !(PyList_CheckExact(args[1]) || PyDict_CheckExact(args[1])))
+        return NULL;
+    *size = PyByteArray_GET_SIZE(args[0]);
+    return *size < 64 || *size & (*size - 1) ? NULL : (uint8_t *)PyByteArray_AS_STRING(args[0]);
+}
+
+/* The next hash, borrowed; NULL behind the last one, and for one that is for Python to look at: then `at` is -1. */
+static PyObject *next_hash(PyObject *hashes, Py_ssize_t *at, Py_ssize_t least) {
+    PyObject *hash = NULL;
+    if (PyDict_CheckExact(hashes)) {
+        if (!PyDict_Next(hashes, at, &hash, NULL)) return NULL;
+    } else {
+        if (*at >= PyList_GET_SIZE(hashes)) return NULL;
+        hash = PyList_GET_ITEM(hashes, (*at)++);
+    }
+    if (PyBytes_Check(hash) && PyBytes_GET_SIZE(hash) >= least) return hash;
+    *at = -1;
+    return NULL;
+}
+
+FUNCTION(filter_add) {
+    /* bits, hashes, skip */
+    Py_ssize_t size, at = 0, skip;
+    uint8_t *bits;
+    if (nargs != 3 || (skip = size_of(args[2])) < 0 || skip > MOST_KEY || !(bits = filter_of(args, &size)))
+        return REFER(filter_add);
+    for (PyObject *hash; (hash = next_hash(args[1], &at, skip + SHORTEST));) {
+        const uint8_t *p = (const uint8_t *)PyBytes_AS_STRING(hash) + skip;
+        uint8_t *block = block_of(bits, size, p);
+        uint64_t chosen = u64(p + 8);
+        for (int i = 0; i < 4; i++, chosen >>= 9) block[chosen >> 3 & 63] |= (uint8_t)(1 << (chosen & 7));
+    }
+    if (at < 0) return REFER(filter_add);
+    Py_RETURN_NONE;
+}
+
+FUNCTION(filter_find) {
+    /* bits, hashes */
+    Py_ssize_t size, at = 0;
+    uint8_t *bits;
+    if (nargs != 2 || !(bits = filter_of(args, &size))) return REFER(filter_find);
+    PyObject *found = PyList_New(0);
+    if (!found) return NULL;
+    for (PyObject *hash; (hash = next_hash(args[1], &at, SHORTEST));) {
+        const uint8_t *p = (const uint8_t *)PyBytes_AS_STRING(hash), *block = block_of(bits, size, p);
+        uint64_t chosen = u64(p + 8);
+        int all = 1;
+        for (int i = 0; i < 4; i++, chosen >>= 9) all &= block[chosen >> 3 & 63] >> (chosen & 7);
+        if (all & 1 && PyList_Append(found, hash) < 0) {
+            Py_DECREF(found);
+            return NULL;
+        }
+    }
+    if (at >= 0) return found;
+    Py_DECREF(found);
+    return REFER(filter_find);
+}
+
 PyMethodDef rows_methods[] = {
     METHOD(index_rows, "Rows of an index, ascending."),
+    METHOD(filter_add, "Hashes are added to a filter."),
+    METHOD(filter_find, "The hashes that may have been added to a filter."),
     {NULL, NULL, 0, NULL},
 };

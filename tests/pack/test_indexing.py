@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from irminpy import Hash
 from irminpy.objects import Kind
 from irminpy.testing.watching import PATIENCE
+from irminpy_pack.backend import PackBackend
 from irminpy_pack.environment import Environment
 from irminpy_pack.files import Files
 from irminpy_pack.fsck import fsck
@@ -190,4 +192,47 @@ def test_contents_that_the_index_has_are_not_written_again(path: Path) -> None:
         repo.main().set("d", b"y" * 1000)  # from the tail
         assert [repo.main().get(key) for key in "abcd"] == [b"x" * 1000] * 2 + [b"y" * 1000] * 2
     assert 1000 < last_segment(path).stat().st_size - size < 2900
+    assert fsck(str(path), SCHEMA).ok
+
+
+def test_a_filter_before_the_index_leaves_out_what_is_new_and_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decision 090: contents of all of the store are still written once."""
+    asked: list[bytes] = []
+    find_many = Index.find_many
+
+    def noting(self: Index, kind: int, hashes: Sequence[bytes]) -> list[int]:
+        asked.extend(hashes)
+        return find_many(self, kind, hashes)
+
+    monkeypatch.setattr(Index, "find_many", noting)
+    with opened(path) as repo:
+        main = repo.main()
+        main.set("a", b"a" * 1000)
+    with opened(path) as repo:
+        main = repo.main()
+        for i in range(20):
+            main.set(f"b/{i}", b"%d" % i * 500)
+        backend = repo._opened.backend
+        assert isinstance(backend, PackBackend)
+        writer = backend._writer
+        assert writer is not None
+        assert asked
+        writer.index()
+        asked.clear()
+        for i in range(20):
+            main.set(f"c/{i}", b"%d" % i * 400)
+        assert len(asked) < 10
+        size = last_segment(path).stat().st_size
+        main.set("d", b"a" * 1000)  # in the index when the store was opened
+        main.set("e", b"7" * 500)  # since
+        assert last_segment(path).stat().st_size - size < 1400
+        lookup = backend.state.lookup
+        assert lookup.places is not None
+        lookup.mend(lookup.places)
+        asked.clear()
+        main.set("f", b"new")
+        assert asked  # of another index nothing is known
+        assert (main.get("d"), main.get("e"), main.get("c/3")) == (b"a" * 1000, b"7" * 500, b"3" * 400)
     assert fsck(str(path), SCHEMA).ok

@@ -306,6 +306,26 @@ def test_rows_of_hashes_that_begin_alike_or_not_are_sorted(count: int, alike: in
     assert [rows[i + 1 : i + 33] for i in range(0, len(rows), 45)] == sorted(entries)
 
 
+filters = st.one_of(
+    st.sampled_from([64, 64, 128, 4096]).map(lambda size: bytearray(b"\x5a" * size)),
+    st.one_of(st.just(bytearray(96)), st.just(bytearray()), odd),
+)
+hashed = st.one_of(
+    st.lists(st.binary(min_size=18, max_size=34), max_size=20),
+    st.dictionaries(st.binary(min_size=18, max_size=34), st.none(), max_size=20),
+    st.lists(st.one_of(st.binary(min_size=14, max_size=18), odd), max_size=3),
+    odd,
+)
+
+
+@given(filters, hashed, st.one_of(st.sampled_from([0, 1, 2, -1]), odd))
+def test_filters(bits: Any, items: Any, skip: Any) -> None:
+    one, other = (bytearray(bits) if type(bits) is bytearray else bits for _ in range(2))
+    assert outcome(ccore.filter_add, (one, items, skip)) == outcome(_rows.filter_add, (other, items, skip))
+    same("filter_find", one, items)
+    assert one == other
+
+
 # -- frames ---------------------------------------------------------------------------------------------------------
 
 

@@ -68,8 +68,8 @@ NEEDED = {
     "irminpy.metadata": "plain",
     "irminpy.store": "follow history read store stream writing",
     "irminpy.tree": "counters edit export home lazy listing read seek settle source stage stream sweep tree walk words",
-    "irminpy_pack": "backend chunking damage ends environment files fingerprint frame generation head identity index "
-    "indexing keys large lock log lookup maker manifest opening segment settings settle state trailer view word",
+    "irminpy_pack": "absent backend chunking damage ends environment files fingerprint frame generation head identity "
+    "index indexing keys large lock log lookup maker manifest opening segment settings settle state trailer view word",
 }
 HEAVY = (
     *(
