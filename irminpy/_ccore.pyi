@@ -151,6 +151,27 @@ def read_nodes(
     flat: type[Any],
     /,
 ) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | None: ...
+def read_state(
+    data: bytes,
+    at: int,
+    tezos: int,
+    directory: bytes,
+    contents: bytes,
+    blake2b: int,
+    digest: Callable[[bytes], bytes],
+    hash_size: int,
+    fanout: int,
+    leaf: int,
+    stable: int,
+    levels: int,
+    order: int,
+    empty: bytes,
+    depth: int,
+    room: int,
+    objects: int,
+    longest: int,
+    /,
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | None: ...
 def rebind(
     root: Any,
     steps: list[str],
@@ -200,6 +221,9 @@ def settle(
     ]
     | None
 ): ...
+def take_elements(
+    data: bytes, at: int, n: int, hash_size: int, longest: int, /
+) -> tuple[int, tuple[bytes, ...]] | None: ...
 def weight(record: Any, /) -> int: ...
 def write_nodes(
     root: bytes,

@@ -13,7 +13,7 @@ from ._core import digest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bucket_of", "follow", "read_nodes", "write_nodes"]
+__all__ = ["bucket_of", "follow", "read_nodes", "read_state", "take_elements", "write_nodes"]
 
 
 def bucket_of(
@@ -130,6 +130,51 @@ def read_nodes(
     named tuple of the class `flat`. The other numbers are the parameters of the format and the limits of the proof.
     None where this function has no answer, because something is wrong or unusual, or always, as here:
     `irminpy.proof.compact` does the same node by node, and says what is wrong and where.
+    """
+    return None
+
+
+def read_state(
+    data: bytes,
+    at: int,
+    tezos: int,
+    directory: bytes,
+    contents: bytes,
+    blake2b: int,
+    digest: Callable[[bytes], bytes],
+    hash_size: int,
+    fanout: int,
+    leaf: int,
+    stable: int,
+    levels: int,
+    order: int,
+    empty: bytes,
+    depth: int,
+    room: int,
+    objects: int,
+    longest: int,
+    /,
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | None:
+    """What the state of a tree proof in Irmin's form shows, which begins at the byte `at`, hashed and checked.
+
+    (where it ends, hash of the root, hash to the canonical bytes of nodes from the last to the first, hash to value in
+    the order of these, None). Instead of None: the steps and indices, from below, that lead to the first inode with a
+    bucket that is blinded there and shown elsewhere. Objects are those of the format `tezos`, or else of one of
+    Irmin's with these prefixes of directories and `contents`; no metadata. `blake2b`: `digest` is BLAKE2b of
+    `hash_size` bytes. `order`: 0 without inodes, 1 if digits are bits of the hash of a step, 2 if they are of OCaml's
+    seeded hash. The other numbers are the parameters of the format and the limits of the proof. What values are is not
+    looked at. None where this function has no answer, because something is wrong or unusual, or always, as here:
+    `irminpy.proof.irmin` does the same part by part, and says what is wrong and where.
+    """
+    return None
+
+
+def take_elements(
+    data: bytes, at: int, n: int, hash_size: int, longest: int, /
+) -> tuple[int, tuple[bytes, ...]] | None:
+    """(where they end, the bytes of each) of the `n` elements of a stream proof in Irmin's form, from the byte `at` on.
+
+    There are no metadata, and a value has at most `longest` bytes. None as `read_state`.
     """
     return None
 

@@ -41,7 +41,7 @@ from ._core import (
 from ._edits import bind, find, placed, rebind, settle, weight
 from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
-from ._nodes import bucket_of, follow, read_nodes, write_nodes
+from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
 from ._rows import filter_add, filter_find, index_rows
 from .cache import Cache
 
@@ -89,11 +89,13 @@ __all__ = [
     "place",
     "placed",
     "read_nodes",
+    "read_state",
     "rebind",
     "record_at",
     "seek_inode",
     "seek_node",
     "settle",
+    "take_elements",
     "weight",
     "write_nodes",
 ]
@@ -156,11 +158,13 @@ if _chosen is not None:
         place,
         placed,
         read_nodes,
+        read_state,
         rebind,
         record_at,
         seek_inode,
         seek_node,
         settle,
+        take_elements,
         weight,
         write_nodes,
     )

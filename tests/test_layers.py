@@ -137,6 +137,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "irmin.shape",
             "irmin.values",
             "irmin.elements",
+            "irmin.at_once",
         ),
         *("irmin.form", "irmin", "form"),
         *("proof", "stream", "source", "produce", "verify", "commits", "jobs", "question", "file"),

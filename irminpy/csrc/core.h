@@ -38,6 +38,8 @@
     X(bucket_of)      \
     X(follow)         \
     X(read_nodes)     \
+    X(read_state)     \
+    X(take_elements)  \
     X(write_nodes)    \
     X(place)          \
     X(settle)         \
@@ -156,11 +158,13 @@ FUNCTION(children);
 extern PyMethodDef bind_methods[];
 extern PyMethodDef bucket_methods[];
 extern PyMethodDef digest_methods[];
+extern PyMethodDef elements_methods[];
 extern PyMethodDef find_methods[];
 extern PyMethodDef gather_methods[];
 extern PyMethodDef follow_methods[];
 extern PyMethodDef node_methods[];
 extern PyMethodDef read_nodes_methods[];
+extern PyMethodDef read_state_methods[];
 extern PyMethodDef rows_methods[];
 extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];

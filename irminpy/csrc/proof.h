@@ -7,6 +7,7 @@
 
 #include "core.h"
 #include "blake3.h"
+#include "msgpack.h"
 #include "seek.h"
 
 #define MOST 0x7FFFFFFF /* of the bytes of a proof, or of an object: sums of a few of them stay far from overflowing */
@@ -31,6 +32,26 @@ static inline int plain_tuple(PyObject *type) {
            ((PyTypeObject *)type)->tp_alloc == PyType_GenericAlloc &&
            ((PyTypeObject *)type)->tp_basicsize == PyTuple_Type.tp_basicsize &&
            ((PyTypeObject *)type)->tp_itemsize == PyTuple_Type.tp_itemsize;
+}
+
+/* The number that stands next; -1 if none does, or not as short as can be. */
+static inline int64_t varint(Reader *r) {
+    uint64_t n = 0;
+    for (int shift = 0; shift < 63; shift += 7) {
+        if (r->at == r->end) return -1;
+        uint8_t byte = *r->at++;
+        n |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128) return byte || !shift ? (int64_t)n : -1;
+    }
+    return -1;
+}
+
+/* The next `n` bytes; NULL if there are not so many. */
+static inline const uint8_t *take(Reader *r, size_t n) {
+    const uint8_t *at = r->at;
+    if (n > left(r)) return NULL;
+    r->at += n;
+    return at;
 }
 
 #endif

@@ -41,25 +41,6 @@ typedef struct {
     size_t room_scratch;
 } Reading;
 
-/* The number that stands next; -1 if none does, or not as short as can be. */
-static int64_t varint(Reader *r) {
-    uint64_t n = 0;
-    for (int shift = 0; shift < 63; shift += 7) {
-        if (r->at == r->end) return -1;
-        uint8_t byte = *r->at++;
-        n |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128) return byte || !shift ? (int64_t)n : -1;
-    }
-    return -1;
-}
-
-static const uint8_t *take(Reader *r, size_t n) {
-    const uint8_t *at = r->at;
-    if (n > left(r)) return NULL;
-    r->at += n;
-    return at;
-}
-
 static int is_ascii(const uint8_t *p, size_t size) {
     uint8_t all = 0;
     for (size_t i = 0; i < size; i++) all |= p[i];

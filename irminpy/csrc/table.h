@@ -8,7 +8,10 @@
 /* Where a hash lies, NULL for a slot that is free, and what stands for it. */
 typedef struct {
     const uint8_t *hash;
-    PyObject *item; /* borrowed */
+    union {
+        PyObject *item; /* borrowed */
+        size_t number;
+    };
     int claimed;    /* whether somebody came for it, see `write_nodes.c` */
 } Slot;
 
@@ -29,13 +32,16 @@ int table_begin(void);
 int table_init(Table *table, size_t n);
 void table_free(Table *table);
 
-/* The slot of the hash: where it is, or the free one where it belongs. */
-static inline Slot *table_slot(const Table *table, const uint8_t *hash) {
+/* The slot of a hash of `size` bytes, 8 at least, as all in the table have: where it is, or the free one where it belongs. */
+static inline Slot *table_slot_of(const Table *table, const uint8_t *hash, size_t size) {
     uint64_t word;
     memcpy(&word, hash, sizeof word);
     size_t mask = ((size_t)1 << table->bits) - 1, i = (size_t)(word * table_secret >> (64 - table->bits));
-    while (table->slots[i].hash && memcmp(table->slots[i].hash, hash, HASH)) i = (i + 1) & mask;
+    while (table->slots[i].hash && memcmp(table->slots[i].hash, hash, size)) i = (i + 1) & mask;
     return &table->slots[i];
 }
+
+/* The same in the native format. */
+static inline Slot *table_slot(const Table *table, const uint8_t *hash) { return table_slot_of(table, hash, HASH); }
 
 #endif

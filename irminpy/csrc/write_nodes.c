@@ -140,7 +140,7 @@ static int fill(Table *table, PyObject *dict) {
     for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, &item);) {
         if (!PyBytes_Check(key) || PyBytes_GET_SIZE(key) != HASH) return 0;
         const uint8_t *hash = (const uint8_t *)PyBytes_AS_STRING(key);
-        *table_slot(table, hash) = (Slot){hash, item, 0};
+        *table_slot(table, hash) = (Slot){.hash = hash, .item = item};
     }
     return 1;
 }

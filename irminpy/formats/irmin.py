@@ -272,6 +272,27 @@ class IrminCodec:
             parts += (varint(bucket), hashes[i * size : (i + 1) * size])
         return b"".join(parts)
 
+    def made_node(
+        self, steps: list[str], kinds: bytes, hashes: bytes, metadata: list[bytes], bucket: bool, /
+    ) -> tuple[bytes, Node | Inode]:
+        """The bytes of a directory or a bucket, and what `decode_node` gives for them: its errors, too."""
+        data = (self.encode_bucket if bucket else self.encode_node)(steps, kinds, hashes, metadata)
+        n = len(steps)
+        listed = bucket or n > self.stable
+        if metadata or not 1 <= n <= (self.leaf if listed else self.stable) or self.empty in hashes:
+            return data, self.decode_node(data)
+        place = 0 if not self.levels else ROOT if not listed else BUCKET if n <= self.stable else 0
+        return data, Node(dict(zip(steps, range(n), strict=True)), kinds, hashes, {}, place=place)
+
+    def made_inode(
+        self, depth: int, buckets: bytes, count: int, hashes: bytes, /
+    ) -> tuple[bytes, Node | Inode]:
+        """As `made_node`, of an inode with `count` entries; `buckets` are ascending and less than `fanout`."""
+        data = self.encode_inode(depth, buckets, [count], hashes)
+        if depth >= self.levels or count <= (self.leaf if depth else self.flat) or not buckets:
+            return data, self.decode_node(data)
+        return data, Inode(depth, buckets, [count], hashes)
+
     def decode_node(self, data: bytes, /) -> Node | Inode:
         """The directory or inode with the bytes `data`."""
         first = data[:1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DecodeError, ProofMismatch
+from ..metadata import NoMetadata
 
 if TYPE_CHECKING:
     from ..schema import Schema
@@ -32,6 +33,8 @@ class Given:
     def metadata(self, metadata: Any, place: str) -> bytes | None:
         """The bytes of `metadata`; None for the default."""
         kind = self._schema.metadata
+        if metadata is None and type(kind) is NoMetadata:
+            return None
         try:
             data, default = kind.encode(metadata), kind.encode(kind.default)
         except (TypeError, DecodeError) as e:

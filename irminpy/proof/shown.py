@@ -112,9 +112,16 @@ def opened(
 
     `contents` are those that are revealed too. No recursion. Cost: in proportion to the entries of the nodes.
     """
-    found: list[Opened] = []
+    return list(_opened(root, nodes, contents, hash_size))
+
+
+def _opened(
+    root: bytes, nodes: Mapping[bytes, Record], contents: Container[bytes], hash_size: int
+) -> Iterator[Opened]:
+    """As `opened`, one by one."""
     if root not in nodes:
-        return found
+        return
+    number = 0
     claimed = {root}
     values: set[bytes] = set()
     stack = [(root, -1, 0, 0)]
@@ -123,7 +130,6 @@ def opened(
         record = nodes[hash_]
         hashes = record.hashes
         below: list[tuple[bytes, int, int, int]] = []
-        number = len(found)
         if type(record) is Node:
             kinds = record.kinds
             reveals = bytearray(len(kinds))
@@ -146,10 +152,10 @@ def opened(
                     claimed.add(child)
                     reveals[i] = 1
                     below.append((child, number, i, depth))
-        found.append(Opened(hash_, record, reveals, parent, at, depth))
+        yield Opened(hash_, record, reveals, parent, at, depth)
+        number += 1
         below.reverse()
         stack += below
-    return found
 
 
 def depth_of(shown: Shown, hash_size: int) -> int:
@@ -204,13 +210,16 @@ def place_of(found: list[Opened], number: int, at: int | None = None) -> str:
 
 
 def find_place(shown: Shown, hash: bytes, hash_size: int) -> str:
-    """The first place that leads to `hash`, empty if none does."""
+    """The first place that leads to `hash`, empty if none does. Cost: in proportion to what stands before it."""
     if hash == shown.root.hash:
         return "/"
-    found = opened(shown.root.hash, shown.nodes, shown.contents, hash_size)
-    for number, node in enumerate(found):
+    found: list[Opened] = []
+    for node in _opened(shown.root.hash, shown.nodes, shown.contents, hash_size):
+        found.append(node)
         hashes = node.record.hashes
+        if hash not in hashes:
+            continue
         for at in range(len(node.reveals)):
             if hashes[at * hash_size : (at + 1) * hash_size] == hash:
-                return place_of(found, number, at)
+                return place_of(found, len(found) - 1, at)
     return ""

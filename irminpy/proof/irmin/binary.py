@@ -133,10 +133,11 @@ def size_of(fields: Fields, state: Part) -> Size:
 class _Frame:
     """A part whose parts are being read."""
 
-    __slots__ = ("children", "cls", "head", "labels", "left", "level")
+    __slots__ = ("children", "cls", "flat", "head", "labels", "left", "level")
 
     def __init__(self, cls: type[Part], head: tuple[Any, ...], left: int, level: int) -> None:
         self.cls = cls
+        self.flat = cls in FLAT
         self.head = head
         self.left = left
         self.level = level
@@ -156,7 +157,7 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
     while True:
         start = source.at
         top = frames[-1] if frames else None
-        in_bucket = top is not None and top.cls not in FLAT
+        in_bucket = top is not None and not top.flat
         if in_bucket:
             cls = _BUCKET[source.tag(len(_BUCKET) - 1, "a bucket")]
         else:
@@ -199,7 +200,7 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
             frames.append(frame)
             if not frame.left:
                 frames.pop()
-                above -= frame.cls in FLAT
+                above -= frame.flat
                 part = made(frame.cls, frame.head, frame.labels, frame.children)
         while part is not None:
             if not frames:
@@ -210,10 +211,10 @@ def read_state(source: Input, fields: Fields, levels: int, limits: Limits) -> Pa
             part = None
             if not top.left:
                 frames.pop()
-                above -= top.cls in FLAT
+                above -= top.flat
                 part = made(top.cls, top.head, top.labels, top.children)
         top = frames[-1]
-        if top.cls in FLAT:
+        if top.flat:
             top.labels.append(source.step())
         elif top.cls in INNER:
             top.labels.append(source.number())

@@ -25,14 +25,15 @@ _CONTENTS, _NODE = 0, 1  # the cases of Irmin's `kinded_hash`
 class Fields:
     """The leaves of proofs of one schema."""
 
-    __slots__ = ("_contents", "_metadata", "_plain", "codec", "size")
+    __slots__ = ("_contents", "_metadata", "codec", "plain", "size")
 
     def __init__(self, schema: Schema[Any, Any]) -> None:
         self.codec = schema.codec
         self.size = schema.codec.hash_size
         self._contents = schema.contents
         self._metadata = schema.metadata
-        self._plain = isinstance(schema.metadata, NoMetadata)
+        self.plain = isinstance(schema.metadata, NoMetadata)
+        """Whether there are no metadata."""
 
     # -- bytes ---------------------------------------------------------------------------------------------------
 
@@ -92,11 +93,11 @@ class Fields:
 
     def metadata_to_json(self, value: Any) -> Any:
         """Metadata: `{}` where there are none, else their bytes in hexadecimal digits."""
-        return {} if self._plain else self._metadata.encode(value).hex()
+        return {} if self.plain else self._metadata.encode(value).hex()
 
     def metadata_of_json(self, value: object) -> Any:
         """The inverse."""
-        if self._plain:
+        if self.plain:
             if not (is_dict(value) and not value):
                 raise BadProof(f"no metadata, {{}}, are expected, not {value!r:.80}")
             return None
@@ -143,7 +144,7 @@ class Fields:
 
     def read_metadata(self, data: bytes, at: int) -> tuple[Any, int]:
         """(metadata, where they end) at a place in `data`; DecodeError if there are none."""
-        if self._plain:
+        if self.plain:
             return None, at
         kind = cast("Delimited", self._metadata)
         _, end = kind.read(data, at)
@@ -164,11 +165,13 @@ def _string(value: object) -> bytes:
 class Input(Cursor):
     """A place in the bytes of a proof in Irmin's form."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "_plain", "_size")
 
     def __init__(self, data: bytes, fields: Fields) -> None:
         super().__init__(data)
         self._fields = fields
+        self._plain = fields.plain
+        self._size = fields.size
 
     def number(self) -> int:
         """The next int."""
@@ -193,8 +196,12 @@ class Input(Cursor):
         return n
 
     def tag(self, most: int, what: str) -> int:
-        """The next number of a case."""
+        """The next number of a case, of which there are few."""
         start = self.at
+        data = self.data
+        if start < len(data) and data[start] <= most:
+            self.at = start + 1
+            return data[start]
         n = self.number()
         if not 0 <= n <= most:
             raise self.refuse(f"unknown tag {n} of {what}", start)
@@ -203,6 +210,14 @@ class Input(Cursor):
     def text(self, limit: int) -> bytes:
         """The next string, of at most `limit` bytes."""
         start = self.at
+        data = self.data
+        if start < len(data) and data[start] < 128:
+            # The usual case of what follows, without its calls.
+            n = data[start]
+            end = start + 1 + n
+            if n <= limit and end <= len(data):
+                self.at = end
+                return data[start + 1 : end]
         n = self.number()
         if n > limit:
             raise self.refuse(f"a value of {n} bytes, the limit is {limit}", start)
@@ -219,10 +234,12 @@ class Input(Cursor):
 
     def hash(self) -> Hash:
         """The next hash."""
-        return Hash(self.take(self._fields.size))
+        return Hash(self.take(self._size))
 
     def metadata(self) -> Any:
         """The next metadata."""
+        if self._plain:
+            return None
         start = self.at
         try:
             value, self.at = self._fields.read_metadata(self.data, start)

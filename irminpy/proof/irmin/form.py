@@ -16,6 +16,7 @@ from ..limits import MIB
 from ..shown import Shown
 from ..types import Part, State
 from . import values
+from .at_once import elements_at_once, state_at_once
 from .binary import read_state, size_of, state_bytes
 from .elements import Elements, element_of_json, element_to_json, elements_of, take_element
 from .fields import Fields, Input
@@ -65,9 +66,13 @@ class IrminForm:
         if len(data) > limits.total:
             raise BadProof(f"it has {len(data)} bytes, the limit is {limits.total}")
         before, after = source.kinded(), source.kinded()
-        state = read_state(source, fields, levels_of(schema.codec), limits)
-        source.end()
-        shown = values.load(schema, state, limits)
+        known = state_at_once(data, source.at, schema, limits)
+        if known is not None and known[0] == len(data):
+            shown = known[1]
+        else:
+            state = read_state(source, fields, levels_of(schema.codec), limits)
+            source.end()
+            shown = values.load(schema, state, limits)
         if shown.root != before:
             show = schema.codec.show_hash
             raise ProofMismatch(
@@ -128,7 +133,11 @@ class IrminForm:
         n = source.count(2)
         if n > limits.objects:
             raise source.refuse(f"node limit: more than {limits.objects} elements", start)
-        elements = tuple([take_element(source, limits) for _ in range(n)])
+        known = elements_at_once(data, source.at, n, schema, limits)
+        if known is not None:
+            source.at, elements = known
+        else:
+            elements = tuple([take_element(source, limits) for _ in range(n)])
         source.end()
         return before, after, elements
 

@@ -37,6 +37,7 @@ from .shape import check_shape, levels_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ...formats.irmin import IrminCodec
     from ...schema import Schema
     from ...shape import Record
     from ..limits import Limits
@@ -49,6 +50,7 @@ _CONTENTS = (Contents, BlindedContents)
 _DIRECTORY = (Node, Inode, Extender)
 _BUCKET = (InodeValues, InodeTree, InodeExtender)
 _INNER = (Inode, InodeTree)
+_PAIRS, _TWO = {tuple}, {2}
 
 
 def chain_of(nodes: Mapping[bytes, Record], record: InodeRecord) -> list[InodeRecord]:
@@ -206,7 +208,7 @@ class _Loading:
 
     def __init__(self, schema: Schema[Any, Any], limits: Limits) -> None:
         self.schema = schema
-        self.codec = schema.codec
+        self.codec = cast("IrminCodec", schema.codec)
         self.limits = limits
         self.given = Given(schema, limits)
         self.size = schema.codec.hash_size
@@ -299,7 +301,8 @@ class _Loading:
             self.codec.steps(steps)
         except (InvalidStep, TypeError) as e:
             raise ProofMismatch(f"bad step: {e}") from None
-        _ascending([step_bytes(step) for step in steps], steps, "entry")
+        if len(steps) > 1:
+            _ascending([step_bytes(step) for step in steps], steps, "entry")
         if not steps and draft.parent >= 0:
             raise ProofMismatch(f"empty {'bucket' if draft.bucket else 'directory below the root'}")
         if draft.bucket and len(steps) > self.codec.leaf:
@@ -399,13 +402,12 @@ class _Loading:
         try:
             if draft.flat:
                 steps, kinds, metadata = draft.row
-                encode = codec.encode_bucket if draft.bucket else codec.encode_node
-                data = encode(steps, kinds, column, metadata)
+                data, record = codec.made_node(steps, kinds, column, metadata, draft.bucket)
             else:
                 length, indices = draft.row
-                data = codec.encode_inode(draft.level, indices, [length], column)
+                data, record = codec.made_inode(draft.level, indices, length, column)
             # Whatever no directory of the format has is refused here.
-            return codec.digest(data), codec.decode_node(data)
+            return codec.digest(data), record
         except (DecodeError, InvalidStep) as e:
             raise ProofMismatch(f"not canonical shape: {e.reason}", self._place(draft)) from None
 
@@ -456,7 +458,7 @@ def _wrong(part: object, what: str, place: str) -> ProofMismatch:
 def _rows(rows: object) -> list[tuple[Any, Any]]:
     if isinstance(rows, tuple):
         found: list[Any] = list(cast("Iterable[Any]", rows))
-        if all(type(row) is tuple and len(row) == 2 for row in found):
+        if set(map(type, found)) <= _PAIRS and set(map(len, found)) <= _TWO:
             return found
     raise ProofMismatch("a tuple of pairs is expected")
 

@@ -1,0 +1,101 @@
+"""A state in one call of the core, which hashes and checks it (docs/decisions/089)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ... import core
+from ...errors import DecodeError
+from ...formats import Irmin, Irmin2, Tezos
+from ...formats.irmin import IrminCodec
+from ...formats.tezos import TezosCodec
+from ...hash import BLAKE2B, Hash
+from ...key import KindedHash
+from ...metadata import NoMetadata
+from ...objects import Kind
+from ...path import join, step_of_bytes
+from ..limits import MIB
+from ..shown import Encoded, Shown
+
+if TYPE_CHECKING:
+    from ...schema import Schema
+    from ..limits import Limits
+
+__all__ = ["elements_at_once", "state_at_once"]
+
+_ORDERS: dict[object, int] = {"hash-bits": 1, "seeded": 2}
+
+
+def state_at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> tuple[int, Shown] | None:
+    """(where it ends, what it shows) of the state that begins at the byte `at`; None where the core has no answer.
+
+    That is where something is wrong, or unusual: metadata, an order of the caller's.
+    """
+    codec, format = schema.codec, schema.format
+    if not isinstance(format, (Irmin, Irmin2, Tezos)) or not isinstance(codec, IrminCodec):
+        return None
+    if type(codec) not in (IrminCodec, TezosCodec):
+        return None
+    inodes = format.inodes
+    order = 0 if inodes is None else _ORDERS.get(inodes.order)
+    if order is None or not isinstance(schema.metadata, NoMetadata):
+        return None
+    found = core.read_state(
+        data,
+        at,
+        int(type(codec) is TezosCodec),
+        codec.domain(Kind.NODE),
+        codec.domain(Kind.CONTENTS),
+        int(type(schema.hash) is BLAKE2B),
+        codec.digest,
+        codec.hash_size,
+        codec.fanout,
+        codec.leaf,
+        codec.stable,
+        codec.levels,
+        order,
+        codec.empty,
+        limits.depth,
+        limits.density * -(-len(data) // MIB),
+        limits.objects,
+        limits.contents,
+    )
+    if found is None:
+        return None
+    end, top, nodes, contents, way = found
+    if not _are_values(schema, contents):
+        return None
+    apart = "" if way is None else _place(way)
+    return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents, apart)
+
+
+def elements_at_once(
+    data: bytes, at: int, n: int, schema: Schema[Any, Any], limits: Limits
+) -> tuple[int, tuple[bytes, ...]] | None:
+    """(where they end, the elements) of the `n` elements that begin at the byte `at`; None as `state_at_once`."""
+    if not isinstance(schema.metadata, NoMetadata):
+        return None
+    return core.take_elements(data, at, n, schema.codec.hash_size, limits.contents)
+
+
+def _are_values(schema: Schema[Any, Any], contents: dict[bytes, bytes]) -> bool:
+    """Whether all are canonical bytes of the type of contents."""
+    kind = schema.contents
+    if kind.id == "bytes":
+        return True
+    try:
+        return all(kind.encode(kind.decode(value)) == value for value in contents.values())
+    except (DecodeError, TypeError):
+        return False
+
+
+def _place(way: list[bytes | int]) -> str:
+    """The place that the steps and indices, from below, lead to."""
+    steps: list[str] = []
+    indices: list[str] = []
+    for label in way:
+        if isinstance(label, bytes):
+            steps.append(step_of_bytes(label))
+        elif not steps:
+            indices.append(f"{label:x}")
+    return "/" + join(tuple(reversed(steps))) + (f" bucket {'.'.join(reversed(indices))}" if indices else "")

@@ -1,0 +1,406 @@
+"""Decision 089: proofs in Irmin's forms are read alike with the compiled core and without, honest, changed or hostile.
+
+That is: what they show, and in which order; or the type, the reason and the place of the error.
+
+Without a compiled core there is nothing to compare, and one line of the summary says so.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from hashlib import blake2b
+from random import Random
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irminpy import Hash, Proof, Schema, Store, StreamProof, Tree, _nodes, core
+from irminpy.contents import String
+from irminpy.errors import IrminError
+from irminpy.formats import Custom, Inodes, Irmin, Irmin2, Tezos
+from irminpy.hash import BLAKE2B, SHA1, Own
+from irminpy.path import step_of_bytes
+from irminpy.proof import (
+    BlindedContents,
+    BlindedInode,
+    BlindedNode,
+    Contents,
+    Extender,
+    Inode,
+    InodeExtender,
+    InodeTree,
+    InodeValues,
+    Limits,
+    Node,
+    Read,
+)
+from irminpy.proof.irmin import values
+from irminpy.proof.irmin.at_once import state_at_once
+from irminpy.proof.irmin.binary import read_state, state_bytes
+from irminpy.proof.irmin.fields import Fields, Input
+from irminpy.proof.irmin.shape import levels_of
+from irminpy.proof.shown import Shown
+from irminpy.proof.types import Part
+from irminpy.repr import varint
+
+from .stores import store_of
+
+ccore: Any = pytest.importorskip("irminpy._ccore", reason="the compiled core was not built here")
+
+SHORT = Own("first-eight", 8, lambda data: blake2b(data, digest_size=32).digest()[:8])
+SCHEMAS: list[Schema[Any, Any]] = [
+    Schema(hash=BLAKE2B(64), format=Irmin(Inodes(2, 3, "hash-bits"))),
+    Schema(hash=BLAKE2B(32), format=Irmin(Inodes(4, 2, "seeded"))),
+    Schema(hash=SHA1(), format=Irmin2(Inodes(2, 2, "seeded"))),
+    Schema(hash=BLAKE2B(20), format=Irmin2(Inodes(2, 0, "hash-bits"))),
+    Schema(hash=BLAKE2B(32), format=Tezos(Inodes(2, 3, "seeded"))),
+    Schema(hash=BLAKE2B(32), format=Tezos()),
+    Schema(String(), hash=SHORT, format=Irmin(Inodes(8, 8, "hash-bits"))),
+    Schema(hash=BLAKE2B(32), format=Irmin(None)),
+]
+UNUSUAL: Schema[Any, Any] = Schema(
+    hash=SHA1(), format=Irmin2(Inodes(2, 2, Custom("first/1", lambda d, s: s[d] & 1)))
+)
+Path = tuple[str, ...]
+Bindings = dict[Path, bytes]
+MUTANTS = {"quick": 1_500, "ci": 20_000, "deep": 1_000_000}[os.environ.get("IRMINPY_PROFILE", "quick")]
+LIMITS = Limits()
+STEPS = st.one_of(st.sampled_from([f"s{i}" for i in range(24)]), st.binary(max_size=9).map(step_of_bytes))
+BINDINGS = st.dictionaries(
+    st.lists(STEPS, min_size=1, max_size=3).map(tuple), st.sampled_from([b"", b"x", b"y" * 130, b"zz"]), min_size=1,
+    max_size=40,
+)  # fmt: skip
+
+
+def all_of(shown: Shown) -> tuple[object, ...]:
+    """All there is to know of what was read."""
+    return shown.root, list(shown.nodes.items()), list(shown.contents.items()), shown.apart
+
+
+def one_by_one(
+    data: bytes, schema: Schema[Any, Any], limits: Limits = LIMITS
+) -> tuple[object, ...] | IrminError:
+    """What the state `data` shows and where it ends, by the functions in Python; or their error."""
+    fields = Fields(schema)
+    source = Input(data, fields)
+    try:
+        state = read_state(source, fields, levels_of(schema.codec), limits)
+        return source.at, *all_of(values.load(schema, state, limits))
+    except IrminError as e:
+        return e
+
+
+def at_once(data: bytes, schema: Schema[Any, Any], limits: Limits = LIMITS) -> tuple[object, ...] | None:
+    """The same by the compiled core; None where it has no answer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core, "read_state", ccore.read_state)
+        found = state_at_once(data, 0, schema, limits)
+    return None if found is None else (found[0], *all_of(found[1]))
+
+
+def same(state: Part | bytes, schema: Schema[Any, Any], limits: Limits = LIMITS) -> str:
+    """Both cores agree on a state that shows a directory: "read", or the reason for which it is refused."""
+    data = state if isinstance(state, bytes) else state_bytes(Fields(schema), state)
+    expected = one_by_one(data, schema, limits)
+    found = at_once(data, schema, limits)
+    if isinstance(expected, IrminError):
+        assert found is None, expected
+        return str(expected)
+    if data[0] not in (2, 4, 5):
+        assert found is None  # a root that shows no directory costs nothing in Python
+        return "read"
+    assert found == expected
+    return "read, apart" if expected[-1] else "read"
+
+
+def verdict(raw: bytes, schema: Schema[Any, Any], chosen: Any) -> object:
+    """What a client learns of a proof with one of the cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core, "read_state", chosen.read_state)
+        try:
+            proof = Proof.from_bytes(raw, schema)
+            return proof.before, proof.after, all_of(proof.shown()), proof.to_bytes()
+        except IrminError as e:
+            return type(e), str(e)
+
+
+def honest(schema: Schema[Any, Any], bindings: Bindings, asked: list[Path]) -> Proof[Any, Any]:
+    """The proof of a run on the tree of `bindings` that reads `asked`, or all."""
+    return stored(schema, bindings).produce_proof(Read(asked) if asked else everything)[0]
+
+
+def everything(tree: Tree[Any, Any]) -> tuple[Tree[Any, Any], Any]:
+    """A run that reads all."""
+    return tree, tree.to_concrete()
+
+
+def stored(schema: Schema[Any, Any], bindings: Bindings) -> Store[Any, Any]:
+    """A store of `bindings`; what is bound later wins."""
+    editor = Tree.empty(schema).edit()
+    for path, value in bindings.items():
+        editor[path] = value.decode() if isinstance(schema.contents, String) else value
+    main = store_of({}, schema)
+    main.set_tree((), editor.tree(), message="", date=0)
+    return main
+
+
+@given(st.data(), st.sampled_from(SCHEMAS), BINDINGS)
+def test_honest_proofs_and_changed_ones_are_read_alike(
+    data: st.DataObject, schema: Schema[Any, Any], bindings: Bindings
+) -> None:
+    asked = data.draw(st.lists(st.sampled_from(sorted(bindings)), unique=True))
+    proof = honest(schema, bindings, asked)
+    raw = proof.to_bytes()
+    assert verdict(raw, schema, _nodes) == verdict(raw, schema, ccore)
+    state = state_bytes(Fields(schema), proof.state)
+    assert same(state, schema) == "read"
+    at = data.draw(st.integers(0, len(state) - 1))
+    changed = bytearray(state)
+    changed[at] = data.draw(st.integers(0, 255))
+    same(bytes(changed), schema)
+    same(state[:at], schema)
+    most = data.draw(st.integers(0, 20))
+    for limits in (Limits(objects=most), Limits(density=most), Limits(depth=most % 4), Limits(contents=most)):
+        same(state, schema, limits)
+    # With its root it is refused, or shows another one.
+    changed = bytearray(raw)
+    changed[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    assert verdict(bytes(changed), schema, _nodes) == verdict(bytes(changed), schema, ccore)
+    assert verdict(raw + b"\0", schema, _nodes) == verdict(raw + b"\0", schema, ccore)
+
+
+# -- parts that are changed, with hashes that are right again --------------------------------------------------
+
+FLAT = (Node, InodeValues)
+INNER = (Inode, InodeTree)
+CHAIN = (Extender, InodeExtender)
+TWINS: dict[type[Any], type[Any]] = {
+    Node: InodeValues, InodeValues: Node, Inode: InodeTree, InodeTree: Inode, Extender: InodeExtender,
+    InodeExtender: Extender, BlindedNode: BlindedInode, BlindedInode: BlindedNode,
+}  # fmt: skip
+
+
+def children(part: Any) -> list[tuple[Any, Any]]:
+    """Labels and parts of a part."""
+    if type(part) in CHAIN:
+        return [(None, part.proof)]
+    return list(part.entries if type(part) in FLAT else part.proofs if type(part) in INNER else ())
+
+
+def with_children(part: Any, rows: list[tuple[Any, Any]]) -> Any:
+    """`part` with other parts."""
+    if type(part) in CHAIN:
+        return replace(part, proof=rows[0][1])
+    return replace(part, entries=tuple(rows)) if type(part) in FLAT else replace(part, proofs=tuple(rows))
+
+
+def places(part: Any, at: tuple[int, ...] = ()) -> list[tuple[tuple[int, ...], Any]]:
+    """All parts, with the positions that lead to each."""
+    below = [found for i, (_, child) in enumerate(children(part)) for found in places(child, (*at, i))]
+    return [(at, part), *below]
+
+
+def put(part: Any, at: tuple[int, ...], new: Any) -> Any:
+    """`part` with `new` in one place."""
+    if not at:
+        return new
+    rows = children(part)
+    rows[at[0]] = rows[at[0]][0], put(rows[at[0]][1], at[1:], new)
+    return with_children(part, rows)
+
+
+def blinded(part: Any, bucket: bool, schema: Schema[Any, Any], hashes: dict[Any, bytes]) -> Any:
+    """What stands for `part` where it is not shown; its own hash if that is known."""
+    hash = Hash(hashes.get(part, bytes(schema.codec.hash_size)))
+    if type(part) in (Contents, BlindedContents):
+        return BlindedContents(hash, None)
+    return BlindedInode(hash) if bucket else BlindedNode(hash)
+
+
+def hashes_in(state: Any, schema: Schema[Any, Any]) -> dict[Any, bytes]:
+    """The hash of each value, directory and bucket that an honest state shows."""
+    found: dict[Any, bytes] = {}
+    shown = values.load(schema, state, LIMITS)
+    codec = schema.codec
+
+    def hash_of(part: Any, bucket: bool, level: int) -> bytes:
+        if type(part) in (BlindedContents, BlindedNode, BlindedInode):
+            return cast("bytes", part.hash)
+        if type(part) is Contents:
+            found[part] = codec.digest(codec.encode_contents([schema.contents.encode(part.value)])[0])
+            return found[part]
+        if type(part) in FLAT:
+            kinds = bytes([type(child) in (Contents, BlindedContents) for _, child in part.entries])
+            column = b"".join([hash_of(child, False, 0) for _, child in part.entries])
+            encode = codec.encode_bucket if bucket else codec.encode_node
+            data = encode([step for step, _ in part.entries], kinds, column, [])
+        elif type(part) in INNER:
+            column = b"".join([hash_of(child, True, level + 1) for _, child in part.proofs])
+            data = codec.encode_inode(level, bytes([i for i, _ in part.proofs]), [part.length], column)
+        else:
+            column = hash_of(part.proof, True, level + len(part.segments))
+            for i in range(len(part.segments) - 1, 0, -1):
+                column = codec.digest(
+                    codec.encode_inode(level + i, bytes((part.segments[i],)), [part.length], column)
+                )
+            data = codec.encode_inode(level, bytes(part.segments[:1]), [part.length], column)
+        found[part] = codec.digest(data)
+        return found[part]
+
+    assert hash_of(state, False, 0) == shown.root.hash
+    return found
+
+
+def twin(part: Any, bucket: bool) -> Any:
+    """The same as a bucket, or as a directory."""
+    if type(part) in (BlindedNode, BlindedInode):
+        return (BlindedNode if bucket else BlindedInode)(part.hash)
+    fields = [getattr(part, name) for name in type(part).__slots__]
+    return TWINS[type(part)](*fields)
+
+
+def changed_part(rng: Random, state: Any, schema: Schema[Any, Any]) -> Any:
+    """`state` with one part that is not what it was."""
+    hashes = hashes_in(state, schema)
+    everywhere = places(state)
+    at, part = rng.choice(everywhere)
+    other = rng.choice(everywhere)[1]
+    rows = children(part)
+    bucket = type(part) in (InodeValues, InodeTree, InodeExtender, BlindedInode)
+    kinds = ["blind", "blind", "blind", "other", "copy"] + (["twin"] if at and type(part) in TWINS else [])
+    kinds += ["drop", "swap", "twice", "label", "label"] if len(rows) > 1 else []
+    kinds += ["length", "length"] if type(part) in (*INNER, *CHAIN) else []
+    kinds += ["segments"] if type(part) in CHAIN else ["chain"] if type(part) in INNER else []
+    kind = rng.choice(kinds)
+    n = rng.randrange(max(1, len(rows)))
+    new: Any = part
+    if kind == "blind":
+        new = blinded(part, bucket, schema, hashes)
+    elif kind == "other":
+        new = other
+    elif kind == "copy":
+        # What is shown elsewhere, blinded in this place.
+        new = blinded(other, bucket, schema, hashes)
+    elif kind == "twin":
+        new = twin(part, bucket)
+    elif kind == "drop":
+        new = with_children(part, rows[:n] + rows[n + 1 :])
+    elif kind == "swap":
+        new = with_children(part, rows[n:] + rows[:n])
+    elif kind == "twice":
+        new = with_children(part, [*rows[: n + 1], *rows[n:]])
+    elif kind == "label":
+        label: Any = (
+            rng.choice([rows[n][0] + "0", rows[0][0], "s3"]) if type(part) in FLAT else rng.randrange(9)
+        )
+        new = with_children(part, [*rows[:n], (label, rows[n][1]), *rows[n + 1 :]])
+    elif kind == "length":
+        new = replace(
+            part, length=part.length + rng.choice([-1, 1, -part.length, 1 << 61, (1 << 62) - part.length])
+        )
+    elif kind == "segments":
+        new = replace(part, segments=tuple([rng.randrange(3) for _ in range(rng.choice([0, 1, 2, 3, 60]))]))
+    elif kind == "chain":
+        cls = Extender if type(part) is Inode else InodeExtender
+        new = cls(part.length, tuple([rng.randrange(2) for _ in range(rng.randrange(1, 4))]), rows[0][1])
+    return put(state, at, new)
+
+
+def read_again(data: bytes, schema: Schema[Any, Any]) -> Any:
+    """The state with these bytes."""
+    fields = Fields(schema)
+    return read_state(Input(data, fields), fields, levels_of(schema.codec), LIMITS)
+
+
+@pytest.mark.profiled
+def test_parts_of_a_hostile_prover_are_read_or_refused_alike() -> None:
+    """Any part may be blinded, replaced, left out or shown twice: all hashes above it are computed from that."""
+    rng = Random(5)
+    states: list[tuple[Schema[Any, Any], bytes]] = []
+    for schema in SCHEMAS[:7]:
+        below: Bindings = {(f"s{i}",): b"s%d" % i for i in range(14)}
+        more: Bindings = {**below, ("d", "s1"): b"s1"}
+        again = {(top, *path): value for top in ("a", "b") for path, value in more.items()}
+        runs: list[tuple[Bindings, list[Path]]] = [
+            (below, [("s3",)]),
+            (below, [("s3",), ("s4",), ("s5",)]),
+            (below, []),
+            (again, [("a", "s3"), ("b", "s4")]),
+            (again, [("a", "s3"), ("b", "d", "s1")]),
+            (again, []),
+        ]
+        states += [
+            (schema, state_bytes(Fields(schema), honest(schema, bindings, asked).state))
+            for bindings, asked in runs
+        ]
+    verdicts: set[str] = set()
+    for _ in range(MUTANTS):
+        schema, data = rng.choice(states)
+        for _ in range(rng.randrange(1, 4)):
+            state = changed_part(rng, read_again(data, schema), schema)
+            try:
+                data = state_bytes(Fields(schema), state)
+            except (KeyError, TypeError, OverflowError):
+                break  # nothing that can be written down
+            found = same(data, schema)
+            verdicts.add(found.partition(": ")[2].partition(":")[0] or found)
+            if not found.startswith("read"):
+                break
+            if data[0] not in (2, 4, 5):
+                break
+    assert verdicts >= {
+        "read", "read, apart", "bad length", "duplicate entry", "inconsistent sharing", "kind mismatch",
+        "misplaced entry", "not canonical", "not canonical shape", "too deep", "unsorted",
+    }  # fmt: skip
+
+
+# -- streams ---------------------------------------------------------------------------------------------------
+
+
+def stream(raw: bytes, schema: Schema[Any, Any], chosen: Any, limits: Limits = LIMITS) -> object:
+    """What a client reads of a stream proof with one of the cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core, "take_elements", chosen.take_elements)
+        try:
+            proof = StreamProof.from_bytes(raw, schema, limits)
+            return proof.before, proof.after, tuple(proof.elements)
+        except IrminError as e:
+            return type(e), str(e)
+
+
+NUMBERS = st.sampled_from([0, 1, 2, 3, 9, 127, 128, 1 << 61, 1 << 62, (1 << 63) - 1]).map(varint)
+SHREDS = st.one_of(
+    NUMBERS, st.just(bytes(32)), st.binary(max_size=3), st.sampled_from([b"\x80\0", b"\xff" * 9])
+)
+
+
+@given(st.data(), st.sampled_from(SCHEMAS), BINDINGS)
+def test_streams_are_taken_apart_alike(
+    data: st.DataObject, schema: Schema[Any, Any], bindings: Bindings
+) -> None:
+    asked = data.draw(st.lists(st.sampled_from(sorted(bindings)), unique=True))
+    main = stored(schema, bindings)
+    raw = main.produce_stream(Read(asked) if asked else everything)[0].to_bytes()
+    found = stream(raw, schema, ccore)
+    assert found == stream(raw, schema, _nodes)
+    assert ccore.take_elements(raw, len(raw), 0, schema.codec.hash_size, 9) == (len(raw), ())
+    fields = Fields(schema)
+    source = Input(raw, fields)
+    source.kinded(), source.kinded()
+    n = source.number()
+    assert ccore.take_elements(raw, source.at, n, fields.size, 1000) is not None
+    at = data.draw(st.integers(0, len(raw) - 1))
+    changed = bytearray(raw)
+    changed[at] = data.draw(st.integers(0, 255))
+    most = data.draw(st.integers(0, 9))
+    shreds = data.draw(st.lists(SHREDS, max_size=12))
+    written = raw[: source.at - 1] + varint(most) + b"".join(shreds)
+    for other, limits in (
+        *((case, LIMITS) for case in (bytes(changed), raw[:at], raw + b"\0", written)),
+        (raw, Limits(objects=most)),
+        (raw, Limits(contents=most)),
+    ):
+        assert stream(other, schema, ccore, limits) == stream(other, schema, _nodes, limits)
