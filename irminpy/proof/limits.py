@@ -30,7 +30,7 @@ class Limits:
     """Directories below each other."""
     contents: int = 8 * MIB
     """Bytes of one value."""
-    explained: int = 64 << 10
+    explained: int = 5 << 10
     """Bytes at the begin of a proof in which is looked for what is wrong with it, where the compiled core found that
     something is: it does so in less time than it takes to say what, and where.
     """
@@ -71,6 +71,6 @@ def explain(data: bytes, at: int, limits: Limits, read: Callable[[bytes], object
         if "truncated" not in e.reason:  # that it ends is our doing
             raise
     raise BadProof(
-        f"at the byte {at}, or before it, something is not as it has to be; read it with Limits(explained={len(data)}), which "
-        "takes longer, to learn what it is and where"
+        f"at the byte {at}, or before it, something is not as it has to be; read it with "
+        f"Limits(explained={len(data)}), which takes longer, to learn what it is and where"
     )

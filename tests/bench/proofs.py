@@ -19,6 +19,7 @@ from typing import Any
 
 import irminpy
 from irminpy import Proof, Schema, Store, StreamProof, Tree, verify_proof
+from irminpy.errors import IrminError
 from irminpy.formats import Native
 from irminpy.proof import Read
 
@@ -58,9 +59,26 @@ def hostile(runs: int) -> None:
         shown = Proof.from_bytes(raw, schema).shown()
         parts = f"{len(shown.nodes):,} nodes, {len(shown.contents):,} values, {len(raw):,} bytes"
         row(name, parts, spent, len(raw))
+        refused(Proof.from_bytes, name, schema, raw, runs)
     for name, schema, raw in streams():
         spent = min(timed(StreamProof.from_bytes, raw, schema)[0] for _ in range(runs))
         row(name, f"{len(raw):,} bytes", spent, len(raw))
+        refused(StreamProof.from_bytes, name, schema, raw, runs)
+
+
+def refused(read: Callable[..., object], name: str, schema: Schema[Any], raw: bytes, runs: int) -> None:
+    """The same with something wrong at its very end: it is cut off, or one of its last bytes is another."""
+    for what, wrong in (("cut off", raw[:-1]), ("wrong at its end", raw[:-40] + b"\x7f" * 40)):
+
+        def refuses(data: bytes = wrong) -> bool:
+            try:
+                read(data, schema)
+            except IrminError:
+                return True
+            return False
+
+        spent, refusal = min(timed(refuses) for _ in range(runs))
+        row(f"{name}, {what}", "refused" if refusal else "another proof", spent, len(raw))
 
 
 def row(name: str, parts: str, seconds: float, size: int) -> None:

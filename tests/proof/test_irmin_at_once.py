@@ -68,7 +68,7 @@ UNUSUAL: Schema[Any, Any] = Schema(
 Path = tuple[str, ...]
 Bindings = dict[Path, bytes]
 MUTANTS = {"quick": 1_500, "ci": 20_000, "deep": 1_000_000}[os.environ.get("IRMINPY_PROFILE", "quick")]
-LIMITS = Limits()
+LIMITS = Limits(explained=1 << 30)
 STEPS = st.one_of(st.sampled_from([f"s{i}" for i in range(24)]), st.binary(max_size=9).map(step_of_bytes))
 BINDINGS = st.dictionaries(
     st.lists(STEPS, min_size=1, max_size=3).map(tuple), st.sampled_from([b"", b"x", b"y" * 130, b"zz"]), min_size=1,
@@ -129,7 +129,7 @@ def verdict(raw: bytes, schema: Schema[Any, Any], chosen: Any) -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(core, "read_state", chosen.read_state)
         try:
-            proof = Proof.from_bytes(raw, schema)
+            proof = Proof.from_bytes(raw, schema, LIMITS)
             return proof.before, proof.after, all_of(proof.shown()), proof.to_bytes()
         except IrminError as e:
             return type(e), str(e)
@@ -171,7 +171,8 @@ def test_honest_proofs_and_changed_ones_are_read_alike(
     same(bytes(changed), schema)
     same(state[:at], schema)
     most = data.draw(st.integers(0, 20))
-    for limits in (Limits(objects=most), Limits(density=most), Limits(depth=most % 4), Limits(contents=most)):
+    for limit in ({"objects": most}, {"density": most}, {"depth": most % 4}, {"contents": most}):
+        limits = replace(LIMITS, **limit)
         same(state, schema, limits)
     # With its root it is refused, or shows another one.
     changed = bytearray(raw)
@@ -489,7 +490,7 @@ def test_streams_are_taken_apart_alike(
     written = raw[: source.at - 1] + varint(most) + b"".join(shreds)
     for other, limits in (
         *((case, LIMITS) for case in (bytes(changed), raw[:at], raw + b"\0", written)),
-        (raw, Limits(objects=most)),
-        (raw, Limits(contents=most)),
+        (raw, replace(LIMITS, objects=most)),
+        (raw, replace(LIMITS, contents=most)),
     ):
         assert stream(other, schema, ccore, limits) == stream(other, schema, _nodes, limits)
