@@ -5,15 +5,18 @@ A hint, like the index: deleted, torn or old, it is made again from the segments
 
 from __future__ import annotations
 
+import os
 from struct import Struct
 from typing import Final
 from zlib import crc32
 
+from irminpy.errors import StorageError
 from irminpy.fields import NamedTuple
 
+from .files import Files, read_at, write_at
 from .trailer import Tip
 
-__all__ = ["HEAD_SIZE", "MODES", "SLOT_SIZE", "Slot", "best", "place", "slots"]
+__all__ = ["HEAD_SIZE", "MODES", "SLOT_SIZE", "HeadFile", "Slot", "place", "slots"]
 
 HEAD_SIZE: Final = 8192
 SLOT_SIZE: Final = 4096
@@ -66,7 +69,83 @@ def _age(slot: Slot) -> tuple[int, int]:
     return slot.generation, slot.tip.batch_no
 
 
-def best(head: bytes, uuid: bytes) -> Slot | None:
-    """The newest slot of this store that holds, or None."""
-    found = slots(head, uuid)
-    return found[0] if found else None
+class HeadFile:
+    """HEAD of one store, as one handle reads and writes it."""
+
+    __slots__ = ("_best", "_fd", "_files", "_path", "_uuid", "_writing", "said")
+
+    def __init__(self, files: Files, path: str, uuid: bytes, *, writing: bool) -> None:
+        self._files = files
+        self._path = path
+        self._uuid = uuid
+        self._writing = writing
+        self._fd: int | None = None
+        self.said: bytes = b""
+        """What it said when it was looked at last, or what was written into it since."""
+        # The best slot in `said`, once it was asked for.
+        self._best: tuple[bytes, Slot | None] = (b"", None)
+
+    def _open(self) -> int | None:
+        if self._fd is None:
+            flags = os.O_RDWR | os.O_CREAT if self._writing else os.O_RDONLY
+            try:
+                self._fd = self._files.open(self._path, flags)
+            except FileNotFoundError:
+                return None  # a reader of a store whose HEAD was deleted
+        return self._fd
+
+    def read(self) -> bytes:
+        """What it says now; nothing where it was deleted. Cost: one read. Raises OSError."""
+        fd = self._open()
+        return b"" if fd is None else read_at(self._files, fd, HEAD_SIZE, 0)
+
+    def best(self) -> Slot | None:
+        """The newest slot that held in what was `said`."""
+        if self._best[0] is not self.said:
+            found = slots(self.said, self._uuid)
+            self._best = self.said, found[0] if found else None
+        return self._best[1]
+
+    def name(self, slot: Slot, *, sync: bool) -> None:
+        """Write `slot` over the older one. `sync`: durably. Raises OSError, and StorageError if HEAD cannot be made."""
+        data = slot.encode()
+        fd = self._open()
+        if fd is None:
+            raise StorageError(f"{self._path} is missing")
+        if len(self.said) < HEAD_SIZE:
+            write_at(self._files, fd, bytes(HEAD_SIZE), 0)
+        at = place(slot.tip.batch_no)
+        write_at(self._files, fd, data, at)
+        if sync:
+            self._files.fdatasync(fd)
+        self._note(at, data)
+        self._best = self.said, slot
+
+    def forget(self, batch_no: int) -> None:
+        """Wipe the slot for batches numbered as `batch_no` is, durably. Raises OSError."""
+        fd = self._open()
+        if fd is not None:
+            at, nothing = place(batch_no), bytes(SLOT_SIZE)
+            write_at(self._files, fd, nothing, at)
+            self._files.fdatasync(fd)
+            self._note(at, nothing)
+
+    def blank(self) -> None:
+        """Name nothing, so that whoever reads or writes next asks MANIFEST. Raises OSError."""
+        fd = self._open()
+        if fd is not None:
+            newest = self.best()
+            self.said = b""
+            # The older slot first: that one alone would lead those who look meanwhile back to where it was.
+            for at in (SLOT_SIZE, 0) if newest is None or not place(newest.tip.batch_no) else (0, SLOT_SIZE):
+                write_at(self._files, fd, bytes(SLOT_SIZE), at)
+
+    def _note(self, at: int, data: bytes) -> None:
+        said = self.said.ljust(HEAD_SIZE, b"\0")
+        self.said = said[:at] + data + said[at + len(data) :]
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            self._files.close(fd)

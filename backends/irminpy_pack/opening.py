@@ -19,7 +19,17 @@ from .manifest import Manifest, Row
 from .segment import HEADER_SIZE, Header, Segment, Table
 from .trailer import NOTHING, Tip
 
-__all__ = ["BEGIN", "Found", "create", "find", "harden", "open_table", "write_manifest", "write_segment"]
+__all__ = [
+    "BEGIN",
+    "Found",
+    "create",
+    "find",
+    "harden",
+    "manifest_bytes",
+    "open_table",
+    "write_manifest",
+    "write_segment",
+]
 
 FIRST: Final = 1
 """Number of the first segment, and of the first generation."""
@@ -141,6 +151,12 @@ def find(files: Files, root: Root, identity: Identity) -> Found:
     """
     headers = _headers(files, root, identity)
     manifest, reason = _read_manifest(files, root, identity, headers)
+    while manifest is None:
+        # Garbage collection may have replaced the segments between the two: then others are there now.
+        listed, headers = headers, _headers(files, root, identity)
+        if headers == listed:
+            break
+        manifest, reason = _read_manifest(files, root, identity, headers)
     if manifest is None:
         manifest = _rebuilt(files, root, identity, headers)
     if manifest is None:
@@ -190,17 +206,25 @@ def _headers(files: Files, root: Root, identity: Identity) -> dict[int, Header]:
     return headers
 
 
-def _read_manifest(
-    files: Files, root: Root, identity: Identity, headers: dict[int, Header]
-) -> tuple[Manifest | None, str | None]:
+def manifest_bytes(files: Files, root: Root) -> bytes:
+    """MANIFEST as it is now; nothing where it is missing. Cost: one read. Raises OSError."""
     try:
         fd = files.open(root.manifest, os.O_RDONLY)
     except FileNotFoundError:
-        return None, "MANIFEST is missing"
+        return b""
     try:
-        manifest = Manifest.decode(read_at(files, fd, _MOST, 0))
+        return read_at(files, fd, _MOST, 0)
     finally:
         files.close(fd)
+
+
+def _read_manifest(
+    files: Files, root: Root, identity: Identity, headers: dict[int, Header]
+) -> tuple[Manifest | None, str | None]:
+    data = manifest_bytes(files, root)
+    if not data:
+        return None, "MANIFEST is missing, or empty"
+    manifest = Manifest.decode(data)
     if manifest is None:
         return None, "MANIFEST is damaged"
     if manifest.uuid != identity.uuid:

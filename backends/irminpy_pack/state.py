@@ -18,17 +18,17 @@ from irminpy.hash import Hash, HashFunction
 
 from . import lock as locks
 from .ends import branches, ends, is_end
-from .files import Files, read_at, remove_directory, write_at
+from .files import Files, remove_directory
 from .frame import Framing
 from .generation import generation_at
-from .head import HEAD_SIZE, MODES, SLOT_SIZE, Slot, best, place, slots
+from .head import MODES, HeadFile, Slot, slots
 from .identity import Identity, Root
 from .index import Index, IndexDamaged
 from .indexing import fill, open_index, set_aside
 from .log import Batch, Log, Marks, apply
 from .lookup import INDEXED, Lookup
 from .manifest import Manifest, Row
-from .opening import BEGIN, Found, find, harden, open_table, write_manifest, write_segment
+from .opening import BEGIN, Found, find, harden, manifest_bytes, open_table, write_manifest, write_segment
 from .segment import HEADER_SIZE, Header, Segment, Table
 from .settle import settle, start, walk
 from .trailer import Tip
@@ -55,10 +55,9 @@ class State:
         "_codec",
         "_disorder",
         "_function",
-        "_head_fd",
-        "_last_head",
+        "_generation",
         "_mapped",
-        "_named",
+        "_odd",
         "_walked",
         "alone",
         "degraded",
@@ -66,6 +65,7 @@ class State:
         "ends",
         "files",
         "framing",
+        "head",
         "identity",
         "log",
         "manifest",
@@ -108,11 +108,11 @@ class State:
         self._function = function
         self._check = check
         self._mapped = mapped
-        self._last_head: bytes = b""
-        # The best slot in `_last_head`, once it was asked for.
-        self._named: tuple[bytes, Slot | None] = (b"", None)
+        self._generation = 0  # of `tip`
+        self.head = HeadFile(files, root.head, identity.uuid, writing=writing)
+        # What tells of changes as long as HEAD does not name the end that is known; None if it does.
+        self._odd: tuple[bytes, int] | None = None
         self._disorder = False  # MANIFEST is not right, or files lie about
-        self._head_fd: int | None = None
         self.manifest: Manifest
         self.log: Log
         self.now: tuple[View, Lookup]
@@ -143,6 +143,7 @@ class State:
         Views and indexes from before go on, as long as somebody uses them.
         """
         for _ in range(_ATTEMPTS):
+            before = manifest_bytes(self.files, self.root)
             found = find(self.files, self.root, self.identity)
             try:
                 rows = found.manifest.segments
@@ -154,16 +155,20 @@ class State:
                 if find(self.files, self.root, self.identity).manifest == found.manifest:
                     raise
                 continue
-            self._take(found.manifest, table)
+            self._take(found.manifest, table, before)
             collected = found.unborn and locks.is_free(self.files, self.root.collecting)
             self._disorder = found.rebuilt is not None or bool(found.strays or found.unlisted or collected)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
 
-    def _take(self, manifest: Manifest, table: Table) -> None:
+    def _take(self, manifest: Manifest, table: Table, before: bytes) -> None:
+        """Know the store by `manifest`, and by HEAD. `before`: MANIFEST as it was earlier than all of this."""
+        seen = self.tip if self._generation == manifest.generation else BEGIN
+        self._generation = manifest.generation
         self.manifest = manifest
         self.log = Log(self.framing, table)
-        head = self._read_head()
+        length = table.last().length
+        head = self.head.read()
         found = slots(head, self.identity.uuid)
         newest = found[0] if found else None
         published = (
@@ -181,6 +186,8 @@ class State:
             tip, adopted = walk(self.log, began)
             # With LOCK held nothing changes until the store is settled, which need not read them again.
             self._walked = (began, tip, adopted) if self.alone else None
+        if seen.batch_no > tip.batch_no and self.log.holds(seen):
+            tip = seen  # as if HEAD was read while it was written: what was seen stays seen
         if tip.batch_no < synced.batch_no and not self.alone and self._idle():
             # A writer who settles this says so, and keeps what he cuts off; a reader can only say it.
             self._degrade(f"batches {tip.batch_no + 1} to {synced.batch_no} were synced and are missing")
@@ -190,7 +197,9 @@ class State:
         self._trim(tip)
         refs, self.marks = self.log.refs_at(tip)
         self.refs, self.ends = branches(refs), ends(refs)
-        self._last_head = head
+        self.head.said = head
+        named = ours and newest is not None and newest.tip.batch_no <= tip.batch_no
+        self._odd = None if named else (before, length)
         lookup = self._take_index()
         self.now = (View(self.framing, table, self._codec, self._function, self._find_contents), lookup)
 
@@ -282,47 +291,14 @@ class State:
 
     # -- HEAD ------------------------------------------------------------------------------------------------
 
-    def _head(self) -> int | None:
-        if self._head_fd is None:
-            flags = os.O_RDWR | os.O_CREAT if self.writing else os.O_RDONLY
-            try:
-                self._head_fd = self.files.open(self.root.head, flags)
-            except FileNotFoundError:
-                return None  # a reader of a store whose HEAD was deleted
-        return self._head_fd
-
-    def _read_head(self) -> bytes:
-        fd = self._head()
-        return b"" if fd is None else read_at(self.files, fd, HEAD_SIZE, 0)
-
     def publish(self, tip: Tip, mode: int, *, synced: bool, sync: bool) -> None:
         """Name `tip` in HEAD. `synced`: everything up to it is on the disk. `sync`: HEAD is to be, too."""
         if synced:
             self.durable = tip
         named = Slot(self.identity.uuid, self.manifest.generation, tip, self.durable, mode)
-        slot = named.encode()
-        fd = self._head()
-        if fd is None:
-            raise StorageError(f"{self.root.head} is missing")
-        if len(self._last_head) < HEAD_SIZE:
-            write_at(self.files, fd, bytes(HEAD_SIZE), 0)
-        at = place(tip.batch_no)
-        write_at(self.files, fd, slot, at)
-        if sync:
-            self.files.fdatasync(fd)
-        head = self._last_head.ljust(HEAD_SIZE, b"\0")
-        self._last_head = head[:at] + slot + head[at + len(slot) :]
-        self._named = self._last_head, named
+        self.head.name(named, sync=sync)
+        self._odd = None
         self.tip = tip
-
-    def _forget_other(self, tip: Tip) -> None:
-        """Wipe the slot of HEAD in which `tip` is not: the batch that it names is lost. Raises OSError."""
-        fd, at = self._head(), place(tip.batch_no + 1)
-        if fd is not None:
-            nothing = bytes(SLOT_SIZE)
-            write_at(self.files, fd, nothing, at)
-            self.files.fdatasync(fd)
-            self._last_head = self._last_head[:at] + nothing + self._last_head[at + SLOT_SIZE :]
 
     def shallow(self) -> frozenset[Hash]:
         """Where history was cut off, by garbage collection or before it came. Cost: one read."""
@@ -330,37 +306,38 @@ class State:
         collected = generation_at(self.log, flip).shallow if flip else []
         return frozenset(map(Hash, (*collected, *(commit for commit, _ in self.ends.values()))))
 
-    def blank(self) -> None:
-        """Name nothing in HEAD, so that whoever reads or writes next asks MANIFEST. Raises OSError."""
-        fd = self._head()
-        if fd is not None:
-            self._last_head = b""
-            write_at(self.files, fd, bytes(HEAD_SIZE), 0)
-
     # -- following others ------------------------------------------------------------------------------------
 
     def unchanged(self) -> bool:
-        """Whether HEAD says what it said last. Cost: one read of HEAD. Raises OSError."""
-        return self._read_head() == self._last_head
+        """Whether nobody published anything since it was looked at last. Cost: one read of HEAD; where HEAD does not
+        name the end that is known, one of MANIFEST more. Raises OSError.
+        """
+        return self._says_the_same(self.head.read())
+
+    def _says_the_same(self, head: bytes) -> bool:
+        odd = self._odd
+        if head != self.head.said or odd is None:
+            return head == self.head.said
+        return odd == (manifest_bytes(self.files, self.root), self.files.size(self.log.table.last().fd))
 
     def refresh(self) -> list[RefChange]:
         """See what other processes published since. Cost: one read of HEAD if that is nothing."""
-        head = self._read_head()
-        if head == self._last_head:
+        head = self.head.read()
+        if self._says_the_same(head):
             return []
         for _ in range(_ATTEMPTS):
             found = slots(head, self.identity.uuid)
             if found and found[0].generation == self.manifest.generation:
                 changes = self._extend(found[0].tip)
                 if changes is not None:
-                    self._last_head = head
+                    self.head.said, self._odd = head, None
                     self.durable = max(found[0].durable, self.durable)
                     return changes
             else:
                 before = self.refs
                 self.load()
                 return _changes(before, self.refs)
-            head = self._read_head()
+            head = self.head.read()
         before = self.refs
         self.load()
         return _changes(before, self.refs)
@@ -447,9 +424,7 @@ class State:
 
     def _take_over(self) -> list[RefChange]:
         changes = self.refresh()
-        if self._named[0] is not self._last_head:
-            self._named = self._last_head, best(self._last_head, self.identity.uuid)
-        found = self._named[1]
+        found = self.head.best()
         published = (
             found is not None and found.tip == self.tip and found.generation == self.manifest.generation
         )
@@ -478,7 +453,7 @@ class State:
             if segment.header.number in found.unlisted:
                 harden(self.files, self.root, segment)
         log = Log(self.framing, table)
-        here = slots(self._read_head(), uuid)
+        here = slots(self.head.read(), uuid)
         generation = found.manifest.generation
         done = settle(self.files, self.root, log, here, found.manifest.tip, generation, self._walked)
         for path in done.dropped:
@@ -501,7 +476,7 @@ class State:
             self.durable = done.tip
             self.publish(done.tip, 0, synced=True, sync=True)
         if lost:
-            self._forget_other(done.tip)
+            self.head.forget(done.tip.batch_no + 1)  # the batch that this slot names is lost
         self.load()
         return _changes(before, self.refs)
 
@@ -538,7 +513,7 @@ class State:
         )
         # Others who have the store open go on in the old segment unless HEAD tells them to look again, and the batch
         # for which this one is made may never be written.
-        self.blank()
+        self.head.blank()
         path = self.root.segment(write_segment(self.files, self.root, header).number)
         segment = Segment.open(self.files, path, uuid, HEADER_SIZE, mapped=self._mapped, write=True)
         rows = _sealed(tuple([Row(s.header.number, s.base, 0) for s in [*table.segments, segment]]), table)
@@ -579,9 +554,7 @@ class State:
         now = getattr(self, "now", None)
         if now is not None and now[1].places is not None:
             now[1].places.drop()
-        fd, self._head_fd = self._head_fd, None
-        if fd is not None:
-            self.files.close(fd)
+        self.head.close()
 
 
 def _sealed(rows: tuple[Row, ...], table: Table) -> tuple[Row, ...]:

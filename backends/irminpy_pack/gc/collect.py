@@ -314,7 +314,7 @@ class Collection:
         try:
             # A process that has the old segments open looks at HEAD before it reads or writes on. If this one dies
             # between the two steps, it finds nothing there and asks MANIFEST.
-            state.blank()
+            state.head.blank()
             write_manifest(self._files, state.root, manifest)
         except OSError as e:
             if self._stands(manifest.generation):
