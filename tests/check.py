@@ -18,6 +18,7 @@ import textwrap
 import time
 import venv
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -224,6 +225,20 @@ STEPS: dict[str, Callable[[bool], None]] = {
 }
 
 
+READING = ("pyright", "mypy", "format", "lint", "traces")
+"""Steps that change nothing and leave nothing behind that others read, the longest first."""
+
+
+def timed(name: str, fix: bool = False) -> tuple[float, str | None]:
+    """(seconds that the step took, what to show if it failed)."""
+    started = time.perf_counter()
+    try:
+        STEPS[name](fix)
+    except Failed as error:
+        return time.perf_counter() - started, str(error)
+    return time.perf_counter() - started, None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Every check of irminpy, one line each.")
     parser.add_argument("steps", nargs="*", metavar="STEP", help=f"only these, of: {', '.join(STEPS)}")
@@ -234,16 +249,17 @@ def main() -> int:
         parser.error(f"no such step: {', '.join(unknown)}")
     failed: list[str] = []
     begun = time.perf_counter()
-    for name in options.steps or STEPS:
-        started = time.perf_counter()
-        try:
-            STEPS[name](options.fix)
-            verdict, output = "ok", ""
-        except Failed as error:
-            verdict, output = "FAILED", str(error)
+    names: list[str] = options.steps or list(STEPS)
+    # Those that only read run side by side; what repairs comes first, and the tests have the machine for themselves.
+    beside = [] if options.fix else [name for name in READING if name in names]
+    with ThreadPoolExecutor(2) as pool:
+        read = dict(zip(beside, pool.map(timed, beside), strict=True))
+    for name in names:
+        seconds, output = read[name] if name in read else timed(name, options.fix)
+        verdict = "ok" if output is None else "FAILED"
+        print(f"{name:<8} {verdict:<6} {seconds:6.1f} s")
+        if output is not None:
             failed.append(name)
-        print(f"{name:<8} {verdict:<6} {time.perf_counter() - started:6.1f} s")
-        if output:
             print(textwrap.indent(output.rstrip(), "    "))
         sys.stdout.flush()
     print(f"{'all':<8} {'FAILED' if failed else 'ok':<6} {time.perf_counter() - begun:6.1f} s", *failed)

@@ -76,7 +76,7 @@ if not QUICK:
 
 TRIES = {
     "quick": settings(max_examples=5, stateful_step_count=30),
-    "ci": settings(max_examples=30, stateful_step_count=50),
+    "ci": settings(max_examples=15, stateful_step_count=50),
 }
 FEW = TRIES.get(PROFILE, settings())
 MODES = pytest.mark.parametrize("mode", ["always", "minimal", "translates"])

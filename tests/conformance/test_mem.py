@@ -19,6 +19,7 @@ from tests.memory_machine import MemoryMachine
 
 PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
 DEEP = PROFILE == "deep"
+FEW = settings(max_examples={"quick": 20, "ci": 40}.get(PROFILE, settings().max_examples))
 
 
 class TestNamedMemory(BackendSuite):
@@ -64,7 +65,7 @@ def test_random_edits_agree_with_dicts(format_: Format) -> None:
         def make(self) -> Maker:
             return Memory()
 
-    run_state_machine_as_test(Machine)
+    run_state_machine_as_test(Machine, settings=FEW)
 
 
 @pytest.mark.profiled
@@ -73,5 +74,4 @@ def test_random_writes_and_merges_agree_with_plain_values(format_: Format) -> No
     class Machine(MemoryMachine):
         schema = Schema(format=format_)
 
-    how = settings(max_examples=20) if PROFILE == "quick" else None
-    run_state_machine_as_test(Machine, settings=how)
+    run_state_machine_as_test(Machine, settings=FEW)

@@ -110,14 +110,15 @@ def test_a_reader_that_meets_half_a_head_does_not_go_back(tmp_path: Path, durabi
 def test_nobody_meets_the_older_slot_of_head_alone_while_it_is_wiped(tmp_path: Path) -> None:
     path = tmp_path / "store"
     files = Meanwhile()
+    met: list[bytes] = []
     with opened(path, files=files) as repo:
         for i in range(2):  # so that either slot is the newest once
             repo.main().set("k", b"%d" % i)
             at = newest(path)
-            met: list[bytes] = []
-            files.after("pwrite", "HEAD", lambda met=met: met.append(bytes(head_of(path))))
+            met.clear()
+            files.after("pwrite", "HEAD", lambda: met.append(bytes(head_of(path))))
             repo.gc()
-            ((half),) = met
+            (half,) = met
             assert half[at : at + SLOT_SIZE].strip(b"\0")
             assert not half[SLOT_SIZE - at : HEAD_SIZE - at].strip(b"\0")
             repo.main().set("k", b"more %d" % i)

@@ -30,6 +30,7 @@ from tests.git_servers import Serving, daemon, http, sshd
 
 pytestmark = pytest.mark.needs("git")
 
+PROFILE = os.environ.get("IRMINPY_PROFILE", "quick")
 SCHEMA: Schema[bytes, Mode] = Schema(metadata=Modes(), hash=SHA1(), format=GitFormat())
 Repos = Repo[bytes, Mode]
 WAYS = [
@@ -39,8 +40,8 @@ WAYS = [
     pytest.param("ssh", marks=pytest.mark.needs("sshd")),
     pytest.param("ssh-0", marks=pytest.mark.needs("sshd")),
 ]
-# One of each kind is enough where a test takes a second.
-SOME = [WAYS[2], WAYS[4]] if os.environ.get("IRMINPY_PROFILE", "quick") == "quick" else WAYS
+# One of each kind is enough where a test takes a second; the profile ci tries the others.
+SOME = {"quick": [WAYS[2], WAYS[4]], "ci": [WAYS[0], WAYS[1], WAYS[3]]}.get(PROFILE, WAYS)
 
 
 class Servers:
