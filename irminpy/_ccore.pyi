@@ -201,6 +201,16 @@ def seek_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int, /
 ) -> tuple[int, int, int, int, bytes]: ...
 def seek_node(data: bytes, hash_size: int, leaf: int, step: str, /) -> tuple[int, int, int, bytes]: ...
+def unlike(
+    left: Any,
+    right: Any,
+    recent: Callable[[bytes], Any],
+    load: Callable[..., Any],
+    recent_right: Callable[[bytes], Any],
+    load_right: Callable[..., Any],
+    most: int,
+    /,
+) -> list[tuple[tuple[str, ...], Any, Any, int]] | None: ...
 def settle(
     staged: Any,
     source: object,

@@ -1,7 +1,7 @@
 """What the compiled core does with the directories of a tree in memory at once: the functions by name.
 
-`bind`, `find`, `rebind` and `settle` have no answer here. Who asks does the same directory by directory: the modules
-`edit`, `seek` and `settle` of `irminpy.tree`. As `_core`, this imports nothing of the package.
+`bind`, `find`, `rebind`, `settle` and `unlike` have no answer here. Who asks does the same directory by directory: the
+modules `edit`, `seek`, `settle` and `diff` of `irminpy.tree`. As `_core`, this imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bind", "find", "placed", "rebind", "settle", "weight"]
+__all__ = ["bind", "find", "placed", "rebind", "settle", "unlike", "weight"]
 
 _NODE = 8  # items of a flat record; an inner one has fewer
 
@@ -54,6 +54,27 @@ def rebind(
     at most one more step behind it. The lock of the line is held, and its newest version is the one before.
     """
     return False
+
+
+def unlike(
+    left: Any,
+    right: Any,
+    recent: Callable[[bytes], Any],
+    load: Callable[..., Any],
+    recent_right: Callable[[bytes], Any],
+    load_right: Callable[..., Any],
+    most: int,
+    /,
+) -> list[tuple[tuple[str, ...], Any, Any, int]] | None:
+    """(steps, node on the left, on the right, i) for what differs between two nodes of directories and below them.
+
+    None if this function does not know; it does where the two differ in nothing but hashes, and goes down as long as
+    that is so and it is known where things lie. Position `i` of the two nodes is the entry that `steps` lead to,
+    contents or a directory that is left to be compared; below 0 it is the bucket ~i of the directory that they lead to.
+    The order is that of `comparison.differences`, depth first. At most `most` pairs of nodes are opened, each by
+    `recent` or `load`.
+    """
+    return None
 
 
 def find(directory: Any, steps: list[str], width: int, stored: type[Any], /) -> Any:

@@ -53,6 +53,7 @@
     X(index_rows)     \
     X(filter_add)     \
     X(filter_find)    \
+    X(unlike)         \
     X(rebind)
 
 /* The names of attributes that are asked for. */
@@ -169,6 +170,7 @@ extern PyMethodDef rows_methods[];
 extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];
 extern PyMethodDef settle_methods[];
+extern PyMethodDef unlike_methods[];
 extern PyMethodDef write_nodes_methods[];
 
 /* The int `o` from 0 on, what is larger than a size being the largest size; -1 for anything else. */
