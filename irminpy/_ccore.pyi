@@ -227,7 +227,15 @@ def settle(
     /,
 ) -> (
     tuple[
-        Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, list[bytes], int, int
+        Any,
+        dict[bytes, bytes],
+        dict[bytes, bytes],
+        dict[bytes, Any],
+        dict[bytes, bytes],
+        list[Any] | None,
+        list[bytes],
+        int,
+        int,
     ]
     | None
 ): ...

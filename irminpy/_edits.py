@@ -131,15 +131,24 @@ def settle(
     /,
 ) -> (
     tuple[
-        Any, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, Any], list[Any] | None, list[bytes], int, int
+        Any,
+        dict[bytes, bytes],
+        dict[bytes, bytes],
+        dict[bytes, Any],
+        dict[bytes, bytes],
+        list[Any] | None,
+        list[bytes],
+        int,
+        int,
     ]
     | None
 ):
     """The staged directory at its newest version with its hash, or None.
 
     (The directory, which reads from `pool` and is of the class `made`; hash to object of the new values; of the new
-    nodes, children first; hash to decoded node; the records whose words are known, or None unless `noting`; the hashes
-    of the stored nodes whose place these take; how many values and how many directories were hashed.) It answers where
+    nodes, children first; hash to decoded node; hash to the words in it, if it has any; the records whose words are
+    known, or None unless `noting`; the hashes of the stored nodes whose place these take; how many values and how many
+    directories were hashed.) It answers where
     all edited directories, of the class `kind`, lie on directories that are read from `source`, and where their steps
     were bound to values and still are, or to directories
     and still are. Digits have `width` bits; records are of the classes `flat` and `inner`, `load` gives them, and

@@ -28,7 +28,7 @@ typedef struct {
     PyTypeObject *staged, *stored, *flat, *inner;
     PyObject *source, *recent, *load;
     int width, keep;
-    PyObject *contents, *nodes, *made, *noted, *replaced;
+    PyObject *contents, *nodes, *made, *hints, *noted, *replaced;
     Job *jobs;
     Change *changes;
     size_t n_jobs, room_jobs, n_changes, room_changes;
@@ -162,7 +162,9 @@ static int make(Settling *s, PyObject *old, PyTypeObject *type, Py_ssize_t n, Py
             PyTuple_SET_ITEM(record, i, Py_NewRef(item));
         }
         settled_record(record);
-        if (PyDict_SetItem(s->nodes, name, data) == 0 && PyDict_SetItem(s->made, name, record) == 0) done = 1;
+        if (PyDict_SetItem(s->nodes, name, data) == 0 && PyDict_SetItem(s->made, name, record) == 0 &&
+            (!PyBytes_GET_SIZE(words) || PyDict_SetItem(s->hints, name, words) == 0))
+            done = 1;
     }
     Py_XDECREF(data);
     Py_XDECREF(name);
@@ -320,13 +322,14 @@ FUNCTION(settle) {
         .contents = PyDict_New(),
         .nodes = PyDict_New(),
         .made = PyDict_New(),
+        .hints = PyDict_New(),
         .replaced = PyList_New(0),
         .noted = args[6] == Py_True ? PyList_New(0) : Py_NewRef(Py_None),
     };
     PyObject *answer = NULL;
     learn(s.state, LAYOUT_STAGED, s.staged);
     learn(s.state, LAYOUT_STORED, s.stored);
-    int done = s.contents && s.nodes && s.made && s.noted && s.replaced &&
+    int done = s.contents && s.nodes && s.made && s.hints && s.noted && s.replaced &&
                        grow((void **)&s.jobs, &s.room_jobs, 0, 1, sizeof *s.jobs) &&
                        grow((void **)&s.order, &s.room_order, 0, 1, sizeof *s.order)
                    ? 1
@@ -340,10 +343,10 @@ FUNCTION(settle) {
     for (size_t i = 0; done == 1 && i < s.n_order; i++) done = finish(&s, &s.jobs[s.order[i]], args[2]);
     if (done == 1) {
         PyObject *items[] = {
-            Py_NewRef(s.jobs[0].stored), Py_NewRef(s.contents), Py_NewRef(s.nodes), Py_NewRef(s.made),
+            Py_NewRef(s.jobs[0].stored), Py_NewRef(s.contents), Py_NewRef(s.nodes),           Py_NewRef(s.made), Py_NewRef(s.hints),
             Py_NewRef(s.noted),          Py_NewRef(s.replaced), PyLong_FromSsize_t(s.values), PyLong_FromSize_t(s.n_jobs),
         };
-        answer = tuple_of(8, items);
+        answer = tuple_of(9, items);
     }
     for (size_t i = 0; i < s.n_jobs; i++) {
         Py_XDECREF(s.jobs[i].record);
@@ -362,6 +365,7 @@ FUNCTION(settle) {
     Py_XDECREF(s.contents);
     Py_XDECREF(s.nodes);
     Py_XDECREF(s.made);
+    Py_XDECREF(s.hints);
     Py_XDECREF(s.noted);
     Py_XDECREF(s.replaced);
     return done ? answer : REFER(settle);

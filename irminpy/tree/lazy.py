@@ -69,14 +69,17 @@ class Whole(NamedTuple):
     made: dict[bytes, Record]
     """Some of the nodes, decoded: where they have words, these are of the children that did not change, and 0 for the
     others."""
+    hints: dict[bytes, bytes] | None
+    """These words, if they were gathered already."""
 
     def put(self, objects: Objects) -> None:
         """Note in `objects`, which takes in those of the pool, where the rest lies."""
         made, hints = self.made, objects.hints
         objects.decoded = made
-        for hash_, record in made.items():
-            if record.words:
-                hints[hash_] = record.words
+        if self.hints is not None:
+            hints.update(self.hints)
+        else:
+            hints.update({hash_: record.words for hash_, record in made.items() if record.words})
         if len(hints) < len(objects.nodes) or not hints.keys() >= objects.nodes.keys():
             self.words.put(objects)
 

@@ -87,7 +87,7 @@ class _Settling:
     """One run of `settle`."""
 
     __slots__ = (
-        *("codec", "counters", "few", "jobs", "keep", "made"),
+        *("codec", "counters", "few", "hints", "jobs", "keep", "made"),
         *("objects", "parts", "pools", "replaced", "values", "words"),
     )
 
@@ -103,6 +103,7 @@ class _Settling:
         self.made: dict[bytes, Record] = {}
         """Some of the nodes in `objects`, decoded."""
         self.replaced: list[bytes] = []
+        self.hints: dict[bytes, bytes] | None = None
         """Stored nodes of which some in `objects` are newer versions."""
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
@@ -136,7 +137,9 @@ class _Settling:
                 pool.replaced = self.replaced
                 pool.floor = len(pool.objects)  # none of them is superseded
                 base = next(iter(bases.values()), None)
-                pool.whole = Whole(view.settled.hash, self.parts, base, self._words(base), self.made)
+                pool.whole = Whole(
+                    view.settled.hash, self.parts, base, self._words(base), self.made, self.hints
+                )
             _absorb(pool)
 
     def _at_once(self, view: Frozen) -> bool:
@@ -154,7 +157,7 @@ class _Settling:
         )
         if found is None:
             return False
-        view.settled, contents, nodes, made, noted, self.replaced, values, directories = found
+        view.settled, contents, nodes, made, self.hints, noted, self.replaced, values, directories = found
         # Nothing was here before.
         self.objects.contents, self.objects.nodes, self.made = contents, nodes, made
         if noted is not None:

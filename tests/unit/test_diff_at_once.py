@@ -23,7 +23,12 @@ from irminpy_pack import Pack
 
 pytestmark = pytest.mark.skipif(core.CORE != "c", reason="only the compiled core does anything at once")
 
-SHAPES: dict[str, Format] = {"default": Native(), "narrow": Native(2, 2), "middle": Native(4, 3), "flat": FlatNative()}
+SHAPES: dict[str, Format] = {
+    "default": Native(),
+    "narrow": Native(2, 2),
+    "middle": Native(4, 3),
+    "flat": FlatNative(),
+}
 STEPS = st.sampled_from([f"k{n}" for n in range(12)])
 PATHS = st.lists(STEPS, min_size=1, max_size=4).map("/".join)
 EDITS = st.lists(
