@@ -315,14 +315,10 @@ class Objects(Fields):
         )
 
     def update(self, other: Objects) -> None:
-        """Add all of `other`, after what is here."""
+        """Add all of `other`, after what is here, but for what is decoded. Cost: in proportion to `other`."""
         self.contents.update(other.contents)
         self.nodes.update(other.nodes)
         self.commits.update(other.commits)
         for kind, words in other.words.items():
             self.words[kind].update(words)
         self.hints.update(other.hints)
-        if other.decoded:
-            self.decoded = {**self.decoded, **other.decoded}
-        if other.values:
-            self.values = {**self.values, **other.values}
