@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ProofMismatch
 from ..objects import Inode, Node
+from ..shape import Record
 from .shown import Shown, find_place
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ def check_shape(codec: Codec, shown: Shown) -> None:
     as far as they are shown. Of a directory: that it is no bucket. This holds wherever a revealed node is referred
     to, also where the proof blinds it. Cost: in proportion to the entries; each step in a bucket is hashed once.
     """
-    nodes, size = shown.nodes, codec.hash_size
+    nodes, size = dict(shown.nodes), codec.hash_size  # each is decoded once, and looked up often
     _directory(nodes.get(shown.root.hash), shown, shown.root.hash, size)
-    inodes: list[tuple[int, bytes, Inode]] = []
+    inodes: list[_Inner] = []
     for hash_, node in nodes.items():
         if type(node) is Inode:
-            inodes.append((node.depth, hash_, node))
+            inodes.append((node.depth, hash_, node, _shown_below(node, nodes, size)))
             continue
         hashes = node.hashes
         for i, kind in enumerate(node.kinds):
@@ -49,14 +50,10 @@ def check_shape(codec: Codec, shown: Shown) -> None:
     # The deepest first: what the steps below a bucket have in common is carried up.
     inodes.sort(key=lambda item: -item[0])
     known: dict[bytes, _Digits | None] = {}
-    record: Node | Inode | None
-    for depth, hash_, inode in inodes:
+    for depth, hash_, inode, children in inodes:
         upper: _Digits | None = None
         end = (depth + 1) * width
-        for i, child in enumerate(inode.children()):
-            record = nodes.get(child)
-            if record is None:
-                continue
+        for i, child, record in children:
             fits = type(record) is Node or (type(record) is Inode and record.depth == depth + 1)
             if not fits or record.count != inode.counts[i]:
                 reason = "kind mismatch: a bucket whose depth or count is not what its parent states"
@@ -78,16 +75,26 @@ def check_shape(codec: Codec, shown: Shown) -> None:
     _one_place(reversed(inodes), shown, width, size)
 
 
-def _one_place(inodes: Iterable[tuple[int, bytes, Inode]], shown: Shown, width: int, size: int) -> None:
+_Inner = tuple[int, bytes, Inode, list[tuple[int, bytes, Record]]]
+"""Depth, hash, and an inner node; of its buckets those that are shown: position, hash, node."""
+
+
+def _shown_below(inode: Inode, nodes: dict[bytes, Record], size: int) -> list[tuple[int, bytes, Record]]:
+    hashes = inode.hashes
+    children = [hashes[at : at + size] for at in range(0, len(hashes), size)]
+    return [(i, child, nodes[child]) for i, child in enumerate(children) if child in nodes]
+
+
+def _one_place(inodes: Iterable[_Inner], shown: Shown, width: int, size: int) -> None:
     """Raise ProofMismatch if an inner node stands below two different sequences of digits; the highest come first.
 
     It has entries, and they have the digits of one place, whether or not any of them is shown.
     """
     digits: dict[bytes, int] = {}
-    for _, hash_, inode in inodes:
+    for _, hash_, inode, children in inodes:
         above = digits.get(hash_, 0) << width
-        for i, child in enumerate(inode.children()):
-            if type(shown.nodes.get(child)) is Inode:
+        for i, child, record in children:
+            if type(record) is Inode:
                 here = above | inode.buckets[i]
                 if digits.setdefault(child, here) != here:
                     reason = "misplaced entry: one bucket in places of different digits"

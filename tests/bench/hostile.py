@@ -8,6 +8,7 @@ from typing import Any
 from irminpy import Schema
 from irminpy.formats import Inodes, Irmin, Native, Tezos
 from irminpy.hash import BLAKE2B
+from irminpy.proof import Proof
 from irminpy.proof.compact import TREE, head
 from irminpy.proof.irmin import values
 from irminpy.proof.irmin.binary import read_state
@@ -27,6 +28,11 @@ def _numbered(i: int) -> bytes:
 
 
 # -- the native format -----------------------------------------------------------------------------------------
+
+
+def _hash(part: bytes, schema: Schema[bytes]) -> bytes:
+    """The hash of the directory that `part` reveals."""
+    return bytes(Proof.from_bytes(head(schema, TREE) + b"\0\1" + part, schema).before.hash)
 
 
 def native_shapes() -> Iterator[Shape]:
@@ -59,6 +65,13 @@ def native_shapes() -> Iterator[Shape]:
     yield "nodes of one revealed directory", plain, above(chains, plain)
     yield "inner nodes of one revealed bucket", small, above(inner, small, 2)
     yield "values of two bytes", plain, above(filled, plain)
+    # One part is referred to twice, and then the rules between all of them are looked at one by one.
+    nodes = [b"\2\1\1a" + _numbered(i) for i in range(15_400)]
+    yield "nodes, one of them twice", plain, above([*nodes, b"\2\1\1a" + _hash(nodes[0], plain)], plain)
+    few = inner[:-1]
+    yield "inner nodes, one of them twice", small, above([*few, b"\2\1\1a" + _hash(few[0], small)], small, 2)
+    twice = plain.codec.digest(plain.codec.encode_contents([b"\0\0"])[0])
+    yield "values, one of them twice", plain, above([*filled[:1480], b"\2\1\0a" + twice], plain)
 
 
 # -- Irmin's forms ---------------------------------------------------------------------------------------------
