@@ -17,7 +17,7 @@ from hypothesis import settings
 CI = bool(os.environ.get("CI"))  # there every run tries the same; elsewhere each run something new
 
 settings.register_profile("quick", max_examples=50, deadline=None, derandomize=CI)
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("deep", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("IRMINPY_PROFILE", "quick"))
 
