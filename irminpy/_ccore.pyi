@@ -201,16 +201,6 @@ def seek_inode(
     data: bytes, hash_size: int, fanout: int, leaf: int, depth: int, digit: int, /
 ) -> tuple[int, int, int, int, bytes]: ...
 def seek_node(data: bytes, hash_size: int, leaf: int, step: str, /) -> tuple[int, int, int, bytes]: ...
-def unlike(
-    left: Any,
-    right: Any,
-    recent: Callable[[bytes], Any],
-    load: Callable[..., Any],
-    recent_right: Callable[[bytes], Any],
-    load_right: Callable[..., Any],
-    most: int,
-    /,
-) -> list[tuple[tuple[str, ...], Any, Any, int]] | None: ...
 def settle(
     staged: Any,
     source: object,
@@ -242,6 +232,16 @@ def settle(
 def take_elements(
     data: bytes, at: int, n: int, hash_size: int, longest: int, /
 ) -> tuple[int, tuple[bytes, ...]] | None: ...
+def unlike(
+    left: Any,
+    right: Any,
+    recent: Callable[[bytes], Any],
+    load: Callable[..., Any],
+    recent_right: Callable[[bytes], Any],
+    load_right: Callable[..., Any],
+    most: int,
+    /,
+) -> list[tuple[tuple[str, ...], Any, Any, int]] | None: ...
 def weight(record: Any, /) -> int: ...
 def write_nodes(
     root: bytes,

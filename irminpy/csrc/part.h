@@ -45,13 +45,12 @@ static inline PyObject *stored_at(State *state, PyTypeObject *type, PyObject *so
 static inline PyObject *record_of(State *state, PyObject *view, PyObject *recent, PyObject *load) {
     PyObject *hash = ATTRIBUTE(view, hash), *word = ATTRIBUTE(view, word), *record = NULL;
     int placed = word && size_of(word) > 0;
-    if (hash && placed && (record = PyObject_CallOneArg(recent, hash)) == Py_None)
-        Py_SETREF(record, PyObject_CallFunctionObjArgs(load, hash, word, NULL));
+    if (hash && placed) record = node_at(hash, word, recent, load);
     Py_XDECREF(hash);
     Py_XDECREF(word);
     if (!hash || !word || (placed && !record)) return NULL;
     /* A root of a directory, or for Python to refuse. */
-    if (record && (is_node(record) ? size_of(field(record, 7)) != 2 : is_inode(record) && size_of(field(record, 0)) == 0)) {
+    if (record && is_root(record)) {
         if (ASSIGN(view, decoded, record) < 0) Py_CLEAR(record);
         return record;
     }

@@ -57,6 +57,19 @@ static inline PyObject *word_at(PyObject *words, Py_ssize_t i) {
     return PyLong_FromUnsignedLongLong(u64((const uint8_t *)PyBytes_AS_STRING(words) + 8 * i));
 }
 
+/* The node with this hash, which lies at `word`: `recent` gives it if it is at hand, else `load`, which runs any Python. NULL with
+ * an error set. */
+static inline PyObject *node_at(PyObject *hash, PyObject *word, PyObject *recent, PyObject *load) {
+    PyObject *found = PyObject_CallOneArg(recent, hash);
+    if (found == Py_None) Py_SETREF(found, PyObject_CallFunctionObjArgs(load, hash, word, NULL));
+    return found;
+}
+
+/* Whether the record may be the root of a directory. */
+static inline int is_root(PyObject *record) {
+    return is_node(record) ? size_of(field(record, 7)) != 2 : is_inode(record) && size_of(field(record, 0)) == 0;
+}
+
 /* Bucket number `i` of the regular inode, a new reference: `recent` gives it if it is at hand, else `load`, which runs any
  * Python. 0 if it is not what the inode says, -1 with an error set. */
 static inline int open_bucket(PyObject *record, Py_ssize_t i, PyObject *recent, PyObject *load, PyObject **bucket) {
@@ -64,12 +77,8 @@ static inline int open_bucket(PyObject *record, Py_ssize_t i, PyObject *recent, 
     PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(record, 3)) + i * HASH, HASH);
     if (!hash) return -1;
     if (PyBytes_GET_SIZE(words)) {
-        child = PyObject_CallOneArg(recent, hash);
-        if (child == Py_None) {
-            Py_CLEAR(child);
-            word = word_at(words, i);
-            if (word) child = PyObject_CallFunctionObjArgs(load, hash, word, NULL);
-        }
+        word = word_at(words, i);
+        if (word) child = node_at(hash, word, recent, load);
     } else {
         child = PyObject_CallOneArg(load, hash);
     }

@@ -88,14 +88,13 @@ static int open_directory(PyObject *node, Py_ssize_t i, PyObject *recent, PyObje
     PyObject *word = word_at(field(node, 4), i), *found = NULL;
     PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH);
     int placed = word && size_of(word) > 0;
-    if (hash && placed && (found = PyObject_CallOneArg(recent, hash)) == Py_None)
-        Py_SETREF(found, PyObject_CallFunctionObjArgs(load, hash, word, NULL));
+    if (hash && placed) found = node_at(hash, word, recent, load);
     Py_XDECREF(hash);
     Py_XDECREF(word);
     if (!hash || !word || (placed && !found)) return -1;
     if (!placed) return 0;
     *record = found;
-    return is_node(found) ? size_of(field(found, 7)) != 2 : is_inode(found) && size_of(field(found, 0)) == 0;
+    return is_root(found);
 }
 
 /* Goes on to child `i` of the pair on top, or tells of it. What is called may run any Python. */

@@ -119,15 +119,14 @@ def _between(a: Stored, b: Stored, x: Record, y: Record) -> Iterator[_Pair]:
     if plain and left.codec.looks:
         found = unlike(x, y, left.nodes.recent, left.node, right.nodes.recent, right.node, _MOST)
     if found is None:
+
+        def child(directory: Stored, step: str, place: Place | None) -> Child | None:
+            if place is None:
+                return None
+            return directory.open(*place) if plain else held(directory, step, place)
+
         for step, i, j in differences(left.codec, left.node, x, right.node, y):
-            if plain:
-                yield (step,), None if i is None else a.open(*i), None if j is None else b.open(*j)
-            else:
-                yield (
-                    (step,),
-                    None if i is None else held(a, step, i),
-                    None if j is None else held(b, step, j),
-                )
+            yield (step,), child(a, step, i), child(b, step, j)
         return
     for steps, p, q, at in found:
         if at >= 0:

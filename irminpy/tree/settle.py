@@ -102,8 +102,9 @@ class _Settling:
         self.objects = Objects()
         self.made: dict[bytes, Record] = {}
         """Some of the nodes in `objects`, decoded."""
-        self.replaced: list[bytes] = []
         self.hints: dict[bytes, bytes] | None = None
+        """The words in those of `made` that have any, where they were gathered with them."""
+        self.replaced: list[bytes] = []
         """Stored nodes of which some in `objects` are newer versions."""
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []

@@ -17,7 +17,7 @@ from irminpy_pack.lock import Lock
 from .stores import messages, opened
 
 SEGMENTS = os.path.basename(Root("").packs)
-HEADS = pytest.mark.parametrize("durability", ["none", "wal"])
+DURABILITY = pytest.mark.parametrize("durability", ["none", "wal"])
 
 
 class Meanwhile(Files):
@@ -85,7 +85,7 @@ def newest(path: Path) -> int:
     return place(slots(bytes(head_of(path)), uuid)[0].tip.batch_no)
 
 
-@HEADS
+@DURABILITY
 def test_a_reader_that_meets_half_a_head_does_not_go_back(tmp_path: Path, durability: str) -> None:
     """HEAD is wiped in a garbage collection, page by page: of its two slots the older one may be left alone."""
     path = tmp_path / "store"
