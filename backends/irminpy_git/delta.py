@@ -11,6 +11,7 @@ from irminpy.errors import DecodeError
 __all__ = ["Copy", "Hunk", "Insert", "apply", "copy", "hunks", "insert", "sizes", "varint"]
 
 _LONGEST_COPY: Final = 0x10000
+_FARTHEST: Final = 1 << 32  # an offset has four bytes
 _LONGEST_INSERT: Final = 0x7F
 _MOST_DIGITS: Final = 10  # of a size: 70 bits
 
@@ -65,7 +66,12 @@ def sizes(data: bytes) -> tuple[int, int, int]:
 
 
 def copy(out: bytearray, offset: int, length: int) -> None:
-    """Append operations that copy `length` bytes from `offset` on."""
+    """Append operations that copy `length` bytes from `offset` on.
+
+    Raises ValueError for bytes that lie behind the first 4 GiB of the source: no operation can name them.
+    """
+    if not 0 <= offset <= _FARTHEST - length:
+        raise ValueError(f"a delta copies from the first {_FARTHEST} bytes only, not [{offset}, {offset + length})")
     while length:
         n = length if length < _LONGEST_COPY else _LONGEST_COPY
         # Offset and length; of the longest the length is 0, as it should be. Bytes of zero are left out.

@@ -127,12 +127,14 @@ def test_trees_are_compared_by_their_entries() -> None:
 # -- deltas as bytes ---------------------------------------------------------------------------------------------
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 200_000)) | st.binary(min_size=1, max_size=300),
-        max_size=8,
-    )
-)
+@st.composite
+def copies(draw: st.DrawFn) -> tuple[int, int]:
+    """Of bytes that a copy can name."""
+    length = draw(st.integers(1, 200_000))
+    return draw(st.integers(0, 2**32 - length)), length
+
+
+@given(st.lists(copies() | st.binary(min_size=1, max_size=300), max_size=8))
 def test_operations_come_back(operations: list[tuple[int, int] | bytes]) -> None:
     out = bytearray(varint(7) + varint(9))
     wanted: list[tuple[int, int] | bytes] = []
@@ -151,6 +153,16 @@ def test_operations_come_back(operations: list[tuple[int, int] | bytes]) -> None
         hunk.data if isinstance(hunk, Insert) else (hunk.offset, hunk.length) for hunk in hunks(bytes(out))
     ]
     assert found == wanted
+
+
+@pytest.mark.parametrize(("offset", "length"), [(2**32 - 1, 2), (2**32 - 65536, 65538), (2**32, 1), (-1, 5)])
+def test_what_no_copy_can_name_is_refused_and_nothing_is_written(offset: int, length: int) -> None:
+    out = bytearray()
+    with pytest.raises(ValueError, match="first 4294967296 bytes only"):
+        copy(out, offset, length)
+    assert not out
+    copy(out, 2**32 - length, length)
+    assert next(iter(hunks(varint(0) + varint(0) + out))) == Copy(2**32 - length, min(length, 65536))
 
 
 SOURCE = bytes(range(100))
