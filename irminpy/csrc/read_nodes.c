@@ -1,66 +1,13 @@
 /* Reading the nodes of a tree proof, and hashing them. */
-#include "proof.h"
+#include "draft.h"
 #include "msgpack.h"
-#include "table.h"
 
 #define MOST_STEP 4096 /* bytes, as in `irminpy/_core.py` */
-
-/* A node that was read. All columns lie in the bytes of the proof; `hash` and `count` are computed. */
-typedef struct {
-    const uint8_t *lengths, *states, *steps, *hashes;
-    uint32_t n; /* entries, or buckets */
-    uint32_t size; /* of the steps, joined */
-    uint16_t level;
-    uint8_t inner;
-    uint8_t hash[HASH];
-    int64_t count;
-} Draft;
-
-/* Where a node is still to come: directories above it, inner nodes of its directory above it, and their digits. */
-typedef struct {
-    uint32_t above;
-    uint16_t level;
-    uint8_t prefix[HASH];
-} Place;
-
-typedef struct {
-    const uint8_t *data;
-    size_t size;
-} Value;
-
-typedef struct {
-    /* What is asked. */
-    Py_ssize_t fanout, leaf, levels, depth, room, objects, longest;
-    int width; /* bits of a digit */
-    const uint8_t *empty;
-    /* What was found. */
-    Reader r;
-    Draft *drafts;
-    Place *places;
-    Value *values;
-    size_t n_drafts, n_places, n_values, room_drafts, room_places, room_values;
-    uint8_t *scratch;
-    size_t room_scratch;
-    int empties;
-} Reading;
 
 static int is_ascii(const uint8_t *p, size_t size) {
     uint8_t all = 0;
     for (size_t i = 0; i < size; i++) all |= p[i];
     return all < 0x80;
-}
-
-/* Whether a hash has the digits of a bucket at `level`. */
-static int has_digits(const uint8_t *key, const Place *place, int width) {
-    unsigned bits = (unsigned)place->level * (unsigned)width, whole = bits >> 3, rest = bits & 7;
-    if (memcmp(key, place->prefix, whole)) return 0;
-    return !rest || !((key[whole] ^ place->prefix[whole]) >> (8 - rest));
-}
-
-/* The next of the lengths of steps, which were read before: each has one or two bytes. */
-static inline size_t next_length(const uint8_t **at) {
-    size_t n = *(*at)++;
-    return n < 128 ? n : (n & 127) | (size_t)*(*at)++ << 7;
 }
 
 /* Whether steps are legal, ascending, and have the digits of the bucket. */
@@ -99,7 +46,7 @@ static int read_flat(Reading *g, int64_t tag, const Place *place) {
     g->empties |= !n && g->n_drafts;
     d->n = (uint32_t)n;
     d->inner = 0;
-    d->level = place->level;
+    d->place = *place;
     d->count = (int64_t)n;
     d->lengths = r->at;
     for (size_t i = 0; i < n; i++) {
@@ -127,10 +74,13 @@ static int read_flat(Reading *g, int64_t tag, const Place *place) {
     if (!d->hashes) return 0;
     if (contents) {
         if (!grow((void **)&g->values, &g->room_values, g->n_values, contents, sizeof *g->values)) return -1;
-        for (size_t i = 0; i < contents; i++) {
+        for (size_t i = 0; i < n; i++) {
+            if (d->states[i] != 5) continue;
             int64_t longest = varint(r);
             if (longest < 0 || longest > g->longest) return 0;
             Value *value = &g->values[g->n_values];
+            value->parent = (uint32_t)g->n_drafts;
+            value->at = (uint32_t)i;
             value->size = (size_t)longest;
             value->data = take(r, value->size);
             if (!value->data) return 0;
@@ -139,9 +89,14 @@ static int read_flat(Reading *g, int64_t tag, const Place *place) {
     }
     if (directories) {
         if ((Py_ssize_t)place->above >= g->depth) return 0;
-        Place below = {.above = place->above + 1};
+        Place below = {.parent = (uint32_t)g->n_drafts, .above = place->above + 1};
         if (!grow((void **)&g->places, &g->room_places, g->n_places, directories, sizeof *g->places)) return -1;
-        for (size_t i = 0; i < directories; i++) g->places[g->n_places++] = below;
+        /* The first of them is read first, so it comes last. */
+        for (size_t i = n; i--;) {
+            if (d->states[i] != 4) continue;
+            below.at = (uint32_t)i;
+            g->places[g->n_places++] = below;
+        }
     }
     return 1;
 }
@@ -152,11 +107,11 @@ static int read_inner(Reading *g, const Place *place) {
     size_t width = (size_t)(2 * g->fanout + 7) / 8, blinded = 0, revealed = 0;
     if (place->level >= g->levels) return 0;
     d->inner = 1;
-    d->level = place->level;
+    d->place = *place;
     d->states = take(r, width);
     if (!d->states) return 0;
     for (size_t i = 0; i < 4 * width; i++) {
-        unsigned state = d->states[i >> 2] >> (2 * (i & 3)) & 3;
+        unsigned state = bucket_state(d, i);
         if (state == 3 || (state && i >= (size_t)g->fanout)) return 0;
         blinded += state == 1;
         revealed += state == 2;
@@ -175,17 +130,8 @@ static int read_inner(Reading *g, const Place *place) {
     if (revealed) {
         if (!grow((void **)&g->places, &g->room_places, g->n_places, revealed, sizeof *g->places)) return -1;
         /* The first of them is read first, so it comes last. */
-        for (size_t i = (size_t)g->fanout; i--;) {
-            if ((d->states[i >> 2] >> (2 * (i & 3)) & 3) != 2) continue;
-            Place *below = &g->places[g->n_places++];
-            *below = *place;
-            below->level++;
-            /* A digit lies in at most two bytes, and what was there before it is 0. */
-            unsigned start = (unsigned)place->level * (unsigned)g->width, byte = start >> 3;
-            unsigned window = (unsigned)i << (16 - g->width - (start & 7));
-            below->prefix[byte] |= (uint8_t)(window >> 8);
-            if (byte + 1 < HASH) below->prefix[byte + 1] |= (uint8_t)window;
-        }
+        for (size_t i = (size_t)g->fanout; i--;)
+            if (bucket_state(d, i) == 2) g->places[g->n_places++] = bucket_place(g, g->n_drafts, i);
     }
     return 1;
 }
@@ -312,7 +258,7 @@ static PyObject *make_flat(Reading *g, Draft *d, const uint8_t *hashes, PyTypeOb
 /* As `make_flat`, the canonical bytes of an inner node, whose counts are known, too. */
 static PyObject *make_inner(Reading *g, Draft *d, const uint8_t *digits, const int64_t *numbers, const uint8_t *hashes) {
     uint64_t fanout = (uint64_t)g->fanout, leaf = (uint64_t)g->leaf;
-    size_t k = d->n, size = 2 + count_size(fanout) + count_size(leaf) + count_size(d->level);
+    size_t k = d->n, size = 2 + count_size(fanout) + count_size(leaf) + count_size(d->place.level);
     size += bin_head(k) + k + array_head(k) + bin_head(k * HASH) + k * HASH;
     int64_t total = 0;
     for (size_t i = 0; i < k; i++) {
@@ -328,7 +274,7 @@ static PyObject *make_inner(Reading *g, Draft *d, const uint8_t *digits, const i
     uint8_t *start = (uint8_t *)PyBytes_AS_STRING(data), *p = start;
     *p++ = 'I';
     p = put_count(put_count(put_array(p, 6), fanout), leaf);
-    p = put_bin(put_count(p, d->level), (const char *)digits, k);
+    p = put_bin(put_count(p, d->place.level), (const char *)digits, k);
     p = put_array(p, k);
     for (size_t i = 0; i < k; i++) p = put_count(p, (uint64_t)numbers[i]);
     put_bin(p, (const char *)hashes, k * HASH);
@@ -360,7 +306,7 @@ static PyObject *hash_nodes(Reading *g, const uint8_t *found, PyTypeObject *flat
             Reader counts = {d->lengths, g->r.end};
             size_t k = 0;
             for (size_t i = 0; i < (size_t)g->fanout; i++) {
-                unsigned state = d->states[i >> 2] >> (2 * (i & 3)) & 3;
+                unsigned state = bucket_state(d, i);
                 if (!state) continue;
                 digits[k] = (uint8_t)i;
                 if (state == 1) {
@@ -403,25 +349,6 @@ static PyObject *hash_nodes(Reading *g, const uint8_t *found, PyTypeObject *flat
     return nodes;
 }
 
-/* Whether a hash that is blinded is that of something that is revealed; -1 with an error set. */
-static int shares(const Reading *g, const uint8_t *found) {
-    Table known;
-    int answer = table_init(&known, g->n_drafts + g->n_values) ? 0 : -1;
-    for (size_t i = 0; !answer && i < g->n_drafts; i++) table_slot(&known, g->drafts[i].hash)->hash = g->drafts[i].hash;
-    for (size_t i = 0; !answer && i < g->n_values; i++) table_slot(&known, found + i * HASH)->hash = found + i * HASH;
-    for (size_t i = 0; !answer && i < g->n_drafts; i++) {
-        const Draft *d = &g->drafts[i];
-        size_t blinded = 0;
-        if (d->inner)
-            for (size_t j = 0; j < (size_t)g->fanout; j++) blinded += (d->states[j >> 2] >> (2 * (j & 3)) & 3) == 1;
-        else
-            for (uint32_t j = 0; j < d->n; j++) blinded += d->states[j] < 2;
-        for (size_t j = 0; !answer && j < blinded; j++) answer = table_slot(&known, d->hashes + j * HASH)->hash != NULL;
-    }
-    table_free(&known);
-    return answer;
-}
-
 /* read_nodes(data, at, fanout, leaf, levels, empty, depth, room, objects, longest, flat) */
 FUNCTION(read_nodes) {
     if (nargs != 11 || !PyBytes_CheckExact(args[0]) || PyBytes_GET_SIZE(args[0]) > MOST || !PyBytes_CheckExact(args[5]) ||
@@ -455,11 +382,11 @@ FUNCTION(read_nodes) {
             PyErr_NoMemory();
         else if ((contents = hash_values(&g, found)) &&
                  (nodes = hash_nodes(&g, found, (PyTypeObject *)args[10]))) {
-            int shared = shares(&g, found);
-            if (shared >= 0)
+            int odd = shared_oddly(&g, found);
+            if (odd >= 0)
                 answer = Py_BuildValue(
                     "ny#OOi", (Py_ssize_t)(g.r.at - start), (const char *)g.drafts[0].hash, (Py_ssize_t)HASH, nodes,
-                    contents, shared
+                    contents, odd
                 );
         }
     }

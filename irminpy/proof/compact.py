@@ -259,9 +259,8 @@ def decode_tree(data: bytes, schema: Schema[Any, Any], limits: Limits) -> tuple[
     known = _at_once(data, len(usual), schema, limits)
     if known is None or known[0] != len(data):
         return _decoded(data, schema, limits, known, tried=True)
-    _, shown, shared = known
-    _check_known(data, len(usual) - 1, schema, shown, shared=shared)
-    return shown, shown.root
+    _check_known(data, len(usual) - 1, schema, known, limits)
+    return known[1], known[1].root
 
 
 def _decoded(
@@ -302,8 +301,8 @@ def _decoded(
         if shared:
             _check_first(data, start, schema, shown)
     else:
-        _, shown, shared = known
-        _check_known(data, start, schema, shown, shared=shared)
+        shown = known[1]
+        _check_known(data, start, schema, known, limits)
     if after is None:
         after = shown.root
     elif after == shown.root:
@@ -316,8 +315,8 @@ def _decoded(
 def _at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> _Known | None:
     """What the nodes from the byte `at` on show, as `_drafts` and `assemble`; None where the core has no answer.
 
-    (where they end, what they show, whether a part is shown that is also referred to elsewhere). What values are, and
-    what is shared, is not checked yet: that is for `_check_known`.
+    (where they end, what they show, whether a part is not as it has to be where it is referred to again). That, and what
+    values are, is for `_check_known`.
     """
     codec: Any = schema.codec
     if codec.digest is not core.digest:
@@ -341,8 +340,8 @@ def _at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> 
         return None
     if found is None:
         return None
-    end, top, nodes, contents, shared = found
-    return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents), bool(shared)
+    end, top, nodes, contents, odd = found
+    return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents), bool(odd)
 
 
 def _read_again(at: int, schema: Schema[Any, Any], limits: Limits, data: bytes) -> None:
@@ -355,10 +354,12 @@ def _read_again(at: int, schema: Schema[Any, Any], limits: Limits, data: bytes) 
 _Known: TypeAlias = "tuple[int, Shown, bool]"
 
 
-def _check_known(data: bytes, start: int, schema: Schema[Any, Any], shown: Shown, *, shared: bool) -> None:
+def _check_known(data: bytes, start: int, schema: Schema[Any, Any], known: _Known, limits: Limits) -> None:
     """What `_at_once` leaves to check; the state of the proof `data` begins at `start`."""
+    end, shown, odd = known
     check_values(schema, shown.contents.values())
-    if shared:
+    if odd:
+        explain(data, end, limits, partial(_read_again, start + 1, schema, limits))
         check_shape(schema.codec, shown)
         _check_first(data, start, schema, shown)
 

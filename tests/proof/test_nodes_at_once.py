@@ -29,6 +29,7 @@ from irminpy.shape import Record, place_of
 from irminpy.testing.fuzz.plain import Sweep
 from irminpy.testing.fuzz.subjects import Subject, subjects
 
+from .builder import SCHEMA, again
 from .stores import MODES, store_of
 
 ccore: Any = pytest.importorskip("irminpy._ccore", reason="the compiled core was not built here")
@@ -171,6 +172,48 @@ def test_what_is_wrong_far_behind_is_refused_without_reading_again() -> None:
         with pytest.raises(BadProof, match=reason):
             Proof.from_bytes(data, schema, limits)
     assert Proof.from_bytes(raw, schema, Limits(explained=0)).before == proof.before
+
+
+def _names(raw: bytes, schema: Schema[Any, Any]) -> tuple[list[int], list[bytes]]:
+    """Where a hash stands in a proof that nothing is revealed under, and the hashes of all that is revealed."""
+    shown = Proof.from_bytes(raw, schema).shown()
+    known = {*shown.nodes, *shown.contents}
+    blinded: set[bytes] = set()
+    for node in shown.nodes.values():
+        column = node.hashes
+        blinded |= {column[at : at + 32] for at in range(0, len(column), 32)} - known
+    return [at for at in range(40, len(raw) - 31) if raw[at : at + 32] in blinded], sorted(known)
+
+
+@given(
+    st.data(),
+    st.sampled_from(SCHEMAS[:3]),
+    st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("xy"), min_size=1, max_size=6),
+    st.integers(2, 9),
+)
+def test_what_is_referred_to_twice_is_taken_or_refused_alike(
+    data: st.DataObject, schema: Schema[Any, Any], below: dict[str, str], wide: int
+) -> None:
+    """Directories that are the same, and then a hash that stands for something which is revealed elsewhere."""
+    # Of some the names differ, and so do the buckets that they are in.
+    bindings = {(f"d{i % 3}", f"{i}", step): value for i in range(wide) for step, value in below.items()}
+    bindings |= {(f"e{i}", step): value for i in range(wide) for step, value in below.items()}
+    main = store_of({}, schema)
+    main.set_tree((), tree_of(schema, bindings), message="", date=0)
+    asked = data.draw(st.lists(st.sampled_from(sorted(bindings)), min_size=1, max_size=6, unique=True))
+    raw = main.produce_proof(Read(asked))[0].to_bytes()
+    assert same(raw, schema)[-1] is True
+    places, known = _names(raw, schema)
+    for _ in range(min(8, len(places))):
+        at, hash = data.draw(st.sampled_from(places)), data.draw(st.sampled_from(known))
+        same(raw[:at] + hash + raw[at + 32 :], schema)
+
+
+@given(again())
+@settings(max_examples=300)
+def test_a_part_in_any_second_place_is_taken_or_refused_alike(raw: bytes) -> None:
+    """V3, V4, V5: of a bucket its level, its count and its digits; of a directory that it is one; and which place is first."""
+    same(raw, SCHEMA)
 
 
 def tree_of(schema: Schema[Any, Any], bindings: dict[tuple[str, ...], str]) -> Any:
