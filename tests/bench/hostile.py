@@ -67,11 +67,11 @@ def native_shapes() -> Iterator[Shape]:
     yield "values of two bytes", plain, above(filled, plain)
     # One part is referred to twice, and then the rules between all of them are looked at one by one.
     nodes = [b"\2\1\1a" + _numbered(i) for i in range(15_400)]
-    yield "nodes, one of them twice", plain, above([*nodes, b"\2\1\1a" + _hash(nodes[0], plain)], plain)
+    yield "nodes, one of them twice", plain, above([*nodes, b"\2\1\0a" + _hash(nodes[0], plain)], plain)
     few = inner[:-1]
-    yield "inner nodes, one of them twice", small, above([*few, b"\2\1\1a" + _hash(few[0], small)], small, 2)
+    yield "inner nodes, one of them twice", small, above([*few, b"\2\1\0a" + _hash(few[0], small)], small, 2)
     twice = plain.codec.digest(plain.codec.encode_contents([b"\0\0"])[0])
-    yield "values, one of them twice", plain, above([*filled[:1480], b"\2\1\0a" + twice], plain)
+    yield "values, one of them twice", plain, above([*filled[:1480], b"\2\1\1a" + twice], plain)
 
 
 # -- Irmin's forms ---------------------------------------------------------------------------------------------

@@ -24,6 +24,9 @@ class Part(NamedTuple):
     raw: bytes
     hash: bytes
     entries: int
+    level: int = -1
+    """Inner nodes above it, of an inner node."""
+    steps: tuple[str, ...] = ()
 
 
 class _Builder:
@@ -39,14 +42,14 @@ class _Builder:
         hidden = b"".join([next(self.fresh) for _ in steps])
         kinds = b"\1" * len(steps)
         raw = bytes((2 * len(steps), *map(len, steps))) + kinds + "".join(steps).encode() + hidden
-        return self.known(raw, CODEC.encode_node(steps, kinds, hidden, []), len(steps))
+        return self.known(raw, CODEC.encode_node(steps, kinds, hidden, []), len(steps), steps=(*steps,))
 
     def inner(self, path: tuple[int, ...]) -> Part:
         """An inner node of two buckets."""
         states, counts, hidden, below = 0, b"", b"", b""
         parts: list[Part] = []
         for digit in range(2):
-            how = self.draw(st.sampled_from(["again", "again", "nowhere", "flat", "inner"]))
+            how = self.draw(st.sampled_from(["again", "nowhere", "flat", "inner", "inner"]))
             if how in ("flat", "inner"):
                 deeper = how == "inner" and len(path) < _DEEP
                 part = (self.inner if deeper else self.flat)((*path, digit))
@@ -54,22 +57,31 @@ class _Builder:
                 below += part.raw
             else:
                 part = Part(b"", next(self.fresh), 3)
-                if how == "again" and self.revealed:
-                    part = self.draw(st.sampled_from(self.revealed))
-                    if self.draw(st.integers(0, 9)) == 0:
-                        part = part._replace(entries=part.entries + 1)
+                if how == "again":
+                    part = self.again((*path, digit)) or part
                 states |= 1 << 2 * digit
                 counts += bytes((part.entries,))
                 hidden += part.hash
             parts.append(part)
         entries = [part.entries for part in parts]
         data = CODEC.encode_inode(len(path), b"\0\1", entries, b"".join([part.hash for part in parts]))
-        return self.known(b"\1" + bytes((states,)) + counts + hidden + below, data, sum(entries))
+        return self.known(b"\1" + bytes((states,)) + counts + hidden + below, data, sum(entries), level=len(path))
 
-    def known(self, raw: bytes, data: bytes, entries: int) -> Part:
+    def known(
+        self, raw: bytes, data: bytes, entries: int, *, level: int = -1, steps: tuple[str, ...] = ()
+    ) -> Part:
         """The part with these canonical bytes, which other nodes may refer to from now on."""
-        self.revealed.append(Part(raw, CODEC.digest(data), entries))
+        self.revealed.append(Part(raw, CODEC.digest(data), entries, level, steps))
         return self.revealed[-1]
+
+    def again(self, path: tuple[int, ...]) -> Part | None:
+        """A part that is revealed already, and may stand at `path` or almost may."""
+        fitting = [part for part in self.revealed if part.level in (-1, len(path)) and _one_fits(part.steps, path)]
+        chosen = fitting if self.draw(st.integers(0, 3)) else self.revealed
+        if not chosen:
+            return None
+        part = self.draw(st.sampled_from(chosen))
+        return part if self.draw(st.integers(0, 5)) else part._replace(entries=part.entries + 1)
 
     def state(self) -> bytes:
         """Some directories; in the place of one there may be a part that is revealed before or behind it."""
@@ -85,6 +97,11 @@ class _Builder:
         while len(rows) > 1:
             rows = [("\4", _above(rows[at : at + 2])) for at in range(0, len(rows), 2)]
         return rows[0][1].raw
+
+
+def _one_fits(steps: tuple[str, ...], path: tuple[int, ...]) -> bool:
+    """Whether the first of the steps, if there is one, has the digits of `path`."""
+    return not steps or all(CODEC.digit(steps[0], at) == n for at, n in enumerate(path))
 
 
 def _above(rows: list[tuple[str, Part]]) -> Part:
