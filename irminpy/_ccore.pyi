@@ -150,7 +150,7 @@ def read_nodes(
     longest: int,
     flat: type[Any],
     /,
-) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | int | None: ...
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int, dict[bytes, None]] | int | None: ...
 def read_state(
     data: bytes,
     at: int,

@@ -122,14 +122,14 @@ def read_nodes(
     longest: int,
     flat: type[Any],
     /,
-) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int] | int | None:
+) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], int, dict[bytes, None]] | int | None:
     """What the nodes of a tree proof show, which begin at the byte `at` of `data`, hashed by BLAKE3 and checked.
 
     (where they end, hash of the first node, hash to node from the last to the first, hash to value in their order,
-    whether a hash that is blinded is that of something revealed). A node is its canonical bytes, one of many entries a
-    named tuple of the class `flat`. The other numbers are the parameters of the format and the limits of the proof.
-    If it found out that something is wrong, or there are metadata: how many bytes it had read, as a negative number if
-    more is shown than the limits let pass. None where this function has no answer, because something is unusual, or
+    whether something that is referred to twice is not as it has to be there, all metadata). A node is its canonical
+    bytes, one of many entries a named tuple of the class `flat`. The other numbers are the parameters of the format and
+    the limits of the proof. If it found out that something is wrong: how many bytes it had read, as a negative number
+    if more is shown than the limits let pass. None where this function has no answer, because something is unusual, or
     always, as here: `irminpy.proof.compact` does the same node by node, and says what is wrong and where.
     """
     return None

@@ -71,7 +71,9 @@ def copy(out: bytearray, offset: int, length: int) -> None:
     Raises ValueError for bytes that lie behind the first 4 GiB of the source: no operation can name them.
     """
     if not 0 <= offset <= _FARTHEST - length:
-        raise ValueError(f"a delta copies from the first {_FARTHEST} bytes only, not [{offset}, {offset + length})")
+        raise ValueError(
+            f"a delta copies from the first {_FARTHEST} bytes only, not [{offset}, {offset + length})"
+        )
     while length:
         n = length if length < _LONGEST_COPY else _LONGEST_COPY
         # Offset and length; of the longest the length is 0, as it should be. Bytes of zero are left out.

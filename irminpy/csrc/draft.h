@@ -14,8 +14,9 @@ typedef struct {
 
 /* A node that was read. All columns lie in the bytes of the proof; `hash` and `count` are computed. */
 typedef struct {
-    const uint8_t *lengths, *states, *steps, *hashes;
+    const uint8_t *lengths, *states, *steps, *hashes, *metadata;
     uint32_t n; /* entries, or buckets */
+    uint32_t n_metadata; /* entries with some */
     uint32_t size; /* of the steps, joined */
     uint8_t inner;
     uint8_t hash[HASH];
@@ -51,6 +52,10 @@ static inline int has_digits(const uint8_t *key, const Place *place, int width) 
     if (memcmp(key, place->prefix, whole)) return 0;
     return !rest || !((key[whole] ^ place->prefix[whole]) >> (8 - rest));
 }
+
+/* What is done with an entry: its kind, and 4 more if it is revealed. */
+static inline unsigned kind_of(uint8_t state) { return state & 3; }
+static inline int reveals(uint8_t state) { return state >> 2; }
 
 /* What is done with the bucket `i` of an inner node: 0 if there is none, 1 if it is blinded, 2 if it is revealed. */
 static inline unsigned bucket_state(const Draft *d, size_t i) { return d->states[i >> 2] >> (2 * (i & 3)) & 3; }

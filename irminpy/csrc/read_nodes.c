@@ -40,7 +40,7 @@ static int read_flat(Reading *g, int64_t tag, const Place *place) {
     Reader *r = &g->r;
     Draft *d = &g->drafts[g->n_drafts];
     if (tag >> 1 > g->leaf || (uint64_t)tag >> 1 > left(r)) return 0;
-    size_t n = (size_t)(tag >> 1), size = 0, directories = 0, contents = 0;
+    size_t n = (size_t)(tag >> 1), size = 0, directories = 0, contents = 0, metadata = 0;
     if (n > MOST) return 0;
     /* An empty directory that is no root; but limits come first. */
     g->empties |= !n && g->n_drafts;
@@ -58,12 +58,12 @@ static int read_flat(Reading *g, int64_t tag, const Place *place) {
     if (!d->states) return 0;
     for (size_t i = 0; i < n; i++) {
         uint8_t state = d->states[i];
+        if (state > 6 || state == 3) return 0;
         if (state == 4)
             directories++;
-        else if (state == 5)
+        else if (reveals(state))
             contents++;
-        else if (state > 1)
-            return 0;
+        metadata += kind_of(state) == 2;
     }
     if (size > MOST) return 0;
     d->size = (uint32_t)size;
@@ -72,10 +72,16 @@ static int read_flat(Reading *g, int64_t tag, const Place *place) {
     /* n is below 2^31, so that the product does not overflow. */
     d->hashes = take(r, (n - directories - contents) * HASH);
     if (!d->hashes) return 0;
+    d->metadata = r->at;
+    d->n_metadata = (uint32_t)metadata;
+    for (size_t i = 0; i < metadata; i++) {
+        int64_t length = varint(r);
+        if (length < 0 || length > MOST || !take(r, (size_t)length)) return 0;
+    }
     if (contents) {
         if (!grow((void **)&g->values, &g->room_values, g->n_values, contents, sizeof *g->values)) return -1;
         for (size_t i = 0; i < n; i++) {
-            if (d->states[i] != 5) continue;
+            if (d->states[i] < 5) continue;
             int64_t longest = varint(r);
             if (longest < 0 || longest > g->longest) return 0;
             Value *value = &g->values[g->n_values];
@@ -107,6 +113,7 @@ static int read_inner(Reading *g, const Place *place) {
     size_t width = (size_t)(2 * g->fanout + 7) / 8, blinded = 0, revealed = 0;
     if (place->level >= g->levels) return 0;
     d->inner = 1;
+    d->n_metadata = 0;
     d->place = *place;
     d->states = take(r, width);
     if (!d->states) return 0;
@@ -205,7 +212,7 @@ static PyObject *bytes_of(const uint8_t *data, size_t size) {
 #define FEW 256
 
 /* The decoded flat node of which `d` says the steps. */
-static PyObject *decoded(const Draft *d, const uint8_t *kind, const uint8_t *hashes, PyTypeObject *type) {
+static PyObject *decoded(const Reading *g, const Draft *d, const uint8_t *kind, const uint8_t *hashes, PyTypeObject *type) {
     PyObject *index = PyDict_New();
     const char *step = (const char *)d->steps;
     const uint8_t *lengths = d->lengths;
@@ -218,8 +225,18 @@ static PyObject *decoded(const Draft *d, const uint8_t *kind, const uint8_t *has
         Py_XDECREF(position);
         step += length;
     }
+    PyObject *metadata = PyDict_New();
+    Reader r = {d->metadata, g->r.end};
+    for (size_t i = 0; metadata && d->n_metadata && i < d->n; i++) {
+        if (kind[i] != 2) continue;
+        size_t length = (size_t)varint(&r);
+        PyObject *position = PyLong_FromSize_t(i), *item = position ? bytes_of(take(&r, length), length) : NULL;
+        if (!item || PyDict_SetItem(metadata, position, item) < 0) Py_CLEAR(metadata);
+        Py_XDECREF(position);
+        Py_XDECREF(item);
+    }
     PyObject *items[] = {
-        index, bytes_of(kind, d->n), bytes_of(hashes, d->n * HASH), PyDict_New(), bytes_of(NULL, 0), bytes_of(NULL, 0),
+        index, bytes_of(kind, d->n), bytes_of(hashes, d->n * HASH), metadata, bytes_of(NULL, 0), bytes_of(NULL, 0),
         bytes_of(NULL, 0), PyLong_FromLong(0),
     };
     return record(type, 8, items);
@@ -233,14 +250,21 @@ static PyObject *make_flat(Reading *g, Draft *d, const uint8_t *hashes, PyTypeOb
     for (size_t i = 0; i < n; i++) {
         size_t length = next_length(&lengths);
         size += str_head(length) + length;
-        if (!(d->states[i] & 3) && !memcmp(hashes + i * HASH, g->empty, HASH)) return NULL;
+        if (!kind_of(d->states[i]) && !memcmp(hashes + i * HASH, g->empty, HASH)) return NULL;
+    }
+    Reader metadata = {d->metadata, g->r.end};
+    if (d->n_metadata) size += array_head(d->n_metadata);
+    for (size_t i = 0; i < d->n_metadata; i++) {
+        size_t length = (size_t)varint(&metadata);
+        metadata.at += length;
+        size += bin_head(length) + length;
     }
     PyObject *data = n <= FEW ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size) : NULL;
     uint8_t *start = data ? (uint8_t *)PyBytes_AS_STRING(data) : n > FEW ? scratch(g, size) : NULL, *p = start;
     const char *step = (const char *)d->steps;
     if (!p) return NULL;
     *p++ = 'N';
-    p = put_array(put_array(p, 3), n);
+    p = put_array(put_array(p, d->n_metadata ? 4 : 3), n);
     lengths = d->lengths;
     for (size_t i = 0; i < n; i++) {
         size_t length = next_length(&lengths);
@@ -249,10 +273,16 @@ static PyObject *make_flat(Reading *g, Draft *d, const uint8_t *hashes, PyTypeOb
     }
     p = put_bin_head(p, n);
     const uint8_t *kinds = p;
-    for (size_t i = 0; i < n; i++) *p++ = d->states[i] & 3;
+    for (size_t i = 0; i < n; i++) *p++ = (uint8_t)kind_of(d->states[i]);
     p = put_bin(p, (const char *)hashes, n * HASH);
+    if (d->n_metadata) p = put_array(p, d->n_metadata);
+    metadata.at = d->metadata;
+    for (size_t i = 0; i < d->n_metadata; i++) {
+        size_t length = (size_t)varint(&metadata);
+        p = put_bin(p, (const char *)take(&metadata, length), length);
+    }
     blake3_digest(start, size, d->hash);
-    return data ? data : decoded(d, kinds, hashes, type);
+    return data ? data : decoded(g, d, kinds, hashes, type);
 }
 
 /* As `make_flat`, the canonical bytes of an inner node, whose counts are known, too. */
@@ -323,11 +353,11 @@ static PyObject *hash_nodes(Reading *g, const uint8_t *found, PyTypeObject *flat
             made = make_inner(g, d, digits, numbers, hashes);
         } else {
             size_t contents = 0;
-            for (uint32_t i = 0; i < d->n; i++) contents += d->states[i] == 5;
+            for (uint32_t i = 0; i < d->n; i++) contents += d->states[i] > 4;
             value -= contents;
             const uint8_t *own = found + value * HASH;
             for (uint32_t i = 0; i < d->n; i++) {
-                const uint8_t **from = d->states[i] == 5 ? &own : &blinded;
+                const uint8_t **from = d->states[i] > 4 ? &own : &blinded;
                 if (d->states[i] == 4) {
                     memcpy(hashes + (size_t)i * HASH, g->drafts[waiting[--n_waiting]].hash, HASH);
                 } else {
@@ -347,6 +377,22 @@ static PyObject *hash_nodes(Reading *g, const uint8_t *found, PyTypeObject *flat
     PyMem_Free(waiting);
     PyMem_Free(hashes);
     return nodes;
+}
+
+/* {metadata: None}, of all entries that have some. */
+static PyObject *all_metadata(const Reading *g) {
+    PyObject *found = PyDict_New();
+    for (size_t number = 0; found && number < g->n_drafts; number++) {
+        const Draft *d = &g->drafts[number];
+        Reader r = {d->metadata, g->r.end};
+        for (size_t i = 0; found && i < d->n_metadata; i++) {
+            size_t length = (size_t)varint(&r);
+            PyObject *item = bytes_of(take(&r, length), length);
+            if (!item || PyDict_SetItem(found, item, Py_None) < 0) Py_CLEAR(found);
+            Py_XDECREF(item);
+        }
+    }
+    return found;
 }
 
 /* read_nodes(data, at, fanout, leaf, levels, empty, depth, room, objects, longest, flat) */
@@ -382,12 +428,14 @@ FUNCTION(read_nodes) {
             PyErr_NoMemory();
         else if ((contents = hash_values(&g, found)) &&
                  (nodes = hash_nodes(&g, found, (PyTypeObject *)args[10]))) {
-            int odd = shared_oddly(&g, found);
+            PyObject *metadata = all_metadata(&g);
+            int odd = metadata ? shared_oddly(&g, found) : -1;
             if (odd >= 0)
                 answer = Py_BuildValue(
-                    "ny#OOi", (Py_ssize_t)(g.r.at - start), (const char *)g.drafts[0].hash, (Py_ssize_t)HASH, nodes,
-                    contents, odd
+                    "ny#OOiO", (Py_ssize_t)(g.r.at - start), (const char *)g.drafts[0].hash, (Py_ssize_t)HASH, nodes,
+                    contents, odd, metadata
                 );
+            Py_XDECREF(metadata);
         }
     }
     Py_XDECREF(contents);

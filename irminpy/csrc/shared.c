@@ -89,9 +89,9 @@ static int all_fit(Sharing *s) {
         const uint8_t *hash = d->hashes;
         Reader counts = {d->lengths, g->r.end};
         for (size_t i = 0; fit == 1 && i < (d->inner ? (size_t)g->fanout : d->n); i++) {
-            if (d->inner ? bucket_state(d, i) != 1 : d->states[i] > 1) continue;
+            if (d->inner ? bucket_state(d, i) != 1 : reveals(d->states[i])) continue;
             fit = d->inner ? bucket_fits(s, hash, varint(&counts), number, i)
-                           : entry_fits(s, hash, d->states[i], number, i);
+                           : entry_fits(s, hash, d->states[i] > 0, number, i);
             hash += HASH;
         }
     }

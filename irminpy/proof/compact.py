@@ -14,7 +14,6 @@ from .. import core
 from ..errors import BadProof, ProofMismatch
 from ..hash import Hash
 from ..key import KindedHash
-from ..metadata import NoMetadata
 from ..objects import CONTENTS_META, DIRECTORY, Inode, Node
 from .cursor import Cursor
 from .draft import Draft, Flat, Inner, Root, assemble, check_metadata, check_values
@@ -315,8 +314,8 @@ def _decoded(
 def _at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> _Known | None:
     """What the nodes from the byte `at` on show, as `_drafts` and `assemble`; None where the core has no answer.
 
-    (where they end, what they show, whether a part is not as it has to be where it is referred to again). That, and what
-    values are, is for `_check_known`.
+    (where they end, what they show, whether a part is not as it has to be where it is referred to again). That, and
+    what values are, is for `_check_known`.
     """
     codec: Any = schema.codec
     if codec.digest is not core.digest:
@@ -334,13 +333,18 @@ def _at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> 
         limits.contents,
         Node,
     )
-    if isinstance(found, int):
-        if isinstance(schema.metadata, NoMetadata):  # else it may be right
-            explain(data, found, limits, partial(_read_again, at, schema, limits))
-        return None
     if found is None:
         return None
-    end, top, nodes, contents, odd = found
+    if isinstance(found, int):
+        explain(data, found, limits, partial(_read_again, at, schema, limits))
+        return None
+    end, top, nodes, contents, odd, metadata = found
+    try:
+        for each in metadata:
+            check_metadata(schema, each, "")
+    except ProofMismatch:
+        explain(data, end, limits, partial(_read_again, at, schema, limits))
+        return None
     return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents), bool(odd)
 
 

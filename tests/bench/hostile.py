@@ -8,6 +8,7 @@ from typing import Any
 from irminpy import Schema
 from irminpy.formats import Inodes, Irmin, Native, Tezos
 from irminpy.hash import BLAKE2B
+from irminpy.metadata import Own
 from irminpy.proof import Proof
 from irminpy.proof.compact import TREE, head
 from irminpy.proof.irmin import values
@@ -65,7 +66,20 @@ def native_shapes() -> Iterator[Shape]:
     yield "nodes of one revealed directory", plain, above(chains, plain)
     yield "inner nodes of one revealed bucket", small, above(inner, small, 2)
     yield "values of two bytes", plain, above(filled, plain)
-    # One part is referred to twice, and then the rules between all of them are looked at one by one.
+    # The wire form of metadata is what they are.
+    own: Schema[Any, Any] = Schema(
+        metadata=Own("any/1", b"", bytes, bytes, lambda old, ours, theirs: ours), format=Native(16, 256)
+    )
+    few = [b"\2\1\2a" + _numbered(i) + b"\2" + i.to_bytes(2, "big") for i in range(15_500)]
+    yield "nodes of one entry with metadata", own, above(few, own)
+    entry = "".join([f"{i:02x}" for i in range(256)]).encode()
+    many = [
+        b"\x80\4" + b"\2" * 256 + b"\2" * 256 + entry + b"".join([_numbered(256 * j + i) for i in range(256)])
+        + b"".join([b"\2" + (256 * j + i).to_bytes(2, "big") for i in range(256)])
+        for j in range(106)
+    ]  # fmt: skip
+    yield "nodes of many entries with metadata", own, above(many, own)
+    # One part is referred to twice: it has to be the same in both places.
     nodes = [b"\2\1\1a" + _numbered(i) for i in range(15_400)]
     yield "nodes, one of them twice", plain, above([*nodes, b"\2\1\0a" + _hash(nodes[0], plain)], plain)
     few = inner[:-1]

@@ -1,4 +1,4 @@
-"""Proofs of the native format that no store makes: directories of which parts are referred to again, rightly and wrongly."""
+"""Proofs of the native format that no store makes: of which parts are referred to again, rightly and wrongly."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ class _Builder:
             parts.append(part)
         entries = [part.entries for part in parts]
         data = CODEC.encode_inode(len(path), b"\0\1", entries, b"".join([part.hash for part in parts]))
-        return self.known(b"\1" + bytes((states,)) + counts + hidden + below, data, sum(entries), level=len(path))
+        return self.known(
+            b"\1" + bytes((states,)) + counts + hidden + below, data, sum(entries), level=len(path)
+        )
 
     def known(
         self, raw: bytes, data: bytes, entries: int, *, level: int = -1, steps: tuple[str, ...] = ()
@@ -76,7 +78,9 @@ class _Builder:
 
     def again(self, path: tuple[int, ...]) -> Part | None:
         """A part that is revealed already, and may stand at `path` or almost may."""
-        fitting = [part for part in self.revealed if part.level in (-1, len(path)) and _one_fits(part.steps, path)]
+        fitting = [
+            part for part in self.revealed if part.level in (-1, len(path)) and _one_fits(part.steps, path)
+        ]
         chosen = fitting if self.draw(st.integers(0, 3)) else self.revealed
         if not chosen:
             return None
@@ -110,7 +114,9 @@ def _above(rows: list[tuple[str, Part]]) -> Part:
     hidden = b"".join([part.hash for state, part in rows if state != "\4"])
     steps = "ab"[: len(rows)]
     hash = CODEC.digest(
-        CODEC.encode_node([*steps], bytes([n & 3 for n in states]), b"".join([part.hash for _, part in rows]), [])
+        CODEC.encode_node(
+            [*steps], bytes([n & 3 for n in states]), b"".join([part.hash for _, part in rows]), []
+        )
     )
     raw = bytes((2 * len(rows),)) + b"\1" * len(rows) + states + steps.encode() + hidden
     return Part(raw + b"".join([part.raw for state, part in rows if state == "\4"]), hash, len(rows))

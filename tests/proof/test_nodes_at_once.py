@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from irminpy import Proof, Schema, Tree, _nodes, core
 from irminpy.contents import String
-from irminpy.errors import BadProof, IrminError
+from irminpy.errors import BadProof, DecodeError, IrminError
 from irminpy.formats import FlatNative, Native
+from irminpy.metadata import NoMetadata, Own
 from irminpy.objects import BUCKET, ROOT, Inode, Node
 from irminpy.proof import Limits, Read
-from irminpy.proof.compact import encode_tree
+from irminpy.proof.compact import TREE, encode_tree, head
 from irminpy.proof.shown import Encoded, depth_of, opened
 from irminpy.shape import Record, place_of
 from irminpy.testing.fuzz.plain import Sweep
@@ -196,7 +197,9 @@ def test_what_is_referred_to_twice_is_taken_or_refused_alike(
 ) -> None:
     """Directories that are the same, and then a hash that stands for something which is revealed elsewhere."""
     # Of some the names differ, and so do the buckets that they are in.
-    bindings = {(f"d{i % 3}", f"{i}", step): value for i in range(wide) for step, value in below.items()}
+    bindings: dict[tuple[str, ...], str] = {
+        (f"d{i % 3}", f"{i}", step): value for i in range(wide) for step, value in below.items()
+    }
     bindings |= {(f"e{i}", step): value for i in range(wide) for step, value in below.items()}
     main = store_of({}, schema)
     main.set_tree((), tree_of(schema, bindings), message="", date=0)
@@ -212,8 +215,63 @@ def test_what_is_referred_to_twice_is_taken_or_refused_alike(
 @given(again())
 @settings(max_examples=300)
 def test_a_part_in_any_second_place_is_taken_or_refused_alike(raw: bytes) -> None:
-    """V3, V4, V5: of a bucket its level, its count and its digits; of a directory that it is one; and which place is first."""
+    """V3 to V5: of a bucket its level, count and digits; of a directory that it is one; and which place is first."""
     same(raw, SCHEMA)
+
+
+def _any_mode(data: bytes) -> bytes:
+    if len(data) > 200 or data[:1] == b"?":
+        raise DecodeError("mode", "longer than 200 bytes, or of no meaning", None)
+    return data
+
+
+LONG_MODES: Schema[Any, Any] = Schema(
+    String(),
+    metadata=Own("any/1", b"", bytes, _any_mode, lambda old, ours, theirs: ours),
+    format=Native(2, 2),
+)
+
+
+@given(
+    st.data(),
+    st.sampled_from([LONG_MODES, replace(LONG_MODES, format=Native(256, 256))]),
+    st.dictionaries(
+        st.lists(STEPS, min_size=1, max_size=2).map(tuple),
+        st.tuples(
+            st.text("ab", max_size=3), st.sampled_from([b"", b"x", b"y" * 200]) | st.binary(max_size=40)
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    st.booleans(),
+)
+def test_proofs_with_metadata_are_read_alike(
+    data: st.DataObject,
+    schema: Schema[Any, Any],
+    bindings: dict[tuple[str, ...], tuple[str, bytes]],
+    wide: bool,
+) -> None:
+    """Of entries and buckets, blinded and revealed; what is no metadata is refused, and so are those of the default."""
+    editor = Tree.empty(schema).edit()
+    if wide and schema.format == Native(256, 256):  # one node of so many entries is decoded when it is read
+        bindings |= {(f"w{i}",): ("w", b"%d" % (i % 7)) for i in range(250)}
+    for path, (value, mode) in bindings.items():
+        if not mode.startswith(b"?"):
+            editor.add(path, value, metadata=mode)
+    main = store_of({}, schema)
+    main.set_tree((), editor.tree(), message="", date=0)
+    asked = data.draw(st.lists(st.sampled_from(sorted(bindings)), min_size=1, max_size=5, unique=True))
+    raw = main.produce_proof(Read(asked))[0].to_bytes()
+    assert answered(raw, schema)
+    assert same(raw, schema)[-1] is True
+    for _ in range(5):
+        at = data.draw(st.integers(40, len(raw) - 1))
+        same(raw[:at] + bytes((data.draw(st.integers(0, 255)),)) + raw[at + 1 :], schema)
+    # And in a schema that has none, where it is wrong as a whole.
+    plain = replace(schema, metadata=NoMetadata())
+    verdict = same(head(plain, TREE) + raw[len(head(schema, TREE)) :], plain)
+    nodes = Proof.from_bytes(raw, schema).shown().nodes.values()
+    assert isinstance(verdict[0], type) == any(type(node) is Node and node.metadata for node in nodes)
 
 
 def tree_of(schema: Schema[Any, Any], bindings: dict[tuple[str, ...], str]) -> Any:
