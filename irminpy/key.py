@@ -44,7 +44,11 @@ class KindedHash(Frozen):
     def __init__(self, kind: str, hash: Hash, metadata: bytes | None = None) -> None:
         if kind != "node" or metadata is not None:
             _check(kind, metadata)
-        self._set(kind, hash, metadata)
+        # As `_set` does, without the loop: each proof has a few of these.
+        set_ = object.__setattr__
+        set_(self, "kind", kind)
+        set_(self, "hash", hash)
+        set_(self, "metadata", metadata)
 
     def to_json(self) -> dict[str, Any]:
         """`{"node": hex}` or `{"contents": hex}`, with `"metadata": hex` when it is not the default."""
