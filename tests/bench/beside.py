@@ -19,7 +19,7 @@ from .figures import Figures
 from .git_sides import Dulwich, FastImport, Pygit2
 from .ours import Plan
 from .sides import Lmdb, Pack, Prolly, PyTrie, Side, Sqlite, Zodb
-from .timing import Spent, measured
+from .timing import Spent, measured, median_of
 from .trees import SHAPES, VALUES, edits, hashing
 from .workloads import Updates, updates, value, work
 
@@ -163,6 +163,7 @@ def _reads(racers: list[Side], commits: int, paths: list[str], suffix: str, foun
 
 
 PROOFS = 200
+PASSES = 5
 
 
 def _proofs_of(racers: list[Side], paths: list[str], found: Figures) -> None:
@@ -171,7 +172,13 @@ def _proofs_of(racers: list[Side], paths: list[str], found: Figures) -> None:
     main, schema = ours.repo.main(), ours.repo.schema
     root = main.head().tree_hash
     jobs = [Read([path]) for path in random.Random(1).sample(paths, min(PROOFS, len(paths)))]
-    spent, raws = measured(lambda: [main.produce_proof(job)[0].to_bytes() for job in jobs])
+
+    def prove() -> list[bytes]:
+        return [main.produce_proof(job)[0].to_bytes() for job in jobs]
+
+    # Nodes that nobody has asked for are read from the pack; then they are in memory, as those of py-trie are.
+    found.took(ours.name, "prove first", measured(prove)[0], len(jobs))
+    spent, raws = median_of(PASSES, prove)
     found.took(ours.name, "prove", spent, len(jobs))
     found.is_(ours.name, "proof bytes", statistics.median(map(len, raws)))
 
@@ -179,7 +186,7 @@ def _proofs_of(racers: list[Side], paths: list[str], found: Figures) -> None:
         for raw, job in zip(raws, jobs, strict=True):
             verify_proof(Proof.from_bytes(raw, schema), job, schema, root=root)
 
-    found.took(ours.name, "verify", measured(verify)[0], len(jobs))
+    found.took(ours.name, "verify", median_of(PASSES, verify)[0], len(jobs))
 
 
 def _proofs_beside(racers: list[Side], paths: list[str], found: Figures) -> None:
@@ -187,9 +194,9 @@ def _proofs_beside(racers: list[Side], paths: list[str], found: Figures) -> None
     for side in racers:
         if isinstance(side, PyTrie):
             some = random.Random(1).sample(paths, min(PROOFS, len(paths)))
-            spent, proofs = measured(side.proofs, some)
+            spent, proofs = median_of(PASSES, side.proofs, some)
             found.took(side.name, "prove", spent, len(some))
-            found.took(side.name, "verify", measured(side.verify, some, proofs)[0], len(some))
+            found.took(side.name, "verify", median_of(PASSES, side.verify, some, proofs)[0], len(some))
 
 
 Part = Callable[[str, Plan, Figures], None]

@@ -46,8 +46,8 @@ class _Element(NamedTuple):
     """Indices and hashes; of an extender one, whose index says nothing."""
 
 
-def _parsed(source: Input, limit: int) -> _Element:
-    """The next element; BadProof if there is none."""
+def _parsed(source: Input, limit: int, most: int | None = None) -> _Element:
+    """The next element; BadProof if there is none, a value of more than `limit` bytes or, if given, `most` segments."""
     tag = source.tag(3, "an element")
     if tag == _CONTENTS:
         return _Element(tag, value=source.text(limit))
@@ -60,7 +60,11 @@ def _parsed(source: Input, limit: int) -> _Element:
         return _Element(
             tag, length=length, buckets=tuple([(source.number(), source.hash()) for _ in range(n)])
         )
-    segments = tuple([source.number() for _ in range(source.count(1))])
+    start = source.at
+    n = source.count(1)
+    if most is not None and n > most:
+        raise source.refuse(f"too deep: an extender of {n} segments, and there are {most} levels", start)
+    segments = tuple([source.number() for _ in range(n)])
     return _Element(tag, length=length, segments=segments, buckets=((0, source.hash()),))
 
 
@@ -283,7 +287,7 @@ class Elements:
     def _parse(self, data: bytes) -> _Element:
         source = Input(data, self._fields)
         try:
-            element = _parsed(source, len(data))
+            element = _parsed(source, len(data), self._levels)
             source.end()
         except BadProof as e:
             raise ProofMismatch(f"not canonical: {e.reason}") from e
@@ -321,13 +325,11 @@ class Elements:
 
     def _flat(self, hash: bytes, element: _Element) -> list[tuple[bytes, Record]]:
         codec = self._schema.codec
-        steps: list[str] = []
+        steps = codec.steps([step for step, _ in element.entries])
         kinds = bytearray()
         hashes: list[bytes] = []
         metadata: list[bytes] = []
-        for step, kinded in element.entries:
-            codec.steps((step,))
-            steps.append(step)
+        for _, kinded in element.entries:
             hashes.append(kinded.hash)
             if kinded.kind == "node":
                 kinds.append(DIRECTORY)

@@ -128,6 +128,8 @@ class Fields:
 
     def contents_root(self, hash: bytes, metadata: Any) -> KindedHash:
         """The kinded hash of contents with `metadata`."""
+        if self.plain:
+            return KindedHash("contents", hash if type(hash) is Hash else Hash(hash))
         data = self._metadata.encode(metadata)
         default = data == self._metadata.encode(self._metadata.default)
         return KindedHash("contents", Hash(hash), None if default else data)
