@@ -171,10 +171,10 @@ def read_state(
 
 def take_elements(
     data: bytes, at: int, n: int, hash_size: int, longest: int, /
-) -> tuple[int, tuple[bytes, ...]] | None:
+) -> tuple[int, tuple[bytes, ...]] | int | None:
     """(where they end, the bytes of each) of the `n` elements of a stream proof in Irmin's form, from the byte `at` on.
 
-    There are no metadata, and a value has at most `longest` bytes. None if something is wrong, or always, as here.
+    There are no metadata, and a value has at most `longest` bytes. A number, or None, as `read_nodes`.
     """
     return None
 

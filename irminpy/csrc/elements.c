@@ -50,7 +50,7 @@ FUNCTION(take_elements) {
         const uint8_t *first = r.at;
         if (!element(&r, (size_t)hash, longest)) {
             Py_DECREF(found);
-            return REFER(take_elements);
+            return PyLong_FromSsize_t(r.at - start);
         }
         PyObject *data = PyBytes_FromStringAndSize((const char *)first, r.at - first);
         if (data)

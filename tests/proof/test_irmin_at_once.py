@@ -8,6 +8,7 @@ Without a compiled core there is nothing to compare, and one line of the summary
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from hashlib import blake2b
 from random import Random
@@ -494,3 +495,17 @@ def test_streams_are_taken_apart_alike(
         (raw, replace(LIMITS, contents=most)),
     ):
         assert stream(other, schema, ccore, limits) == stream(other, schema, _nodes, limits)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS[:2], ids=str)
+@pytest.mark.parametrize("chosen", [ccore, _nodes], ids=["c", "python"])
+def test_long_streams_are_read_without_the_compiled_core_too(schema: Schema[Any, Any], chosen: Any) -> None:
+    """Decision 059: where a core says nothing, nothing is wrong yet. What is wrong far behind is not looked for."""
+    main = stored(schema, {(f"d{i}", "a"): b"x" * 90 for i in range(400)})
+    raw = main.produce_stream(everything)[0].to_bytes()
+    assert len(raw) > 2 * Limits().explained
+    read = stream(raw, schema, chosen, Limits())
+    assert read == stream(raw, schema, ccore)
+    refused, reason = cast("tuple[type, str]", stream(raw[:-1], schema, chosen, Limits()))
+    assert refused is BadProof
+    assert re.search(r"at the byte \d{5}, or" if chosen is ccore else "truncated", reason), reason

@@ -99,8 +99,9 @@ def elements_at_once(
     if not isinstance(schema.metadata, NoMetadata):
         return None
     found = core.take_elements(data, at, n, schema.codec.hash_size, limits.contents)
-    if found is None:
-        explain(data, len(data), limits, partial(_take_again, at, n, schema, limits))
+    if isinstance(found, int):
+        explain(data, found, limits, partial(_take_again, at, n, schema, limits))
+        return None
     return found
 
 
