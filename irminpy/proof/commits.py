@@ -67,8 +67,9 @@ def verify_commit(raw: bytes, schema: Schema[Any, Any], *, hash: bytes) -> Verif
     trusted = Hash.of_bytes(bytes(hash), codec.hash_size)
     found = codec.digest(raw)
     if found != trusted:
+        n = 16 if found[:8] != trusted[:8] else None  # digits to tell them apart
         raise ProofMismatch(
-            f"commit mismatch: these bytes hash to {found.hex()[:16]}, not to {trusted.hex()[:16]}"
+            f"commit mismatch: these bytes hash to {found.hex()[:n]}, not to {trusted.hex()[:n]}"
         )
     try:
         val = codec.decode_commit(raw)

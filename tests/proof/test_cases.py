@@ -776,6 +776,10 @@ def test_what_is_no_commit_is_none_whatever_its_hash() -> None:
     assert irminpy.verify_commit(raw, WIDE, hash=commit.hash).tree_hash == ROOT.hash
     with pytest.raises(ProofMismatch, match="commit mismatch"):
         irminpy.verify_commit(raw[:-1] + bytes((raw[-1] ^ 1,)), WIDE, hash=commit.hash)
+    # Hashes that begin alike are shown as a whole: nobody sees a difference in what is cut off.
+    alike = commit.hash[:-1] + bytes((commit.hash[-1] ^ 1,))
+    with pytest.raises(ProofMismatch, match=f"hash to {commit.hash.hex()}, not to {alike.hex()}"):
+        irminpy.verify_commit(raw, WIDE, hash=alike)
     node = WIDE.codec.encode_node(["a"], b"\1", bytes(32), [])
     with pytest.raises(ProofMismatch, match="no commit"):
         irminpy.verify_commit(node, WIDE, hash=WIDE.codec.digest(node))
