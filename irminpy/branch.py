@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from irminpy.errors import InvalidBranch
 
 MAIN = "main"
@@ -25,6 +27,7 @@ def is_valid(name: str) -> bool:
     return _broken_rule(name) is None
 
 
+@lru_cache(1024)
 def _broken_rule(name: str) -> str | None:
     if not name:
         return "it is empty"

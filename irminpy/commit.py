@@ -398,7 +398,6 @@ def a_tree(tree: Tree[C, M]) -> Tree[C, M]:
 
 def unless_same(tree: Tree[C, M], now: Tree[C, M]) -> Tree[C, M]:
     """`tree`, or `now` if both are the same. `tree` is about to be committed: nothing of it is kept in memory."""
-    if now.length() != tree.length():
-        return tree
-    tree._settled(keep=False)  # pyright: ignore[reportPrivateUsage]
-    return now if now == tree else tree
+    a, b = now._settled(), tree._settled(keep=False)  # pyright: ignore[reportPrivateUsage]
+    # Metadata are those of contents, and a head is a directory.
+    return now if type(a) is type(b) and a.hash == b.hash else tree

@@ -214,8 +214,10 @@ class Commit(Frozen):
     @staticmethod
     def stored(node: Hash, parents: tuple[Hash, ...], info: Info) -> Commit:
         """A commit with exactly these parents: in Irmin's formats, one may be named twice."""
-        commit = Commit(node, (), info)
+        commit = object.__new__(Commit)
+        object.__setattr__(commit, "node", node)
         object.__setattr__(commit, "parents", parents)
+        object.__setattr__(commit, "info", info)
         return commit
 
 
@@ -225,10 +227,11 @@ Words = dict[Kind, dict[bytes, int]]
 
 def words_of(kind: Kind, words: dict[bytes, int]) -> Words:
     """Where objects of one kind lie, for `Objects`."""
-    return _no_words() | {kind: words}
+    return no_words() | {kind: words}
 
 
-def _no_words() -> Words:
+def no_words() -> Words:
+    """No words of any kind."""
     return {_NODE: {}, _CONTENTS: {}, _COMMIT: {}}
 
 
@@ -284,7 +287,7 @@ class Objects(Fields):
         self.contents = {} if contents is None else contents
         self.nodes = {} if nodes is None else nodes
         self.commits = {} if commits is None else commits
-        self.words = _no_words() if words is None else words
+        self.words = no_words() if words is None else words
         self.hints = {} if hints is None else hints
         self.decoded = {} if decoded is None else decoded
         self.values = {} if values is None else values

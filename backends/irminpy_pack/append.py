@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from irminpy.core import CORE, crc, filled_words, frame_of, frames
 from irminpy.errors import DanglingHash
@@ -36,6 +36,11 @@ _put_word: Final = Struct("<Q").pack_into
 _NODE: Final = Kind.NODE
 _CONTENTS: Final = Kind.CONTENTS
 _COMMIT: Final = Kind.COMMIT
+_BY_CORE: Final = (BLOB, NODE)
+
+
+# Canonical bytes by hash, or large contents.
+_Run = tuple[int, int, dict[bytes, int], list[tuple[bytes, Any]]]
 
 
 class Piece(NamedTuple):
@@ -92,21 +97,24 @@ class Builder:
         Fills `objects.words` and `objects.hints`. DanglingHash for a child that is nowhere.
         """
         words, known, decoded = objects.words, objects.hints, objects.decoded
-        by_kind = (words[_NODE], words[_NODE], words[_CONTENTS], words[_COMMIT])
         bound = objects.reader is not None and not objects.shallow
         indexed = self._indexed
         parts: list[bytes] = []
         entries = no_entries()
         n = 0
         at = first = start()
-
-        def left(frame: int, kind: int, found: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
-            """What the core leaves of the objects `found`; it has made frames of all others."""
-            nonlocal at, n
-            items = list(found.items())
+        # Frame, kind, the words of that kind, and what is to go in, children first.
+        runs: tuple[_Run, ...] = (
+            (BLOB, CONTENTS, words[_CONTENTS], [*objects.contents.items()]),
+            (LARGE, CONTENTS, words[_CONTENTS], [(large.hash, large) for large in larges]),
+            (NODE, NODE_WORD, words[_NODE], [*objects.nodes.items()]),
+            (COMMIT, COMMIT_WORD, words[_COMMIT], [*objects.commits.items()]),
+        )
+        for frame, kind, own, items in runs:
             i = 0
             while i < len(items):
-                if self._native:
+                if self._native and frame in _BY_CORE:
+                    # The core makes frames of as many as it can.
                     known_to = entries[kind] if frame in indexed else None
                     done, at = frames(
                         *(items, i, frame, kind, at, first + PIECE, parts, known_to, known, decoded),
@@ -116,37 +124,30 @@ class Builder:
                     i = done
                     if i == len(items):
                         break
-                yield items[i]
+                if at - first >= PIECE:
+                    yield Piece(parts, n, at - first, entries)
+                    parts, entries, n = [], no_entries(), 0
+                    at = first = start()
+                hash_, data = items[i]
                 i += 1
-
-        def rows() -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
-            for hash_, data in left(BLOB, CONTENTS, objects.contents):
-                yield BLOB, CONTENTS, hash_, b"", data
-            for large in larges:
-                column = Struct(f"<{len(large.hashes)}Q").pack(*self._chunks(large, words[_CONTENTS]))
-                yield LARGE, CONTENTS, large.hash, column, large.encode(self._function)
-            for hash_, data in left(NODE, NODE_WORD, objects.nodes):
-                hints = known.get(hash_, b"")
-                if not hints or _ZERO in hints:
-                    hints = known[hash_] = self._hints(data, words, hints, decoded.get(hash_))
-                yield NODE, NODE_WORD, hash_, hints, data
-            for hash_, data in objects.commits.items():
-                hints = self._commit_hints(data, objects.values.get(hash_), words, bound)
-                yield COMMIT, COMMIT_WORD, hash_, hints, data
-
-        for frame, kind, hash_, hints, data in rows():
-            if at - first >= PIECE:
-                yield Piece(parts, n, at - first, entries)
-                parts, entries, n = [], no_entries(), 0
-                at = first = start()
-            part = frame_of(frame, hash_, hints, data)
-            units = len(part) >> 3
-            parts.append(part)
-            by_kind[kind][hash_] = word = (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
-            if frame in indexed:
-                entries[kind][hash_] = word
-            at += units << 3
-            n += 1
+                hints = b""
+                if frame == NODE:
+                    hints = known.get(hash_, b"")
+                    if not hints or _ZERO in hints:
+                        hints = known[hash_] = self._hints(data, words, hints, decoded.get(hash_))
+                elif frame == COMMIT:
+                    hints = self._commit_hints(data, objects.values.get(hash_), words, bound)
+                elif frame == LARGE:
+                    hints = Struct(f"<{len(data.hashes)}Q").pack(*self._chunks(data, own))
+                    data = data.encode(self._function)
+                part = frame_of(frame, hash_, hints, data)
+                units = len(part) >> 3
+                parts.append(part)
+                own[hash_] = word = (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
+                if frame in indexed:
+                    entries[kind][hash_] = word
+                at += units << 3
+                n += 1
         yield Piece(parts, n, at - first, entries)
 
     def _chunks(self, large: Large, words: dict[bytes, int]) -> Iterator[int]:

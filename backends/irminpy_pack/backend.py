@@ -289,9 +289,11 @@ class PackBackend:
         state = self._open()
         if self._exclusive:
             return False
-        with suppress(OSError):  # which comes again below, and is told there
+        try:
             if state.unchanged():  # as it mostly is, and that is seen without the mutex
                 return False
+        except OSError:
+            pass  # it comes again below, and is told there
         with self._mutex:
             if self._writer is not None and self._writer.busy:
                 return False  # LOCK is held: nobody else writes
@@ -337,14 +339,12 @@ class PackBackend:
 
     def ref(self, name: str, /) -> Hash | None:
         """The commit of the ref, or None. Cost: one read of HEAD, none with an exclusive handle."""
-        self._open()
         self.refresh()
         found = self.state.refs.get(name)
         return None if found is None else Hash(found[0])
 
     def refs(self) -> dict[str, Hash]:
         """All refs, ordered by name."""
-        self._open()
         self.refresh()
         with self._mutex:
             found = sorted(self.state.refs.items())

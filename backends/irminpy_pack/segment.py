@@ -192,7 +192,7 @@ class Segment:
 class Table:
     """The segments of one generation, by base. It grows when a segment is added, and is read without a lock."""
 
-    __slots__ = ("rows",)
+    __slots__ = ("_last", "rows")
 
     def __init__(self, segments: list[Segment]) -> None:
         self._set(segments)
@@ -202,6 +202,9 @@ class Table:
         # One assignment, so that a reader sees bases and segments of one moment.
         self.rows = ([segment.base for segment in ordered], ordered)
         """The bases of all segments, ascending, and the segments."""
+        followed = {segment.header.previous for segment in ordered}
+        unfollowed = [segment for segment in ordered if segment.header.number not in followed]
+        self._last = unfollowed[0] if unfollowed else None
 
     @property
     def segments(self) -> list[Segment]:
@@ -241,8 +244,9 @@ class Table:
 
     def last(self) -> Segment:
         """The segment whose batches come last: the active one."""
-        followed = {segment.header.previous for segment in self.segments}
-        return next(segment for segment in self.segments if segment.header.number not in followed)
+        last = self._last
+        assert last is not None  # a store has a segment
+        return last
 
     def next_base(self) -> int:
         """The base of a segment behind all others."""

@@ -437,11 +437,10 @@ class State:
         end = self.tip.end
         here = self.log.table.locate(end - 1)
         first = 0 if here is None else here.base
-        return any(
-            self.files.size(segment.fd) != max(end - segment.base, HEADER_SIZE)
-            for segment in self.log.table.segments
-            if segment.base >= first
-        )
+        for segment in self.log.table.segments:
+            if segment.base >= first and self.files.size(segment.fd) != max(end - segment.base, HEADER_SIZE):
+                return True
+        return False
 
     def settle(self) -> list[RefChange]:
         """Settle the store; see `settle.settle`. Raises StorageError if that cannot be written."""

@@ -43,6 +43,10 @@ __all__ = ["Writer"]
 _SYNC_EVERY: Final = 16 << 20  # bytes of the log between two syncs of HEAD
 _TAIL_ENTRIES: Final = 1 << 16
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+# Before Python 3.12 to name a member of an enumeration costs four times as much as this.
+_NODE: Final = Kind.NODE
+_CONTENTS: Final = Kind.CONTENTS
+_COMMIT: Final = Kind.COMMIT
 _LONGEST_HOLD: Final = 0.05  # seconds that LOCK may be kept for batch after batch
 
 
@@ -129,7 +133,9 @@ class Writer:
                             words.clear()
                         objects.hints.clear()
                         continue
-                    done = self._tested(updates) is not None and self._append(mine, large, updates)
+                    tested = self._tested(updates)
+                    if tested is not None:
+                        self._append(mine, large, *tested)
                 finally:
                     behind = self._pending[-1].tip if self._pending else None
                     self._leave()
@@ -141,7 +147,7 @@ class Writer:
         # Who lost a compare-and-set to a batch that is not published yet must see it before he tries again.
         if behind is not None:
             self._flush(behind)
-        return bool(done)
+        return tested is not None
 
     def put(self, chunks: Sequence[tuple[bytes, bytes]], /) -> list[int]:
         """Write chunks as contents that nothing leads to yet; the word of each."""
@@ -186,7 +192,13 @@ class Writer:
                 return
             self._flush(tip)
 
-    def _append(self, objects: Objects, larges: Sequence[Large], updates: Sequence[RefUpdate]) -> bool:
+    def _append(
+        self,
+        objects: Objects,
+        larges: Sequence[Large],
+        moved: list[tuple[str, bytes | None, bytes | None]],
+        changes: list[RefChange],
+    ) -> None:
         strict = self._state.strategy != "always"
         state = self._state
         builder = Builder(
@@ -206,17 +218,12 @@ class Writer:
         for piece in builder.pieces(objects, larges, start):
             before = piece
         assert before is not None
-        tested = self._tested(updates)
-        assert tested is not None  # nobody else appended meanwhile: the mutex is held
-        moves = [
-            Ref(name, old, new, self._word_of(objects, new), int(self._clock() * 1e6))
-            for name, old, new in tested[0]
-        ]
+        now = int(self._clock() * 1e6) if moved else 0
+        moves = [Ref(name, old, new, self._word_of(objects, new), now) for name, old, new in moved]
         if objects.shallow:
             moves += self._new_ends(objects)
         if before.frames or moves:
-            self._put(builder, before, begin, moves, tested[1])
-        return True
+            self._put(builder, before, begin, moves, changes)
 
     def _new_ends(self, objects: Objects) -> list[Ref]:
         """What says that parents of these commits are nowhere, where nothing says it yet."""
@@ -247,28 +254,28 @@ class Writer:
         state = self._state
         view, lookup = state.now
         rest = Objects(
-            words=objects.words,
-            hints=objects.hints,
-            decoded=objects.decoded,
-            values=objects.values,
-            reader=objects.reader,
-            shallow=objects.shallow,
+            {**objects.contents},
+            {**objects.nodes},
+            {**objects.commits},
+            objects.words,
+            objects.hints,
+            objects.decoded,
+            objects.values,
+            objects.reader,
+            objects.shallow,
         )
-        for kind in (Kind.CONTENTS, Kind.NODE, Kind.COMMIT):
-            given, kept = objects.of_kind(kind), rest.of_kind(kind)
-            if kind is Kind.CONTENTS and state.strategy == "always":
-                words = lookup.known_contents(given)
-            elif kind is Kind.COMMIT or state.strategy == "always":
-                # Only a commit that is made twice in a row is the same; and new nodes are mostly new.
-                words = lookup.recent_many(kind, given)
-            else:
-                words = {}
-            kept.update(given)
+        # Only a commit that is made twice in a row is the same; and new nodes are mostly new.
+        found = {_COMMIT: lookup.recent_many(_COMMIT, objects.commits)}
+        if state.strategy == "always":
+            found[_CONTENTS] = lookup.known_contents(objects.contents)
+            found[_NODE] = lookup.recent_many(_NODE, objects.nodes)
+        for kind, words in found.items():
             for hash_, word in words.items():
+                kept = rest.of_kind(kind)
                 lies = view.at(word, hash_)
-                if lies is not None and lies[0] == given[hash_]:
+                if lies is not None and lies[0] == kept[hash_]:
                     objects.words[kind][hash_] = word
-                    if kind is Kind.NODE:
+                    if kind is _NODE:
                         objects.hints[hash_] = lies[1]
                     del kept[hash_]
         return rest
@@ -431,11 +438,12 @@ class Writer:
             if not self._pending:
                 return
             last = self._pending[-1].tip
-            segments = {id(pending.segment): pending.segment for pending in self._pending}
-        try:
+            segments: dict[int, Segment] = {}
             if self._settings.durability != "none":
-                for segment in segments.values():
-                    self._state.files.fdatasync(segment.fd)
+                segments = {id(pending.segment): pending.segment for pending in self._pending}
+        try:
+            for segment in segments.values():
+                self._state.files.fdatasync(segment.fd)
         except OSError as e:
             with self.mutex:
                 error = self.fail("the segments cannot be synced", e)

@@ -52,7 +52,7 @@ def _record(
     if type(base) is not RepoSource:
         base = behind(base)
         # An empty store has its tree nowhere.
-        base = base if isinstance(base, RepoSource) else home.source()
+        base = base if type(base) is RepoSource else home.source()
     recording = Recording(base, in_order=in_order)
     try:
         given = rooted(home, before, recording, root.word)

@@ -8,7 +8,7 @@ meanwhile. A store works on an open backend; it knows no repository.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Edit", "Store", "Writing"]
 
 RETRIES = 13
+_KEYWORDS = Writing.__annotations__.keys()
 
 Strategy = Literal["test_and_set", "set", "merge"]
 
@@ -91,7 +92,7 @@ class Store(HistoricStore[C, M]):
         `tree` is saved with it and reads from the repository from then on, if `path` is the root.
         """
         self._opened.home.schema.require(a_tree(tree).schema)
-        if self._opened.home.codec.steps(path):
+        if path != () and self._opened.home.codec.steps(path):
             return self._update(lambda now: now.add_tree(path, tree), how)
         if tree.kind() == "contents":
             self._below_root(path)
@@ -325,7 +326,8 @@ class Store(HistoricStore[C, M]):
             raise DecodeError("on_limit", f'{on_limit!r:.80}: use "raise" or "no-ancestor"')
         commit = self._opened.own(commit, "the commit that is merged")
         parents = self._opened.parents(how.get("parents"))
-        for _ in self._attempts(how):
+        for attempt in _attempts(how):
+            _pause(attempt)
             head = self._head()
             ours = head.commit
             if ours is None:
@@ -426,20 +428,11 @@ class Store(HistoricStore[C, M]):
             self._seen = now
         return now.commit
 
-    def _attempts(self, how: Writing) -> Iterator[None]:
-        """One attempt and as many retries as there may be, each after a pause that grows."""
-        _check(how)
-        for attempt in range(max(_retries(how), 0) + 1):
-            if attempt:
-                import random  # late: only a lost race needs it
-
-                time.sleep(random.random() * min(0.0001 * 2**attempt, 0.05))
-            yield
-
     def _update(self, build: Callable[[Tree[C, M]], Tree[C, M]], how: Writing) -> Commit[C, M] | None:
         """Commit `build` of the current tree; None if that is the same tree."""
         parents = self._opened.parents(how.get("parents"))
-        for _ in self._attempts(how):
+        for attempt in _attempts(how):
+            _pause(attempt)
             head = self._head()
             tree = build(head.tree)
             if head.commit is None:
@@ -567,11 +560,24 @@ def _check(how: Writing) -> None:
     """TypeError for keywords that do not exist or exclude each other, before anything happens."""
     if not how:
         return
-    unknown = sorted(how.keys() - Writing.__annotations__.keys())
-    if unknown:
-        raise TypeError(f"a write takes no keyword {unknown[0]!r}")
+    if not how.keys() <= _KEYWORDS:
+        raise TypeError(f"a write takes no keyword {min(how.keys() - _KEYWORDS)!r}")
     if "info" in how and ("message" in how or "author" in how or "date" in how):
         raise TypeError("give info, or message, author and date; not both")
+
+
+def _attempts(how: Writing) -> range:
+    """One attempt, and as many more as there may be."""
+    _check(how)
+    return range(max(_retries(how), 0) + 1)
+
+
+def _pause(attempt: int) -> None:
+    """Before another than the first attempt: for a time that grows."""
+    if attempt:
+        import random  # late: only a lost race needs it
+
+        time.sleep(random.random() * min(0.0001 * 2**attempt, 0.05))
 
 
 def _retries(how: Writing) -> int:

@@ -30,7 +30,7 @@ def gather(root: Stored | Leaf, target: RepoSource) -> Objects:
     objects = Objects(reader=target.reader)
     whole = _whole(root, target)
     if whole is not None and not whole.parts and root.hash != root.source.codec.empty:
-        assert isinstance(root.source, Pool)
+        assert type(root.source) is Pool
         objects.contents, objects.nodes = root.source.objects.contents, root.source.objects.nodes
         whole.put(objects)
         return objects
@@ -40,7 +40,7 @@ def gather(root: Stored | Leaf, target: RepoSource) -> Objects:
 def _whole(part: Stored | Leaf, target: RepoSource) -> Whole | None:
     """What the pool of the directory `part` is all of; None if it holds more, or lacks what `target` does not hold."""
     source = part.source
-    whole = source.whole if isinstance(source, Pool) else None
+    whole = source.whole if type(source) is Pool else None
     if whole is None or type(part) is Leaf or whole.hash != part.hash:
         return None
     return whole if whole.base is None or whole.base.holder is target else None
@@ -53,13 +53,13 @@ def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bo
     """
     source: Source = target
     own = root.source
-    if isinstance(own, Pool):
+    if type(own) is Pool:
         target.keep({**own.made, **dict(own.nodes.iter())}, objects, own.replaced)
     if not clear:
-        if own is target or (isinstance(own, Pool) and own.saved and own.base_repo() is target):
+        if own is target or (type(own) is Pool and own.saved and own.base_repo() is target):
             return root
         if objects.nodes or objects.contents:
-            source = Pool.saved_in(target, objects, own.base() if isinstance(own, Pool) else None)
+            source = Pool.saved_in(target, objects, own.base() if type(own) is Pool else None)
     word = objects.words[Kind.CONTENTS if type(root) is Leaf else Kind.NODE].get(root.hash, 0)
     if type(root) is Leaf:
         return Leaf(source, root.hash, None, root.metadata, word)
@@ -91,7 +91,7 @@ class _Gathering:
 
     def _directory(self, part: Stored) -> None:
         source = part.source
-        if not isinstance(source, Pool):
+        if type(source) is not Pool:
             self._stored(Kind.NODE, part.hash, source, part.word)
             return
         codec = source.codec
@@ -111,7 +111,7 @@ class _Gathering:
     def _node(self, part: Stored, hash_: bytes, word: int = 0) -> None:
         """Node `hash_` of the directory `part`, which reads from a pool."""
         pool = part.source
-        assert isinstance(pool, Pool)
+        assert type(pool) is Pool
         if hash_ in self.objects.nodes:
             return
         data = pool.unsaved(Kind.NODE, hash_)
@@ -138,7 +138,7 @@ class _Gathering:
         source = leaf.source
         if leaf.in_hand is not None and not source.saved:
             self.objects.contents[leaf.hash] = source.codec.encode_contents([leaf.in_hand])[0]
-        elif isinstance(source, Pool):
+        elif type(source) is Pool:
             self._value(leaf.hash, source, leaf.word)
         else:
             self._stored(Kind.CONTENTS, leaf.hash, source, leaf.word)
@@ -168,7 +168,7 @@ class _Gathering:
             return
         if isinstance(source, Pruned):
             raise PrunedHash("a part of the tree that is to be written", Hash(hash_))
-        older = source if isinstance(source, RepoSource) and source.origin is target.origin else None
+        older = source if type(source) is RepoSource and source.origin is target.origin else None
         if older is not None and self._again(kind, hash_, older, word):
             return
         if kind is Kind.NODE:

@@ -84,6 +84,7 @@ class Whole(NamedTuple):
             self.words.put(objects)
 
 
+@final
 class Pool(Source):
     """Objects that were hashed but not yet written, in front of the source they were made from.
 
@@ -152,7 +153,7 @@ class Pool(Source):
     def word(self, kind: Kind, hash: bytes) -> int:
         """Where an object lies that is not in memory but that nodes of this pool, or behind it, point at; else 0."""
         source: Source | None = self
-        while isinstance(source, Pool):
+        while type(source) is Pool:
             word = source.words.find(kind, hash)
             if word:
                 return word
@@ -190,9 +191,9 @@ class Pool(Source):
         """
         kept = Objects(objects.contents, objects.nodes, hints=objects.hints)
         parent: Source = repo
-        if isinstance(base, Pool) and base.base_repo() is repo and base.size() <= _MOST_KEPT:
+        if type(base) is Pool and base.base_repo() is repo and base.size() <= _MOST_KEPT:
             parent = base
-        while isinstance(parent, Pool) and len(parent.objects) <= 2 * len(kept) + 64:
+        while type(parent) is Pool and len(parent.objects) <= 2 * len(kept) + 64:
             merged = parent.objects.copy()
             merged.update(kept)
             kept = merged
@@ -205,7 +206,7 @@ class Pool(Source):
         """How many objects this pool and those behind it hold."""
         total = 0
         source: Source | None = self
-        while isinstance(source, Pool):
+        while type(source) is Pool:
             total += len(source.objects)
             source = source.parent
         return total
@@ -213,7 +214,7 @@ class Pool(Source):
     def unsaved(self, kind: Kind, hash: bytes) -> bytes | None:
         """The canonical bytes of an object of this pool or of an unsaved one behind it, or None."""
         source: Source | None = self
-        while isinstance(source, Pool) and not source._saved:
+        while type(source) is Pool and not source._saved:
             data = source.objects.of_kind(kind).get(hash)
             if data is not None:
                 return data
@@ -223,21 +224,21 @@ class Pool(Source):
     def base(self) -> Source | None:
         """The first source behind this one that is no unsaved pool; itself if it was saved."""
         source: Source | None = self
-        while isinstance(source, Pool) and not source._saved:
+        while type(source) is Pool and not source._saved:
             source = source.parent
         return source
 
     def base_repo(self) -> Source | None:
         """The repository behind all pools, or None."""
         source: Source | None = self
-        while isinstance(source, Pool):
+        while type(source) is Pool:
             source = source.parent
         return source
 
 
 def behind(source: Source) -> Source:
     """`source` without the saved pools in front of it, which keep in memory what they wrote."""
-    while isinstance(source, Pool) and source.saved and source.parent is not None:
+    while type(source) is Pool and source.saved and source.parent is not None:
         source = source.parent
     return source
 
@@ -427,7 +428,7 @@ class Stored(Part):
     def clear(self) -> None:
         """Forget what can be read again."""
         source = self.source
-        if isinstance(source, Pool) and source.saved:
+        if type(source) is Pool and source.saved:
             # Everything below was written with the pool: the repository leads to what was pinned, too.
             self.source = behind(source)
             self.pins = None

@@ -100,7 +100,7 @@ def resident(directory: Stored) -> bool:
     if type(record) is Node or len(directory.now) == record.count:
         return True
     source = directory.source
-    if isinstance(source, Pool) and source.base() is None:
+    if type(source) is Pool and source.base() is None:
         return True
     leaf = source.codec.leaf
     stack = [record]

@@ -149,7 +149,7 @@ class ReadableTree(Generic[C, M]):
 
     def kind(self, path: PathLike = (), *, cache: bool = True) -> Literal["contents", "node"] | None:
         """ "contents", "node" (a directory) or None (nothing there). Never reads a value."""
-        child = self._lookup(self._home.steps(path), cache=cache)
+        child = self._root if path == () else self._lookup(self._home.steps(path), cache=cache)
         if child is None:
             return None
         return "contents" if type(child) is bytes or type(child) is Leaf else "node"

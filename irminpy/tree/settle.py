@@ -128,16 +128,21 @@ class _Settling:
         if not done:
             self._finish_all()
         assert view.settled is not None
-        parents = [pool.parent for pool in self.pools.values() if pool.parent is not None]
-        bases = {id(base): base for base in [_base(parent) for parent in parents]}
-        exact = len(bases) <= 1 and all(parent.saved for parent in parents)
-        for pool in self.pools.values():
+        pools = self.pools.values()
+        base: Source | None = None
+        exact = True
+        for pool in pools:
+            parent = pool.parent
+            if parent is not None:
+                here = _base(parent)
+                exact = exact and parent.saved and (base is None or base is here)
+                base = here
+        for pool in pools:
             if exact:
                 # All words are of one reader.
                 pool.made = self.made
                 pool.replaced = self.replaced
                 pool.floor = len(pool.objects)  # none of them is superseded
-                base = next(iter(bases.values()), None)
                 pool.whole = Whole(
                     view.settled.hash, self.parts, base, self._words(base), self.made, self.hints
                 )
@@ -392,7 +397,7 @@ def _nothing(hash: bytes, word: int = 0, /) -> Record:
 
 def _base(source: Source) -> Source | None:
     """The repository behind `source`, or what is there instead."""
-    return source.base_repo() if isinstance(source, Pool) else source
+    return source.base_repo() if type(source) is Pool else source
 
 
 def _absorb(pool: Pool) -> None:
@@ -402,7 +407,7 @@ def _absorb(pool: Pool) -> None:
     """
     while True:
         parent = pool.parent
-        if not isinstance(parent, Pool) or parent.saved or len(parent.objects) > 2 * len(pool.objects) + 64:
+        if type(parent) is not Pool or parent.saved or len(parent.objects) > 2 * len(pool.objects) + 64:
             return
         merged = parent.objects.copy()
         merged.update(pool.objects)

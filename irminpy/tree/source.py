@@ -6,7 +6,7 @@ A third source, a pool of objects that were hashed but not yet written, is in `l
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 from ..backend import Descending, Gathering, Locating, Reader, Releasing
 from ..core import Cache, placed, weight
@@ -120,6 +120,7 @@ _VALUES = 16 << 20  # bytes of values that a repository whose objects have words
 _NODE_SIZE = 1 << 11  # bytes that a node takes in a file, about
 
 
+@final
 class RepoSource(Source):
     """The objects of an open repository as one reader gives them, with a bounded cache of decoded nodes.
 

@@ -35,10 +35,10 @@ def open_contents(child: bytes | Leaf) -> io.BufferedReader:
     source = child.source
     if not source.in_memory(child.hash, Kind.CONTENTS):
         word = child.word
-        if isinstance(source, Pool):
+        if type(source) is Pool:
             word = word or source.word(Kind.CONTENTS, child.hash)
             source = source.base_repo() or source
-        if isinstance(source, RepoSource) and isinstance(source.reader, StreamReader):
+        if type(source) is RepoSource and isinstance(source.reader, StreamReader):
             source.counters.contents_find += 1
             stream = source.reader.open_stream(source.key(child.hash, word))
             if stream is None:

@@ -23,11 +23,11 @@ def swept(root: Stored) -> Stored:
     Cost: nothing, or a walk over the unsaved objects after their number has doubled since the last one.
     """
     pool = root.source
-    if not isinstance(pool, Pool) or pool.saved:
+    if type(pool) is not Pool or pool.saved:
         return root
     total, floor = 0, 0
     source: Source | None = pool
-    while isinstance(source, Pool) and not source.saved:
+    while type(source) is Pool and not source.saved:
         total += len(source.objects)
         floor = max(floor, source.floor)
         source = source.parent

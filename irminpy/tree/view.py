@@ -42,7 +42,7 @@ def state(root: Held) -> State:
     source = at.source
     if isinstance(source, Pruned):
         return "portable" if edited else "pruned"
-    if isinstance(source, Pool) and not source.saved:
+    if type(source) is Pool and not source.saved:
         base = source.base()
         if isinstance(base, Pruned):
             return "portable"
@@ -175,7 +175,7 @@ def _internals(child: Held, version: int) -> str:
 
 
 def _origin(source: Source) -> str:
-    if isinstance(source, Pool):
+    if type(source) is Pool:
         return f"a pool of {len(source.objects)} objects, {'saved' if source.saved else 'not saved'}"
     return "nowhere" if isinstance(source, Pruned) else "the repository"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..objects import DIRECTORY, Inode, Kind, Objects, located, words_of
+from ..objects import DIRECTORY, Inode, Kind, Objects, located, no_words
 from ..objects import Words as Known
 from ..shape import Record
 
@@ -15,7 +15,7 @@ class Words:
     __slots__ = ("_known", "_noted")
 
     def __init__(self, known: Known | None = None) -> None:
-        self._known: Known = words_of(Kind.NODE, {}) if known is None else known
+        self._known: Known = no_words() if known is None else known
         self._noted: list[Record] = []
 
     @property
