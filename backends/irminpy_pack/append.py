@@ -116,10 +116,8 @@ class Builder:
                 if self._native and frame in _BY_CORE:
                     # The core makes frames of as many as it can.
                     known_to = entries[kind] if frame in indexed else None
-                    done, at = frames(
-                        *(items, i, frame, kind, at, first + PIECE, parts, known_to, known, decoded),
-                        *(words[_NODE], words[_CONTENTS], Node, Inode),
-                    )
+                    rest = (known_to, known, decoded, words[_NODE], words[_CONTENTS], Node, Inode)
+                    done, at = frames(items, i, frame, kind, at, first + PIECE, parts, *rest)
                     n += done - i
                     i = done
                     if i == len(items):

@@ -230,7 +230,7 @@ class PackBackend:
     def reader(self) -> PackReader:
         """The reader of the present generation."""
         state, reader = self.state, self._reader
-        if reader.view is not state.view:
+        if reader.view is not state.now[0]:  # as it mostly is, and each read asks
             with self._mutex:
                 reader = self._reader
                 if reader.generation == state.manifest.generation:

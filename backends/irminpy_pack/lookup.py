@@ -52,7 +52,7 @@ class Lookup:
             self.places.abandon()
 
     def __len__(self) -> int:
-        return sum([len(words) for entries in (self._tail, self._older) for words in entries.values()])
+        return sum(map(len, self._tail.values())) + sum(map(len, self._older.values()))
 
     def recent(self, kind: int, hash: bytes) -> int:
         """The word of an object that the index does not hold yet, or 0."""

@@ -35,6 +35,7 @@ __all__ = [
     "Source",
     "Stored",
     "Whole",
+    "base_of",
     "behind",
 ]
 
@@ -202,6 +203,11 @@ class Pool(Source):
         pool._saved = True
         return pool
 
+    def fill(self, whole: Whole, replaced: list[bytes]) -> None:
+        """All objects of this new pool are of `whole`, instead of the nodes `replaced` behind it."""
+        self.whole, self.made, self.replaced = whole, whole.made, replaced
+        self.floor = len(self.objects)  # none of them is superseded
+
     def size(self) -> int:
         """How many objects this pool and those behind it hold."""
         total = 0
@@ -234,6 +240,11 @@ class Pool(Source):
         while type(source) is Pool:
             source = source.parent
         return source
+
+
+def base_of(source: Source) -> Source | None:
+    """The repository behind `source`, or what is there instead; None for a pool that nothing is behind."""
+    return source.base_repo() if type(source) is Pool else source
 
 
 def behind(source: Source) -> Source:

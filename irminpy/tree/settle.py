@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import cast
 
-from ..core import settle as settled
 from ..errors import DanglingHash
 from ..hash import Hash
-from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Inode, Node, Objects
+from ..objects import CONTENTS, CONTENTS_META, DIRECTORY, Objects
 from ..reshape import apply
 from ..shape import EMPTY, Record, build
-from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored, Whole
+from .at_once import settled_at_once
+from .lazy import ABSENT, Child, Counters, Leaf, Pool, Source, Stored, Whole, base_of
 from .stage import MOST_FEW, Few, Frozen, Held, Line, Staged, detached
 from .words import Words
 
@@ -78,7 +78,24 @@ def settle(view: Frozen, *, keep: bool = True) -> Stored:
     way to an edit; nothing the second time.
     """
     if view.settled is None:
-        _Settling(view.staged.line.void, keep=keep).run(view)
+        line = view.staged.line
+        run: _Settling | None = None
+        # Never wait: this thread may hold the lock of another line, and its holder may want that one. Without
+        # the lock the newest version is read as an older one, which costs more.
+        mine = line.lock.acquire(blocking=False)
+        try:
+            newest = mine and line.version == view.version
+            pool = settled_at_once(view, keep=keep) if newest else None
+            if pool is None:
+                run = _Settling(line.void, keep=keep)
+                run.collect(view, line if newest else None)
+        finally:
+            if mine:
+                line.lock.release()
+        if pool is not None:
+            _absorb(pool)
+        elif run is not None:
+            run.finish(view)
     assert view.settled is not None
     return view.settled
 
@@ -87,8 +104,8 @@ class _Settling:
     """One run of `settle`."""
 
     __slots__ = (
-        *("codec", "counters", "few", "hints", "jobs", "keep", "made"),
-        *("objects", "parts", "pools", "replaced", "values", "words"),
+        *("codec", "counters", "few", "jobs", "keep", "made"),
+        *("objects", "parts", "pools", "values", "words"),
     )
 
     def __init__(self, void: Source, *, keep: bool) -> None:
@@ -102,78 +119,13 @@ class _Settling:
         self.objects = Objects()
         self.made: dict[bytes, Record] = {}
         """Some of the nodes in `objects`, decoded."""
-        self.hints: dict[bytes, bytes] | None = None
-        """The words in those of `made` that have any, where they were gathered with them."""
-        self.replaced: list[bytes] = []
-        """Stored nodes of which some in `objects` are newer versions."""
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
         # Per repository, by id: where what new nodes may point at lies.
         self.words: dict[int, Words] = {}
 
-    def run(self, view: Frozen) -> None:
-        """Settle `view`."""
-        line = view.staged.line
-        # Never wait: this thread may hold the lock of another line, and its holder may want that one. Without
-        # the lock the newest version is read as an older one, which costs more.
-        mine = line.lock.acquire(blocking=False)
-        try:
-            newest = mine and line.version == view.version
-            done = newest and self._at_once(view)
-            if not done:
-                self._collect(view, line if newest else None)
-        finally:
-            if mine:
-                line.lock.release()
-        if not done:
-            self._finish_all()
-        assert view.settled is not None
-        pools = self.pools.values()
-        base: Source | None = None
-        exact = True
-        for pool in pools:
-            parent = pool.parent
-            if parent is not None:
-                here = _base(parent)
-                exact = exact and parent.saved and (base is None or base is here)
-                base = here
-        for pool in pools:
-            if exact:
-                # All words are of one reader.
-                pool.made = self.made
-                pool.replaced = self.replaced
-                pool.floor = len(pool.objects)  # none of them is superseded
-                pool.whole = Whole(
-                    view.settled.hash, self.parts, base, self._words(base), self.made, self.hints
-                )
-            _absorb(pool)
-
-    def _at_once(self, view: Frozen) -> bool:
-        """Settle `view`, the newest version of its line, whose lock is held, in one call, if the core can."""
-        staged, codec = view.staged, self.codec
-        base = staged.base
-        if not codec.looks or type(base) is not Stored:
-            return False
-        source = base.source
-        pool = self._pool(source)
-        recent, locates = source.nodes.recent, source.locates
-        found = settled(
-            *(staged, source, pool, recent, source.node, codec.looks, locates, self.keep),
-            *(Staged, Stored, Node, Inode),
-        )
-        if found is None:
-            return False
-        view.settled, contents, nodes, made, self.hints, noted, self.replaced, values, directories = found
-        # Nothing was here before.
-        self.objects.contents, self.objects.nodes, self.made = contents, nodes, made
-        if noted is not None:
-            self._words(_base(source)).noted.extend(noted)
-        self.counters.contents_hash += values
-        self.counters.node_hash += directories
-        return True
-
-    def _finish_all(self) -> None:
-        """Give all jobs their hashes."""
+    def finish(self, view: Frozen) -> None:
+        """Give all jobs of `view`, which was collected, their hashes."""
         self.counters.node_hash += len(self.jobs) + len(self.few)
         # A new directory reads from the pool of the root; the objects are the same in all.
         root = self.jobs[-1].base
@@ -184,8 +136,20 @@ class _Settling:
             source = None if job.base is None else job.base.source
             pool = first if source is None else self.pools.get(id(source)) or self._pool(source)
             self._finish(job, hashes, few, pool, first)
+        assert view.settled is not None
+        pools = [*self.pools.values()]
+        parents = [pool.parent for pool in pools if pool.parent is not None]
+        bases = {id(base): base for base in map(base_of, parents)}
+        if len(bases) <= 1 and all(parent.saved for parent in parents):
+            # All words are of one reader.
+            base = next(iter(bases.values()), None)
+            whole = Whole(view.settled.hash, self.parts, base, self._words(base), self.made, None)
+            for pool in pools:
+                pool.fill(whole, [])
+        for pool in pools:
+            _absorb(pool)
 
-    def _collect(self, view: Frozen, line: Line | None) -> None:
+    def collect(self, view: Frozen, line: Line | None) -> None:
         """Make a job of each edited directory, children before parents, and gather all values to be hashed.
 
         `line` is the line whose newest version is settled, its lock held; None for an older version.
@@ -337,7 +301,7 @@ class _Settling:
         if not base.source.locates:
             return apply(codec, base.source.node, nodes, record, entries, 0, self.made)[0]
         # New nodes go on pointing at most of what the old ones point at.
-        noted = self._words(_base(base.source)).noted
+        noted = self._words(base_of(base.source)).noted
         return apply(codec, base.source.node, nodes, record, entries, 0, self.made, noted)[0]
 
     def _words(self, base: Source | None) -> Words:
@@ -372,7 +336,7 @@ class _Settling:
     def _pool(self, parent: Source | None) -> Pool:
         pool = self.pools.get(id(parent))
         if pool is None:
-            words = None if parent is None else self._words(_base(parent))
+            words = None if parent is None else self._words(base_of(parent))
             pool = self.pools[id(parent)] = Pool(self.codec, self.counters, self.objects, parent, words)
         return pool
 
@@ -393,11 +357,6 @@ def _pins(job: _Job, pool: Pool) -> dict[str, Stored | Leaf] | None:
 
 def _nothing(hash: bytes, word: int = 0, /) -> Record:
     raise DanglingHash("a directory without a store", Hash(hash))
-
-
-def _base(source: Source) -> Source | None:
-    """The repository behind `source`, or what is there instead."""
-    return source.base_repo() if type(source) is Pool else source
 
 
 def _absorb(pool: Pool) -> None:

@@ -1,0 +1,44 @@
+"""Give the newest version of a staged directory its hash in one call of the core: the usual commit."""
+
+from __future__ import annotations
+
+from ..core import settle
+from ..objects import Inode, Node, Objects
+from .lazy import Pool, Stored, Whole, base_of
+from .stage import Frozen, Staged
+from .words import Words
+
+__all__ = ["settled_at_once"]
+
+
+def settled_at_once(view: Frozen, *, keep: bool) -> Pool | None:
+    """The pool of the objects of `view`, which is settled now; None if the core leaves that to `settle.settle`.
+
+    `view` is the newest version of its line, whose lock is held. `keep` as there.
+    """
+    staged = view.staged
+    base = staged.base
+    if type(base) is not Stored:
+        return None
+    source, void = base.source, staged.line.void
+    codec, counters = void.codec, void.counters
+    if not codec.looks:
+        return None
+    objects, words = Objects(), Words()
+    pool = Pool(codec, counters, objects, source, words)
+    found = settle(
+        *(staged, source, pool, source.nodes.recent, source.node, codec.looks, source.locates, keep),
+        *(Staged, Stored, Node, Inode),
+    )
+    if found is None:
+        return None
+    settled, objects.contents, objects.nodes, made, hints, noted, replaced, values, directories = found
+    view.settled = settled
+    if noted is not None:
+        words.noted.extend(noted)
+    counters.contents_hash += values
+    counters.node_hash += directories
+    if source.saved:
+        # All words are of one reader.
+        pool.fill(Whole(settled.hash, [], base_of(source), words, made, hints), replaced)
+    return pool
