@@ -78,14 +78,17 @@ static int turn(Cache *self) {
 
 /* In what follows the dict is held, since comparing keys may run anything. */
 
+/* Whether `key` was there and is gone: 1 or 0, or -1 with an error set. That it is not there is asked first: an error would
+ * cost more than all the rest. */
 static int drop(PyObject *dict, PyObject *key) {
     Py_INCREF(dict);
-    int done = PyDict_DelItem(dict, key);
+    int done = PyDict_Contains(dict, key);
+    if (done > 0 && PyDict_DelItem(dict, key) < 0) {
+        done = PyErr_ExceptionMatches(PyExc_KeyError) ? 0 : -1; /* comparing keys took it away */
+        if (done == 0) PyErr_Clear();
+    }
     Py_DECREF(dict);
-    if (done == 0) return 0;
-    if (!PyErr_ExceptionMatches(PyExc_KeyError)) return -1;
-    PyErr_Clear();
-    return 0;
+    return done;
 }
 
 /* The value of `key`, a new reference; NULL if there is none, or with an error set. */
@@ -99,7 +102,7 @@ static PyObject *look_up(PyObject *dict, PyObject *key) {
 static int put(Cache *self, PyObject *key, PyObject *value) {
     Py_ssize_t weight = weight_of(self, value);
     if (weight < 0) return -1;
-    if (weight > self->half) return drop(self->young, key) < 0 ? -1 : drop(self->old, key);
+    if (weight > self->half) return drop(self->young, key) < 0 || drop(self->old, key) < 0 ? -1 : 0;
     if (weight > self->room && turn(self) < 0) return -1;
     PyObject *young = Py_NewRef(self->young);
     int done = PyDict_SetItem(young, key, value);
@@ -125,13 +128,12 @@ static PyObject *cache_find(Cache *self, PyObject *key) {
 
 static PyObject *cache_add_many(Cache *self, PyObject *items) {
     if (!PyDict_Check(items)) return PyErr_Format(PyExc_TypeError, "add_many() takes a dict"), NULL;
-    PyObject *pairs = PyDict_Items(items);
-    for (Py_ssize_t i = 0; pairs && i < PyList_GET_SIZE(pairs); i++) {
-        PyObject *pair = PyList_GET_ITEM(pairs, i);
-        if (put(self, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)) < 0) Py_CLEAR(pairs);
-    }
-    if (!pairs) return NULL;
-    Py_DECREF(pairs);
+    PyObject *own = PyDict_Copy(items), *key, *value; /* which nobody else changes */
+    Py_ssize_t at = 0;
+    while (own && PyDict_Next(own, &at, &key, &value))
+        if (put(self, key, value) < 0) Py_CLEAR(own);
+    if (!own) return NULL;
+    Py_DECREF(own);
     Py_RETURN_NONE;
 }
 
@@ -141,12 +143,11 @@ static PyObject *cache_drop_many(Cache *self, PyObject *keys) {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++) {
         PyObject *key = Py_NewRef(PyList_GET_ITEM(keys, i)), *value = look_up(self->young, key);
         Py_ssize_t weight = value ? weight_of(self, value) : 0;
-        int done = weight < 0 || PyErr_Occurred() ? -1 : drop(self->young, key);
-        if (done == 0) done = drop(self->old, key);
-        if (done == 0) self->room = weight > self->half - self->room ? self->half : self->room + weight;
+        int done = weight < 0 || PyErr_Occurred() || (value && drop(self->young, key) < 0) || drop(self->old, key) < 0;
+        if (!done) self->room = weight > self->half - self->room ? self->half : self->room + weight;
         Py_XDECREF(value);
         Py_DECREF(key);
-        if (done < 0) return NULL;
+        if (done) return NULL;
     }
     Py_RETURN_NONE;
 }
