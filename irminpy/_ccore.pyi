@@ -79,7 +79,7 @@ def follow(
 ) -> tuple[int, int, bytes, int] | None: ...
 def frame_of(kind: int, hash: bytes, hints: bytes, canonical: bytes, /) -> bytes: ...
 def frames(
-    rows: list[tuple[bytes, bytes]],
+    rows: dict[bytes, bytes] | list[tuple[bytes, bytes]],
     i: int,
     frame: int,
     kind: int,
@@ -133,6 +133,7 @@ def placed(
     nodes: dict[bytes, bytes],
     hints: dict[bytes, bytes],
     located: bool,
+    own: bool,
     flat: type[Any],
     inner: type[Any],
     /,

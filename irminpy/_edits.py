@@ -91,13 +91,15 @@ def placed(
     nodes: dict[bytes, bytes],
     hints: dict[bytes, bytes],
     located: bool,
+    own: bool,
     flat: type[Any],
     inner: type[Any],
     /,
 ) -> dict[bytes, Any]:
     """Those `records`, of the classes `flat` and `inner`, whose hash is in `nodes`, with the words of `hints`.
 
-    Where there are none, the record as it is; if `located`, none.
+    Where there are none, the record as it is; if `located`, none. `own` says that the words are right wherever these
+    records are: then they may be given to them as they are.
     """
     found: dict[bytes, Any] = {}
     for hash, record in records.items():

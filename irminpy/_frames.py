@@ -181,7 +181,7 @@ def frame_in(
 
 
 def frames(
-    rows: list[tuple[bytes, bytes]],
+    rows: dict[bytes, bytes] | list[tuple[bytes, bytes]],
     i: int,
     frame: int,
     kind: int,
@@ -199,11 +199,13 @@ def frames(
 ) -> tuple[int, int]:
     """Make frames of the kind `frame` of `rows`, hashes and canonical bytes, from row `i` on, to lie from `at` on.
 
+    A dict is begun with its first row; who goes on somewhere else has a list.
+
     (The first row that was not done, where the next frame will lie.) It ends at a row that it does not know how to do,
     such as a node whose children's words are neither in `known` nor in `nodes` or `contents`; and behind a frame that
-    reaches `stop`; here, at once. Frames go to `parts`, words of the objects, which have the `kind` of a word, to
-    `nodes` or `contents` and to `entries`; those of children to `known`. `decoded` has some
-    nodes, of the classes `flat` and `inner`.
+    reaches `stop`; here, at once. The frames, joined, go to `parts`; words of the objects, which have the `kind` of a
+    word, to `nodes` or `contents` and to `entries`; those of children to `known`. `decoded` has some nodes, of the
+    classes `flat` and `inner`.
     """
     return i, at
 

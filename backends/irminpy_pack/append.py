@@ -40,7 +40,7 @@ _BY_CORE: Final = (BLOB, NODE)
 
 
 # Canonical bytes by hash, or large contents.
-_Run = tuple[int, int, dict[bytes, int], list[tuple[bytes, Any]]]
+_Run = tuple[int, int, dict[bytes, int], dict[bytes, Any]]
 
 
 class Piece(NamedTuple):
@@ -105,27 +105,29 @@ class Builder:
         at = first = start()
         # Frame, kind, the words of that kind, and what is to go in, children first.
         runs: tuple[_Run, ...] = (
-            (BLOB, CONTENTS, words[_CONTENTS], [*objects.contents.items()]),
-            (LARGE, CONTENTS, words[_CONTENTS], [(large.hash, large) for large in larges]),
-            (NODE, NODE_WORD, words[_NODE], [*objects.nodes.items()]),
-            (COMMIT, COMMIT_WORD, words[_COMMIT], [*objects.commits.items()]),
+            (BLOB, CONTENTS, words[_CONTENTS], objects.contents),
+            (LARGE, CONTENTS, words[_CONTENTS], {large.hash: large for large in larges}),
+            (NODE, NODE_WORD, words[_NODE], objects.nodes),
+            (COMMIT, COMMIT_WORD, words[_COMMIT], objects.commits),
         )
-        for frame, kind, own, items in runs:
+        for frame, kind, own, found in runs:
+            items: list[tuple[bytes, Any]] | None = None
             i = 0
-            while i < len(items):
+            while i < len(found):
                 if self._native and frame in _BY_CORE:
                     # The core makes frames of as many as it can.
                     known_to = entries[kind] if frame in indexed else None
                     rest = (known_to, known, decoded, words[_NODE], words[_CONTENTS], Node, Inode)
-                    done, at = frames(items, i, frame, kind, at, first + PIECE, parts, *rest)
+                    done, at = frames(items or found, i, frame, kind, at, first + PIECE, parts, *rest)
                     n += done - i
                     i = done
-                    if i == len(items):
+                    if i == len(found):
                         break
                 if at - first >= PIECE:
                     yield Piece(parts, n, at - first, entries)
                     parts, entries, n = [], no_entries(), 0
                     at = first = start()
+                items = items or [*found.items()]
                 hash_, data = items[i]
                 i += 1
                 hints = b""

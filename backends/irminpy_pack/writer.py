@@ -177,6 +177,8 @@ class Writer:
             parts = split(hash_, objects.contents[hash_], self._codec)
             if parts is not None:
                 large, chunks = parts
+                if not found:
+                    objects.contents = {**objects.contents}  # it was shared
                 del objects.contents[hash_]
                 objects.contents.update(self._dedup(Objects(chunks, words=objects.words)).contents)
                 found.append(large)
@@ -250,35 +252,37 @@ class Writer:
         return self._state.lookup.find(kind, hash)
 
     def _dedup(self, objects: Objects) -> Objects:
-        """`objects` without those that lie in the store already, byte for byte; their words go into `objects`."""
-        state = self._state
-        view, lookup = state.now
-        rest = Objects(
-            {**objects.contents},
-            {**objects.nodes},
-            {**objects.commits},
-            objects.words,
-            objects.hints,
-            objects.decoded,
-            objects.values,
-            objects.reader,
-            objects.shallow,
+        """`objects` without those that lie in the store already, byte for byte; their words go into `objects`.
+
+        The dicts are the same ones where nothing is left out.
+        """
+        lookup = self._state.lookup
+        contents, nodes, commits = objects.contents, objects.nodes, objects.commits
+        if self._state.strategy == "always":
+            # New nodes are mostly new.
+            contents = self._unknown(_CONTENTS, objects, lookup.known_contents(contents))
+            nodes = self._unknown(_NODE, objects, lookup.recent_many(_NODE, nodes))
+        # Only a commit that is made twice in a row is the same.
+        commits = self._unknown(_COMMIT, objects, lookup.recent_many(_COMMIT, commits))
+        return Objects(
+            *(contents, nodes, commits, objects.words, objects.hints, objects.decoded, objects.values),
+            *(objects.reader, objects.shallow),
         )
-        # Only a commit that is made twice in a row is the same; and new nodes are mostly new.
-        found = {_COMMIT: lookup.recent_many(_COMMIT, objects.commits)}
-        if state.strategy == "always":
-            found[_CONTENTS] = lookup.known_contents(objects.contents)
-            found[_NODE] = lookup.recent_many(_NODE, objects.nodes)
-        for kind, words in found.items():
-            for hash_, word in words.items():
-                kept = rest.of_kind(kind)
-                lies = view.at(word, hash_)
-                if lies is not None and lies[0] == kept[hash_]:
-                    objects.words[kind][hash_] = word
-                    if kind is _NODE:
-                        objects.hints[hash_] = lies[1]
-                    del kept[hash_]
-        return rest
+
+    def _unknown(self, kind: Kind, objects: Objects, words: dict[bytes, int]) -> dict[bytes, bytes]:
+        """Those of `objects` of this kind that do not lie where `words` says."""
+        view = self._state.view
+        kept = given = objects.of_kind(kind)
+        for hash_, word in words.items():
+            lies = view.at(word, hash_)
+            if lies is not None and lies[0] == given[hash_]:
+                objects.words[kind][hash_] = word
+                if kind is _NODE:
+                    objects.hints[hash_] = lies[1]
+                if kept is given:
+                    kept = {**given}
+                del kept[hash_]
+        return kept
 
     def _tested(
         self, updates: Sequence[RefUpdate]

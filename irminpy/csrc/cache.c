@@ -128,12 +128,16 @@ static PyObject *cache_find(Cache *self, PyObject *key) {
 
 static PyObject *cache_add_many(Cache *self, PyObject *items) {
     if (!PyDict_Check(items)) return PyErr_Format(PyExc_TypeError, "add_many() takes a dict"), NULL;
-    PyObject *own = PyDict_Copy(items), *key, *value; /* which nobody else changes */
-    Py_ssize_t at = 0;
-    while (own && PyDict_Next(own, &at, &key, &value))
-        if (put(self, key, value) < 0) Py_CLEAR(own);
-    if (!own) return NULL;
-    Py_DECREF(own);
+    PyObject *key, *value;
+    /* Whoever changes the dict meanwhile, which weighing might, has left to chance what of it goes in. */
+    for (Py_ssize_t at = 0; PyDict_Next(items, &at, &key, &value);) {
+        Py_INCREF(key);
+        Py_INCREF(value);
+        int done = put(self, key, value);
+        Py_DECREF(key);
+        Py_DECREF(value);
+        if (done < 0) return NULL;
+    }
     Py_RETURN_NONE;
 }
 

@@ -249,13 +249,15 @@ static inline void put32(uint8_t *p, uint32_t x) {
 #define MOST_HASH 1024
 #define MOST_PART (1 << 30) /* bytes of hints, or of an object: what is larger is for Python */
 
-/* The frame of an object, a new reference; the sizes are at most those above. */
-static PyObject *make_frame(int kind, const char *hash, Py_ssize_t hash_size, const uint8_t *hints, Py_ssize_t hint_size,
-                            const char *canonical, Py_ssize_t canonical_size) {
+/* The size of a frame of which these are the sizes, at most those above. */
+static Py_ssize_t size_of_frame(Py_ssize_t hash, Py_ssize_t hints, Py_ssize_t canonical) {
+    return (HEADER + ((hash + 7) & -8) + hints + canonical + 7) & -8;
+}
+
+/* The frame of an object, at `p`, where there is room for it. */
+static void put_frame(uint8_t *p, int kind, const char *hash, Py_ssize_t hash_size, const uint8_t *hints,
+                      Py_ssize_t hint_size, const char *canonical, Py_ssize_t canonical_size) {
     Py_ssize_t head = HEADER + ((hash_size + 7) & -8), size = head + hint_size + canonical_size, whole = (size + 7) & -8;
-    PyObject *frame = PyBytes_FromStringAndSize(NULL, whole);
-    if (!frame) return NULL;
-    uint8_t *p = (uint8_t *)PyBytes_AS_STRING(frame);
     put32(p + 4, (uint32_t)(whole >> 3));
     put32(p + 8, (uint32_t)(hint_size >> 3));
     p[12] = (uint8_t)kind;
@@ -267,7 +269,6 @@ static PyObject *make_frame(int kind, const char *hash, Py_ssize_t hash_size, co
     memcpy(p + head + hint_size, canonical, (size_t)canonical_size);
     memset(p + size, 0, (size_t)(whole - size));
     put32(p, crc_of(p + 4, (size_t)whole - 4, 0));
-    return frame;
 }
 
 FUNCTION(frame_of) {
@@ -277,8 +278,11 @@ FUNCTION(frame_of) {
     Py_ssize_t kind = size_of(args[0]), hash = PyBytes_GET_SIZE(args[1]), hints = PyBytes_GET_SIZE(args[2]);
     Py_ssize_t canonical = PyBytes_GET_SIZE(args[3]);
     if (kind < 0 || kind > 255 || hash > MOST_HASH || hints > MOST_PART || canonical > MOST_PART) return REFER(frame_of);
-    return make_frame((int)kind, PyBytes_AS_STRING(args[1]), hash, (const uint8_t *)PyBytes_AS_STRING(args[2]), hints,
-                      PyBytes_AS_STRING(args[3]), canonical);
+    PyObject *frame = PyBytes_FromStringAndSize(NULL, size_of_frame(hash, hints, canonical));
+    if (frame)
+        put_frame((uint8_t *)PyBytes_AS_STRING(frame), (int)kind, PyBytes_AS_STRING(args[1]), hash,
+                  (const uint8_t *)PyBytes_AS_STRING(args[2]), hints, PyBytes_AS_STRING(args[3]), canonical);
+    return frame;
 }
 
 /* The column of `n` words, a new reference: those of `known`, if there are any, and where they are 0, those of the hashes in
@@ -326,10 +330,26 @@ FUNCTION(filled_words) {
 
 /* What frames are made from, and what learns of them. */
 typedef struct {
-    PyObject *rows, *parts, *entries, *known, *decoded, *nodes, *contents;
+    PyObject *entries, *known, *decoded, *nodes, *contents;
     int frame, kind;
     PyTypeObject *flat, *inner;
+    PyObject *part; /* bytes, as long as there is room for */
+    Py_ssize_t used;
 } Framing;
+
+/* Room for so many bytes more, where `part` ends so far; NULL with an error set. */
+static uint8_t *room_for(Framing *f, Py_ssize_t more) {
+    Py_ssize_t room = f->part ? PyBytes_GET_SIZE(f->part) : 0;
+    if (more > room - f->used) {
+        /* Little goes to waste of much, and what is much moves without being copied. */
+        room = f->used + more + (f->used < 1 << 20 ? f->used : f->used / 4) + 4096;
+        if (!f->part)
+            f->part = PyBytes_FromStringAndSize(NULL, room);
+        else if (_PyBytes_Resize(&f->part, room) < 0)
+            return NULL;
+    }
+    return f->part ? (uint8_t *)PyBytes_AS_STRING(f->part) + f->used : NULL;
+}
 
 /* The words of the children of the node `data` under `hash`, a new reference; NULL if they are not known, or with an error
  * set. */
@@ -373,10 +393,9 @@ static PyObject *hints_of(const Framing *f, PyObject *module, PyObject *hash, Py
     return hints;
 }
 
-/* The frame of the row, of which all learn, to lie at `at`; its size, 0 if that is for Python to do, or -1. */
-static Py_ssize_t frame_row(const Framing *f, PyObject *module, PyObject *row, uint64_t at) {
-    if (!PyTuple_CheckExact(row) || PyTuple_GET_SIZE(row) != 2) return 0;
-    PyObject *hash = field(row, 0), *data = field(row, 1), *hints = NULL;
+/* The frame of an object, of which all learn, to lie at `at`; its size, 0 if that is for Python to do, or -1. */
+static Py_ssize_t frame_row(Framing *f, PyObject *module, PyObject *hash, PyObject *data, uint64_t at) {
+    PyObject *hints = NULL;
     if (!PyBytes_CheckExact(hash) || PyBytes_GET_SIZE(hash) != HASH || !PyBytes_CheckExact(data) ||
         PyBytes_GET_SIZE(data) > MOST_PART || at >> 44)
         return 0;
@@ -389,32 +408,46 @@ static Py_ssize_t frame_row(const Framing *f, PyObject *module, PyObject *row, u
             return 0;
         }
     }
-    PyObject *part = make_frame(f->frame, PyBytes_AS_STRING(hash), HASH, hints ? (const uint8_t *)PyBytes_AS_STRING(hints) : NULL,
-                                hints ? PyBytes_GET_SIZE(hints) : 0, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data));
-    Py_XDECREF(hints);
-    if (!part) return -1;
-    Py_ssize_t size = PyBytes_GET_SIZE(part), units = size >> 3 < LONG ? size >> 3 : LONG;
+    Py_ssize_t hint_size = hints ? PyBytes_GET_SIZE(hints) : 0, size = size_of_frame(HASH, hint_size, PyBytes_GET_SIZE(data));
+    Py_ssize_t units = size >> 3 < LONG ? size >> 3 : LONG;
     PyObject *word = PyLong_FromUnsignedLongLong(at >> 3 << 22 | (uint64_t)units << 2 | (uint64_t)f->kind);
-    int done = word && PyDict_SetItem(f->kind == WORD_NODE ? f->nodes : f->contents, hash, word) == 0;
+    uint8_t *p = word ? room_for(f, size) : NULL;
+    int done = p && PyDict_SetItem(f->kind == WORD_NODE ? f->nodes : f->contents, hash, word) == 0;
     if (done && f->entries != Py_None) done = PyDict_SetItem(f->entries, hash, word) == 0;
-    /* The last thing that may fail. */
-    if (done) done = PyList_Append(f->parts, part) == 0;
+    if (done) {
+        put_frame(p, f->frame, PyBytes_AS_STRING(hash), HASH, hints ? (const uint8_t *)PyBytes_AS_STRING(hints) : NULL,
+                  hint_size, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data));
+        f->used += size;
+    }
     Py_XDECREF(word);
-    Py_DECREF(part);
+    Py_XDECREF(hints);
     return done ? size : -1;
+}
+
+/* Row `i`, new references; 0 at the end, or where there is none. In a dict it stands at `*next`. */
+static int row_at(PyObject *rows, Py_ssize_t i, Py_ssize_t *next, PyObject **hash, PyObject **data) {
+    if (PyDict_CheckExact(rows)) {
+        if (!PyDict_Next(rows, next, hash, data)) return 0;
+    } else {
+        PyObject *row = i < PyList_GET_SIZE(rows) ? PyList_GET_ITEM(rows, i) : NULL;
+        if (!row || !PyTuple_CheckExact(row) || PyTuple_GET_SIZE(row) != 2) return 0;
+        *hash = field(row, 0);
+        *data = field(row, 1);
+    }
+    Py_INCREF(*hash);
+    Py_INCREF(*data);
+    return 1;
 }
 
 /* frames(rows, i, frame, kind, at, stop, parts, entries, known, decoded, nodes, contents, flat, inner) */
 FUNCTION(frames) {
-    Py_ssize_t i, at, stop;
-    if (nargs != 14 || !PyList_CheckExact(args[0]) || (i = size_of(args[1])) < 0 || (at = size_of(args[4])) < 0 ||
-        (stop = size_of(args[5])) < 0 || !PyList_CheckExact(args[6]) ||
+    Py_ssize_t i, at, stop, next = 0, size = 1;
+    if (nargs != 14 || (i = size_of(args[1])) < 0 || !(PyList_CheckExact(args[0]) || (PyDict_CheckExact(args[0]) && !i)) ||
+        (at = size_of(args[4])) < 0 || (stop = size_of(args[5])) < 0 || !PyList_CheckExact(args[6]) ||
         !(args[7] == Py_None || PyDict_CheckExact(args[7])) || !PyDict_CheckExact(args[8]) || !PyDict_CheckExact(args[9]) ||
         !PyDict_CheckExact(args[10]) || !PyDict_CheckExact(args[11]))
         return REFER(frames);
     Framing f = {
-        .rows = args[0],
-        .parts = args[6],
         .entries = args[7],
         .known = args[8],
         .decoded = args[9],
@@ -426,15 +459,19 @@ FUNCTION(frames) {
         .inner = (PyTypeObject *)args[13],
     };
     if (f.frame < 0 || f.frame > 255 || (f.kind != WORD_NODE && f.kind != WORD_CONTENTS)) return REFER(frames);
-    while (i < PyList_GET_SIZE(f.rows) && at < stop) {
-        PyObject *row = Py_NewRef(PyList_GET_ITEM(f.rows, i));
-        Py_ssize_t size = frame_row(&f, module, row, (uint64_t)at);
-        Py_DECREF(row);
-        if (size < 0) return NULL;
-        if (!size) break;
-        at += size;
-        i++;
+    PyObject *hash, *data;
+    while (size > 0 && at < stop && row_at(args[0], i, &next, &hash, &data)) {
+        size = frame_row(&f, module, hash, data, (uint64_t)at);
+        Py_DECREF(hash);
+        Py_DECREF(data);
+        if (size > 0) {
+            at += size;
+            i++;
+        }
     }
+    if (size >= 0 && f.used && (_PyBytes_Resize(&f.part, f.used) < 0 || PyList_Append(args[6], f.part) < 0)) size = -1;
+    Py_XDECREF(f.part);
+    if (size < 0) return NULL;
     PyObject *items[] = {PyLong_FromSsize_t(i), PyLong_FromSsize_t(at)};
     return tuple_of(2, items);
 }

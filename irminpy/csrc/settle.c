@@ -378,11 +378,41 @@ FUNCTION(weight) {
     return REFER(weight);
 }
 
-/* placed(records, nodes, hints, located, flat, inner) */
+/* Give each of `records` the words in `hints`, where all have some and nobody else has one of them: then nobody sees that a
+ * tuple changes. Whether that was done, or -1 with an error set. */
+static int place_all(PyObject *records, PyObject *nodes, PyObject *hints, PyObject *flat, PyObject *inner) {
+    PyObject *hash, *record, **words = PyMem_New(PyObject *, PyDict_GET_SIZE(records));
+    Py_ssize_t n = 0;
+    int done = words ? 1 : (PyErr_NoMemory(), -1);
+    /* Keys are bytes: to look them up runs no Python, so that the dicts stay as they are. */
+    for (Py_ssize_t at = 0; done == 1 && PyDict_Next(records, &at, &hash, &record); n++) {
+        done = PyBytes_CheckExact(hash) && Py_REFCNT(record) == 1 &&
+               ((Py_TYPE(record) == (PyTypeObject *)flat && is_node(record)) ||
+                (Py_TYPE(record) == (PyTypeObject *)inner && is_inode(record)));
+        if (done == 1) done = PyDict_Contains(nodes, hash);
+        words[n] = done == 1 ? PyDict_GetItemWithError(hints, hash) : NULL;
+        if (done == 1 && !words[n] && PyErr_Occurred()) done = -1;
+        if (done == 1) done = words[n] && PyBytes_CheckExact(words[n]) && PyBytes_GET_SIZE(words[n]);
+    }
+    n = 0;
+    for (Py_ssize_t at = 0; done == 1 && PyDict_Next(records, &at, &hash, &record); n++) {
+        PyObject *before = field(record, 4); /* bytes: letting them go runs nothing */
+        PyTuple_SET_ITEM(record, 4, Py_NewRef(words[n]));
+        Py_DECREF(before);
+    }
+    PyMem_Free(words);
+    return done;
+}
+
+/* placed(records, nodes, hints, located, own, flat, inner) */
 FUNCTION(placed) {
-    if (nargs != 6 || !PyDict_CheckExact(args[0]) || !PyDict_CheckExact(args[1]) || !PyDict_CheckExact(args[2]) ||
-        !plain_tuple(args[4]) || !plain_tuple(args[5]))
+    if (nargs != 7 || !PyDict_CheckExact(args[0]) || !PyDict_CheckExact(args[1]) || !PyDict_CheckExact(args[2]) ||
+        !plain_tuple(args[5]) || !plain_tuple(args[6]))
         return REFER(placed);
+    if (args[3] == Py_True && args[4] == Py_True) {
+        int all = place_all(args[0], args[1], args[2], args[5], args[6]);
+        if (all) return all < 0 ? NULL : Py_NewRef(args[0]);
+    }
     PyObject *found = PyDict_New(), *hash, *record;
     int done = found ? 1 : -1;
     /* Keys are bytes: to look them up runs no Python, so that the dicts stay as they are. */
@@ -400,8 +430,8 @@ FUNCTION(placed) {
         if (!words && PyErr_Occurred()) {
             done = -1;
         } else if (words && PyBytes_CheckExact(words) && PyBytes_GET_SIZE(words)) {
-            int flat = Py_TYPE(record) == (PyTypeObject *)args[4] && is_node(record);
-            if (!flat && (Py_TYPE(record) != (PyTypeObject *)args[5] || !is_inode(record))) {
+            int flat = Py_TYPE(record) == (PyTypeObject *)args[5] && is_node(record);
+            if (!flat && (Py_TYPE(record) != (PyTypeObject *)args[6] || !is_inode(record))) {
                 done = 0;
                 break;
             }

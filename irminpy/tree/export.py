@@ -54,7 +54,10 @@ def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bo
     source: Source = target
     own = root.source
     if type(own) is Pool:
-        target.keep({**own.made, **dict(own.nodes.iter())}, objects, own.replaced)
+        read = dict(own.nodes.iter())
+        if read:
+            target.keep(read, objects, [], own=False)
+        target.keep(own.made, objects, own.replaced, own=own.base_repo() is target)
     if not clear:
         if own is target or (type(own) is Pool and own.saved and own.base_repo() is target):
             return root

@@ -258,12 +258,15 @@ class RepoSource(Source):
         """Where the object of `key` lies; 0 if that is not known."""
         return 0 if self._locating is None else self._locating.word(key)
 
-    def keep(self, records: dict[bytes, Record], objects: Objects, replaced: list[bytes]) -> None:
+    def keep(
+        self, records: dict[bytes, Record], objects: Objects, replaced: list[bytes], *, own: bool
+    ) -> None:
         """Read those `records` no more whose `objects` were just written: they are known.
 
         They take the place of `replaced`, so that the cache holds many nodes of one version, not a few of many.
+        `own` says that they were read from here, and made on top of that.
         """
-        kept = placed(records, objects.nodes, objects.hints, self.locates, Node, Inode)
+        kept = placed(records, objects.nodes, objects.hints, self.locates, own, Node, Inode)
         self.nodes.drop_many(replaced)
         self.nodes.add_many(kept)
 
