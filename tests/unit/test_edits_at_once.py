@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import irminpy.tree.at_once
 import irminpy.tree.edit
 import irminpy.tree.read
-import irminpy.tree.settle
 import irminpy.tree.source
 import irminpy.tree.tree
 import irminpy_pack.append
@@ -46,7 +46,7 @@ def step_by_step() -> Iterator[None]:
         patch.object(irminpy.tree.edit, "bind_below", _edits.bind),
         patch.object(irminpy.tree.tree, "rebind", _edits.rebind),
         patch.object(irminpy.tree.read, "find_below", _edits.find),
-        patch.object(irminpy.tree.settle, "settled", _edits.settle),
+        patch.object(irminpy.tree.at_once, "settle", _edits.settle),
         patch.object(irminpy.tree.source, "placed", _edits.placed),
         patch.object(irminpy_pack.append, "frames", _frames.frames),
         patch.object(core, "record_at", _frames.record_at),
@@ -271,7 +271,7 @@ def test_the_usual_edits_are_done_at_once(tmp_path: Path) -> None:
             patch.object(irminpy.tree.edit, "bind_below", watched("bind", None)),
             patch.object(irminpy.tree.tree, "rebind", watched("rebind", False)),
             patch.object(irminpy.tree.read, "find_below", watched("find", False)),
-            patch.object(irminpy.tree.settle, "settled", watched("settle", None)),
+            patch.object(irminpy.tree.at_once, "settle", watched("settle", None)),
         ):
             tree = repo.main().tree()
             for i in range(0, 2000, 50):
@@ -295,13 +295,76 @@ def test_a_record_keeps_its_words_and_its_class_when_it_is_placed() -> None:
             dict.fromkeys([b"f", b"i", b"bare"], b""),
             {b"f": b"w" * 8, b"i": b"w" * 16},
             True,
+            False,
             Node,
             Inode,
         )
         assert found == {b"f": flat.located(b"w" * 8), b"i": inner.located(b"w" * 16)}
         assert [type(record) for record in found.values()] == [Node, Inode]
-        assert placed(records, {b"bare": b""}, {}, False, Node, Inode) == {b"bare": inner}
+        assert placed(records, {b"bare": b""}, {}, False, False, Node, Inode) == {b"bare": inner}
     assert [core.weight(flat), core.weight(inner)] == [_edits.weight(flat), _edits.weight(inner)] == [9, 10]
+
+
+def test_records_that_nobody_else_has_get_their_words_in_place() -> None:
+    def records() -> dict[bytes, Any]:
+        # Made here, so that only the dict has them.
+        return {
+            b"f": Node({"a": 0}, b"\1", bytes(32), {}, b"", b"head"),
+            b"i": Inode(0, b"\1\2", [3, 4], bytes(64), b"", b"head"),
+        }
+
+    nodes, hints = dict.fromkeys([b"f", b"i"], b""), {b"f": b"w" * 8, b"i": b"w" * 16}
+    expected = _edits.placed(records(), nodes, hints, True, False, Node, Inode)
+    mine = records()
+    ids = {hash_: id(record) for hash_, record in mine.items()}
+    found = core.placed(mine, nodes, hints, True, True, Node, Inode)
+    assert found == expected == mine
+    assert {hash_: id(record) for hash_, record in found.items()} == ids
+    assert [type(record) for record in found.values()] == [Node, Inode]
+    # One that somebody else has, one without words, one that was not written, or words that are not right there: all
+    # stay as they were.
+    for held, known, written, own in (
+        (b"f", hints, nodes, True),
+        (b"i", hints, nodes, True),
+        (None, {b"f": b"w" * 8}, nodes, True),
+        (None, hints | {b"i": b""}, nodes, True),
+        (None, hints, {b"i": b""}, True),
+        (None, hints, nodes, False),
+    ):
+        mine = records()
+        somebody = mine.get(held or b"")
+        answer = core.placed(mine, written, known, True, own, Node, Inode)
+        assert answer == _edits.placed(records(), written, known, True, own, Node, Inode)
+        assert mine == records()
+        assert somebody is None or not somebody.words
+
+
+def test_a_tree_from_before_a_commit_reads_on_as_it_did(tmp_path: Path) -> None:
+    """Records of its pool have words since: those of the store that it was made on."""
+    with (
+        Repo.open(Pack(str(tmp_path / "s"), durability="none"), Schema()) as repo,
+        Repo.open(Pack(str(tmp_path / "o"), durability="none"), Schema()) as other,
+    ):
+        main = repo.main()
+        first = Tree.empty(repo.schema)
+        for i in range(500):
+            first = first.add(f"d{i % 5}/k{i}", b"%d" % i)
+        main.set_tree((), first, date=0)
+        edited = main.tree().add("d1/k1", b"new").add("d2/k2", b"new")
+        hash_ = edited.hash()
+        aside = edited.add("d3/k3", b"aside")
+        again = Tree.empty(repo.schema).add_tree("x", edited)
+        main.set_tree((), edited, date=1)
+        assert aside.find("d1/k1") == again.find("x/d1/k1") == b"new"
+        assert aside.find("d2/k7") == again.find("x/d2/k7") == b"7"
+        main.set_tree((), aside, date=2)
+        main.set_tree((), again, date=3)
+        assert main.find("x/d4/k499") == b"499"
+        assert main.head().tree().find_tree("x").hash() == hash_
+        other.main().set_tree((), Tree.of_concrete(again.to_concrete(), repo.schema), date=0)
+        assert other.main().tree() == again
+        assert repo.check().ok
+        assert other.check().ok
 
 
 def test_nodes_of_the_newest_version_stay_at_hand_and_take_the_place_of_those_before(tmp_path: Path) -> None:
