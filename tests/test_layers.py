@@ -104,6 +104,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "lazy",
             "seek",
             "stage",
+            "at_once",
             "settle",
             "sweep",
             "edit",

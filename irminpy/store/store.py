@@ -7,7 +7,6 @@ meanwhile. A store works on an open backend; it knows no repository.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
@@ -35,15 +34,13 @@ from ..types import C, M
 from .history import HistoricStore
 from .read import Head, hash_of
 from .stream import put_stream
-from .writing import Writing
+from .writing import Writing, attempts, check, pause, retries
 
 if TYPE_CHECKING:
     from ..merge import Conflict
 
 __all__ = ["Edit", "Store", "Writing"]
 
-RETRIES = 13
-_KEYWORDS = Writing.__annotations__.keys()
 
 Strategy = Literal["test_and_set", "set", "merge"]
 
@@ -83,7 +80,7 @@ class Store(HistoricStore[C, M]):
         raises, so does this, and nothing is bound.
         """
         self._below_root(path)
-        _check(how)
+        check(how)
         return self.set_tree(path, put_stream(self._opened, file, metadata), **how)
 
     def set_tree(self, path: PathLike, tree: Tree[C, M], **how: Unpack[Writing]) -> Commit[C, M] | None:
@@ -187,8 +184,8 @@ class Store(HistoricStore[C, M]):
         """
         if strategy not in ("test_and_set", "set", "merge"):
             raise DecodeError("strategy", f'{strategy!r:.80}: use "test_and_set", "set" or "merge"')
-        _check(how)
-        retries = _retries(how)
+        check(how)
+        most = retries(how)
         runs = 0
         while True:
             seen = self.find_tree(path)
@@ -197,10 +194,10 @@ class Store(HistoricStore[C, M]):
             try:
                 return self.replace_tree(path, seen, new, strategy, on_conflict, how)
             except (TestWas, MergeConflict):
-                if retries <= 0:
+                if most <= 0:
                     raise
-                if runs > retries:
-                    raise TooManyRetries(retries) from None
+                if runs > most:
+                    raise TooManyRetries(most) from None
 
     def edit(
         self,
@@ -218,7 +215,7 @@ class Store(HistoricStore[C, M]):
         """
         if on_race not in ("raise", "merge"):
             raise DecodeError("on_race", f'{on_race!r:.80}: use "raise" or "merge"')
-        _check(how)
+        check(how)
         return Edit(self, path, "merge" if on_race == "merge" else "test_and_set", on_conflict, how)
 
     # -- heads -----------------------------------------------------------------------------------------------
@@ -326,8 +323,8 @@ class Store(HistoricStore[C, M]):
             raise DecodeError("on_limit", f'{on_limit!r:.80}: use "raise" or "no-ancestor"')
         commit = self._opened.own(commit, "the commit that is merged")
         parents = self._opened.parents(how.get("parents"))
-        for attempt in _attempts(how):
-            _pause(attempt)
+        for attempt in attempts(how):
+            pause(attempt)
             head = self._head()
             ours = head.commit
             if ours is None:
@@ -354,7 +351,7 @@ class Store(HistoricStore[C, M]):
             made = self._commit(head, merged, own if parents is None else parents, how)
             if made is not None:
                 return made
-        raise TooManyRetries(_retries(how))
+        raise TooManyRetries(retries(how))
 
     def _ancestor(
         self, graph: Graph, bases: Sequence[Hash], search: Callable[[Hash, Hash], list[Hash]]
@@ -431,8 +428,8 @@ class Store(HistoricStore[C, M]):
     def _update(self, build: Callable[[Tree[C, M]], Tree[C, M]], how: Writing) -> Commit[C, M] | None:
         """Commit `build` of the current tree; None if that is the same tree."""
         parents = self._opened.parents(how.get("parents"))
-        for attempt in _attempts(how):
-            _pause(attempt)
+        for attempt in attempts(how):
+            pause(attempt)
             head = self._head()
             tree = build(head.tree)
             if head.commit is None:
@@ -444,7 +441,7 @@ class Store(HistoricStore[C, M]):
             made = self._commit(head, tree, own if parents is None else parents, how)
             if made is not None:
                 return made
-        raise TooManyRetries(_retries(how))
+        raise TooManyRetries(retries(how))
 
     def replace_tree(
         self,
@@ -554,37 +551,6 @@ class Edit(Editor[C, M]):
             self.commit = self._store.replace_tree(
                 self._path, self._seen, new, self._strategy, self._on_conflict, self._how
             )
-
-
-def _check(how: Writing) -> None:
-    """TypeError for keywords that do not exist or exclude each other, before anything happens."""
-    if not how:
-        return
-    if not how.keys() <= _KEYWORDS:
-        raise TypeError(f"a write takes no keyword {min(how.keys() - _KEYWORDS)!r}")
-    if "info" in how and ("message" in how or "author" in how or "date" in how):
-        raise TypeError("give info, or message, author and date; not both")
-
-
-def _attempts(how: Writing) -> range:
-    """One attempt, and as many more as there may be."""
-    _check(how)
-    return range(max(_retries(how), 0) + 1)
-
-
-def _pause(attempt: int) -> None:
-    """Before another than the first attempt: for a time that grows."""
-    if attempt:
-        import random  # late: only a lost race needs it
-
-        time.sleep(random.random() * min(0.0001 * 2**attempt, 0.05))
-
-
-def _retries(how: Writing) -> int:
-    retries = how.get("retries", RETRIES)
-    if type(retries) is not int:
-        raise TypeError(f"retries are a whole number, not {type(retries).__name__}")
-    return retries
 
 
 def _present(tree: Tree[C, M] | None) -> Tree[C, M] | None:

@@ -360,7 +360,7 @@ def test_a_tree_from_before_a_commit_reads_on_as_it_did(tmp_path: Path) -> None:
         main.set_tree((), aside, date=2)
         main.set_tree((), again, date=3)
         assert main.find("x/d4/k499") == b"499"
-        assert main.head().tree().find_tree("x").hash() == hash_
+        assert main.head().tree().get_tree("x").hash() == hash_
         other.main().set_tree((), Tree.of_concrete(again.to_concrete(), repo.schema), date=0)
         assert other.main().tree() == again
         assert repo.check().ok
