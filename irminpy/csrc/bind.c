@@ -12,7 +12,8 @@ typedef struct {
 typedef struct {
     State *state;
     PyTypeObject *staged, *stored;
-    PyObject *source, *recent, *load;
+    PyObject *source;
+    Nodes nodes;
     int width;
     Level *levels;
     size_t n, room;
@@ -36,14 +37,14 @@ static int open_level(Binding *b, PyObject *view, PyObject *step) {
     Py_DECREF(source);
     if (!same) return 0;
     level->record = ATTRIBUTE(view, decoded);
-    if (level->record == Py_None) Py_SETREF(level->record, record_of(state, view, b->recent, b->load));
+    if (level->record == Py_None) Py_SETREF(level->record, record_of(state, view, &b->nodes));
     return level->record ? 1 : -1;
 }
 
 /* Where the step of the last level stands: `node` is a new reference to a flat record. */
 static int locate_last(Binding *b, PyObject **node, Py_ssize_t *position) {
     const Level *level = &b->levels[b->n - 1];
-    int done = locate(level->record, level->step, b->width, b->recent, b->load, node, position);
+    int done = locate(level->record, level->step, b->width, &b->nodes, node, position);
     if (done == 1 && *position < 0) {
         Py_CLEAR(*node);
         done = 0;
@@ -136,9 +137,11 @@ static int bind(Binding *b, PyObject *base, PyObject *steps, Py_ssize_t at, PyOb
     PyObject *view = Py_NewRef(base), *nodes = NULL;
     int done = 1, changes = 1;
     if (Py_TYPE(base) != b->stored) done = 0;
-    if (done == 1 && (!(b->source = ATTRIBUTE(base, source)) || !(nodes = ATTRIBUTE(b->source, nodes)) ||
-                      !(b->recent = ATTRIBUTE(nodes, recent)) || !(b->load = ATTRIBUTE(b->source, node))))
-        done = -1;
+    if (done == 1 && (!(b->source = ATTRIBUTE(base, source)) || !(nodes = ATTRIBUTE(b->source, nodes)))) done = -1;
+    if (done == 1) {
+        b->nodes = (Nodes){recent_of(state, nodes), b->source, state->name[NAME_node]};
+        if (!b->nodes.recent) done = -1;
+    }
     for (Py_ssize_t i = at, last = PyTuple_GET_SIZE(steps) - 1; done == 1; i++) {
         done = open_level(b, view, PyTuple_GET_ITEM(steps, i));
         view = NULL;
@@ -153,8 +156,7 @@ static int bind(Binding *b, PyObject *base, PyObject *steps, Py_ssize_t at, PyOb
     Py_XDECREF(view);
     Py_XDECREF(nodes);
     Py_CLEAR(b->source);
-    Py_CLEAR(b->recent);
-    Py_CLEAR(b->load);
+    Py_CLEAR(b->nodes.recent);
     for (size_t i = 0; i < b->n; i++) {
         Py_DECREF(b->levels[i].view);
         Py_XDECREF(b->levels[i].record);

@@ -126,6 +126,16 @@ static PyObject *cache_find(Cache *self, PyObject *key) {
     return value;
 }
 
+static inline int is_cache(PyObject *object) { return Py_TYPE(object)->tp_dealloc == (destructor)cache_dealloc; }
+
+PyObject *in_cache(PyObject *recent, PyObject *key) {
+    return is_cache(recent) ? cache_find((Cache *)recent, key) : PyObject_CallOneArg(recent, key);
+}
+
+PyObject *recent_of(const State *state, PyObject *cache) {
+    return is_cache(cache) ? Py_NewRef(cache) : ATTRIBUTE(cache, recent);
+}
+
 static PyObject *cache_add_many(Cache *self, PyObject *items) {
     if (!PyDict_Check(items)) return PyErr_Format(PyExc_TypeError, "add_many() takes a dict"), NULL;
     PyObject *key, *value;

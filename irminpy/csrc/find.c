@@ -4,8 +4,7 @@
 #include "record.h"
 #include "seek.h"
 
-int locate(PyObject *record, PyObject *step, int width, PyObject *recent, PyObject *load, PyObject **node,
-           Py_ssize_t *position) {
+int locate(PyObject *record, PyObject *step, int width, const Nodes *from, PyObject **node, Py_ssize_t *position) {
     uint8_t key[HASH];
     Py_ssize_t length;
     const char *text = utf8(step, &length);
@@ -26,7 +25,7 @@ int locate(PyObject *record, PyObject *step, int width, PyObject *recent, PyObje
             *position = -1;
             return 1;
         }
-        done = open_bucket(record, found - PyBytes_AS_STRING(buckets), recent, load, &child);
+        done = open_bucket(record, found - PyBytes_AS_STRING(buckets), from, &child);
         if (child) Py_SETREF(record, child);
     }
     if (done == 1) done = is_node(record);
@@ -51,15 +50,14 @@ int locate(PyObject *record, PyObject *step, int width, PyObject *recent, PyObje
 
 /* Where stored directories read from, asked once. */
 typedef struct {
-    PyObject *source, *nodes, *values, *recent, *value;
+    PyObject *source, *values;
+    Nodes nodes;
 } Reads;
 
 static void close_reads(Reads *r) {
     Py_CLEAR(r->source);
-    Py_CLEAR(r->nodes);
     Py_CLEAR(r->values);
-    Py_CLEAR(r->recent);
-    Py_CLEAR(r->value);
+    Py_CLEAR(r->nodes.recent);
 }
 
 /* Takes the reference to `source`. */
@@ -70,10 +68,13 @@ static int open_reads(State *state, Reads *r, PyObject *source) {
     }
     close_reads(r);
     r->source = source;
-    if (!source || !(r->nodes = ATTRIBUTE(source, nodes)) || !(r->values = ATTRIBUTE(source, values)) ||
-        !(r->recent = ATTRIBUTE(r->nodes, recent)) || !(r->value = ATTRIBUTE(r->values, recent)))
-        return -1;
-    return 1;
+    if (!source) return -1;
+    PyObject *nodes = ATTRIBUTE(source, nodes), *values = nodes ? ATTRIBUTE(source, values) : NULL;
+    r->nodes = (Nodes){nodes ? recent_of(state, nodes) : NULL, source, state->name[NAME_node]};
+    r->values = values ? recent_of(state, values) : NULL;
+    Py_XDECREF(nodes);
+    Py_XDECREF(values);
+    return r->nodes.recent && r->values ? 1 : -1;
 }
 
 /* The contents at position `i` of `node`, a new reference, kept in `now` under `step`. */
@@ -81,7 +82,7 @@ static PyObject *contents_at(State *state, Reads *r, PyObject *node, Py_ssize_t 
     PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH), *data = NULL;
     if (!hash) return NULL;
     int placed = PyBytes_GET_SIZE(field(node, 4)) != 0;
-    if (placed) data = PyObject_CallOneArg(r->value, hash);
+    if (placed) data = in_cache(r->values, hash);
     if (!placed || data == Py_None) {
         PyObject *word = word_at(field(node, 4), i);
         Py_XDECREF(data);
@@ -98,7 +99,7 @@ static PyObject *directory_at(State *state, PyTypeObject *type, Reads *r, PyObje
                               PyObject *step) {
     PyObject *opened = stored_at(state, type, r->source, node, i), *child = NULL;
     if (opened && PyBytes_GET_SIZE(field(node, 4))) {
-        PyObject *hash = ATTRIBUTE(opened, hash), *record = hash ? PyObject_CallOneArg(r->recent, hash) : NULL;
+        PyObject *hash = ATTRIBUTE(opened, hash), *record = hash ? in_cache(r->nodes.recent, hash) : NULL;
         Py_XDECREF(hash);
         /* An inner node might not be a root: `Stored.record` looks. */
         if (!record || (is_node(record) && size_of(field(record, 7)) == 0 &&
@@ -117,14 +118,14 @@ static PyObject *directory_at(State *state, PyTypeObject *type, Reads *r, PyObje
 static PyObject *at_hand(Reads *r, PyObject *node, Py_ssize_t i, PyObject *step) {
     if (!PyBytes_GET_SIZE(field(node, 4))) return NULL;
     PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH), *data = NULL;
-    PyObject *record = hash ? PyObject_CallOneArg(r->recent, hash) : NULL, *flat = NULL;
+    PyObject *record = hash ? in_cache(r->nodes.recent, hash) : NULL, *flat = NULL;
     Py_XDECREF(hash);
     /* Not an inode, so that locating runs no Python. */
     if (record && is_node(record) && size_of(field(record, 7)) == 0 &&
-        locate(record, step, 1, Py_None, Py_None, &flat, &i) == 1 && i >= 0 && PyBytes_GET_SIZE(field(flat, 4)) &&
+        locate(record, step, 1, NULL, &flat, &i) == 1 && i >= 0 && PyBytes_GET_SIZE(field(flat, 4)) &&
         PyBytes_AS_STRING(field(flat, 1))[i] == 1) {
         hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(flat, 2)) + i * HASH, HASH);
-        data = hash ? PyObject_CallOneArg(r->value, hash) : NULL;
+        data = hash ? in_cache(r->values, hash) : NULL;
         Py_XDECREF(hash);
         if (data == Py_None) Py_CLEAR(data);
     }
@@ -166,7 +167,7 @@ FUNCTION(find) {
     Reads reads = {NULL};
     int done = steps ? 1 : -1;
     for (Py_ssize_t i = 0, last = steps ? PyTuple_GET_SIZE(steps) - 1 : 0; done == 1; i++) {
-        PyObject *step = PyTuple_GET_ITEM(steps, i), *now = NULL, *child = NULL, *record = NULL, *load = NULL, *node = NULL;
+        PyObject *step = PyTuple_GET_ITEM(steps, i), *now = NULL, *child = NULL, *record = NULL, *node = NULL;
         Py_ssize_t position = -1;
         if (Py_TYPE(at) != type) {
             done = 0;
@@ -182,9 +183,8 @@ FUNCTION(find) {
             done = open_reads(state, &reads, ATTRIBUTE(at, source));
             if (done == 1) {
                 record = ATTRIBUTE(at, decoded);
-                load = ATTRIBUTE(reads.source, node);
-                if (record == Py_None && load) Py_SETREF(record, record_of(state, at, reads.recent, load));
-                done = load && record ? locate(record, step, (int)width, reads.recent, load, &node, &position) : -1;
+                if (record == Py_None) Py_SETREF(record, record_of(state, at, &reads.nodes));
+                done = record ? locate(record, step, (int)width, &reads.nodes, &node, &position) : -1;
             }
             if (done == 1)
                 done = position < 0 ? (answer = Py_NewRef(Py_None), 1)
@@ -198,7 +198,6 @@ FUNCTION(find) {
         }
         Py_XDECREF(now);
         Py_XDECREF(record);
-        Py_XDECREF(load);
         Py_XDECREF(node);
         if (done != 1 || answer) {
             Py_XDECREF(child);

@@ -40,12 +40,12 @@ static inline PyObject *stored_at(State *state, PyTypeObject *type, PyObject *so
     return stored;
 }
 
-/* `view.record()`, kept in it, for a `Stored` with no record yet: `recent` gives it if it is at hand, else `load`, if it is known
+/* `view.record()`, kept in it, for a `Stored` with no record yet: read `from` there, if it is known
  * where it lies. */
-static inline PyObject *record_of(State *state, PyObject *view, PyObject *recent, PyObject *load) {
+static inline PyObject *record_of(State *state, PyObject *view, const Nodes *from) {
     PyObject *hash = ATTRIBUTE(view, hash), *word = ATTRIBUTE(view, word), *record = NULL;
     int placed = word && size_of(word) > 0;
-    if (hash && placed) record = node_at(hash, word, recent, load);
+    if (hash && placed) record = node_at(hash, word, from);
     Py_XDECREF(hash);
     Py_XDECREF(word);
     if (!hash || !word || (placed && !record)) return NULL;

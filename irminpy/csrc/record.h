@@ -4,6 +4,7 @@
 
 #include "core.h"
 #include "blake3.h"
+#include "cache.h"
 #include "seek.h"
 
 #define INODE 6 /* fields: depth, buckets, counts, hashes, words, head */
@@ -57,11 +58,22 @@ static inline PyObject *word_at(PyObject *words, Py_ssize_t i) {
     return PyLong_FromUnsignedLongLong(u64((const uint8_t *)PyBytes_AS_STRING(words) + 8 * i));
 }
 
-/* The node with this hash, which lies at `word`: `recent` gives it if it is at hand, else `load`, which runs any Python. NULL with
- * an error set. */
-static inline PyObject *node_at(PyObject *hash, PyObject *word, PyObject *recent, PyObject *load) {
-    PyObject *found = PyObject_CallOneArg(recent, hash);
-    if (found == Py_None) Py_SETREF(found, PyObject_CallFunctionObjArgs(load, hash, word, NULL));
+/* Where nodes are read: `recent` has what is at hand, see `in_cache`; what is not `load` gives, which runs any Python, or, where a
+ * name is there, its method of that name. */
+typedef struct {
+    PyObject *recent, *load, *name;
+} Nodes;
+
+/* The node with this hash, which lies at `word`, NULL for unknown, read whether it is at hand or not. NULL with an error set. */
+static inline PyObject *load_at(const Nodes *from, PyObject *hash, PyObject *word) {
+    return from->name ? PyObject_CallMethodObjArgs(from->load, from->name, hash, word, NULL)
+                      : PyObject_CallFunctionObjArgs(from->load, hash, word, NULL);
+}
+
+/* The node with this hash, which lies at `word`. NULL with an error set. */
+static inline PyObject *node_at(PyObject *hash, PyObject *word, const Nodes *from) {
+    PyObject *found = in_cache(from->recent, hash);
+    if (found == Py_None) Py_SETREF(found, load_at(from, hash, word));
     return found;
 }
 
@@ -70,17 +82,16 @@ static inline int is_root(PyObject *record) {
     return is_node(record) ? size_of(field(record, 7)) != 2 : is_inode(record) && size_of(field(record, 0)) == 0;
 }
 
-/* Bucket number `i` of the regular inode, a new reference: `recent` gives it if it is at hand, else `load`, which runs any
- * Python. 0 if it is not what the inode says, -1 with an error set. */
-static inline int open_bucket(PyObject *record, Py_ssize_t i, PyObject *recent, PyObject *load, PyObject **bucket) {
+/* Bucket number `i` of the regular inode, a new reference. 0 if it is not what the inode says, -1 with an error set. */
+static inline int open_bucket(PyObject *record, Py_ssize_t i, const Nodes *from, PyObject **bucket) {
     PyObject *words = field(record, 4), *word = NULL, *child = NULL;
     PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(record, 3)) + i * HASH, HASH);
     if (!hash) return -1;
     if (PyBytes_GET_SIZE(words)) {
         word = word_at(words, i);
-        if (word) child = node_at(hash, word, recent, load);
+        if (word) child = node_at(hash, word, from);
     } else {
-        child = PyObject_CallOneArg(load, hash);
+        child = load_at(from, hash, NULL);
     }
     Py_DECREF(hash);
     Py_XDECREF(word);
@@ -92,8 +103,7 @@ static inline int open_bucket(PyObject *record, Py_ssize_t i, PyObject *recent, 
 
 /* Where `step` stands below `record`: in `node`, a new reference to a flat record with its columns, at `position`; -1 if it is
  * not there. 0 if that is not for C to say, -1 with an error set. */
-int locate(PyObject *record, PyObject *step, int width, PyObject *recent, PyObject *load, PyObject **node,
-           Py_ssize_t *position);
+int locate(PyObject *record, PyObject *step, int width, const Nodes *from, PyObject **node, Py_ssize_t *position);
 
 /* The object of contents with the bytes `data`, of which there are at most MOST, and its hash: new references to bytes. NULL
  * with an error set. */

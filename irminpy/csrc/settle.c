@@ -26,7 +26,8 @@ typedef struct {
 typedef struct {
     State *state;
     PyTypeObject *staged, *stored, *flat, *inner;
-    PyObject *source, *recent, *load;
+    PyObject *source;
+    Nodes from;
     int width, keep;
     PyObject *contents, *nodes, *made, *hints, *noted, *replaced;
     Job *jobs;
@@ -249,7 +250,7 @@ static int patch_inner(Settling *s, PyObject *record, Change **changes, size_t n
         const char *found = memchr(PyBytes_AS_STRING(buckets), (int)digit, (size_t)k);
         uint8_t below[HASH];
         PyObject *bucket = NULL;
-        done = found ? open_bucket(record, found - PyBytes_AS_STRING(buckets), s->recent, s->load, &bucket) : 0;
+        done = found ? open_bucket(record, found - PyBytes_AS_STRING(buckets), &s->from, &bucket) : 0;
         if (done == 1) done = patch(s, bucket, changes + begin, end - begin, depth + 1, below);
         Py_XDECREF(bucket);
         if (done == 1) {
@@ -315,8 +316,7 @@ FUNCTION(settle) {
         .flat = (PyTypeObject *)args[10],
         .inner = (PyTypeObject *)args[11],
         .source = args[1],
-        .recent = args[3],
-        .load = args[4],
+        .from = {args[3], args[4], NULL},
         .width = (int)width,
         .keep = args[7] == Py_True,
         .contents = PyDict_New(),

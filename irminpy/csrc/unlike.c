@@ -13,7 +13,7 @@ typedef struct {
 } Pair;
 
 typedef struct {
-    PyObject *loads[4]; /* recent and load of the left side, of the right side */
+    Nodes sides[2]; /* where the left one and the right one are read */
     Pair *pairs;
     size_t n, room;
     PyObject *found;
@@ -83,12 +83,12 @@ static int tell(Comparison *c, Py_ssize_t i) {
 }
 
 /* The root of the directory at position `i` of the flat node, if it is known where it lies. */
-static int open_directory(PyObject *node, Py_ssize_t i, PyObject *recent, PyObject *load, PyObject **record) {
+static int open_directory(PyObject *node, Py_ssize_t i, const Nodes *from, PyObject **record) {
     if (!PyBytes_GET_SIZE(field(node, 4))) return 0;
     PyObject *word = word_at(field(node, 4), i), *found = NULL;
     PyObject *hash = PyBytes_FromStringAndSize(PyBytes_AS_STRING(field(node, 2)) + i * HASH, HASH);
     int placed = word && size_of(word) > 0;
-    if (hash && placed) found = node_at(hash, word, recent, load);
+    if (hash && placed) found = node_at(hash, word, from);
     Py_XDECREF(hash);
     Py_XDECREF(word);
     if (!hash || !word || (placed && !found)) return -1;
@@ -107,9 +107,8 @@ static int enter(Comparison *c, Py_ssize_t i) {
     c->left--;
     PyObject *records[2] = {NULL, NULL}, *sides[2] = {top->left, top->right};
     for (int side = 0; done == 1 && side < 2; side++) {
-        PyObject *recent = c->loads[2 * side], *load = c->loads[2 * side + 1];
-        done = inner ? open_bucket(sides[side], i, recent, load, &records[side])
-                     : open_directory(sides[side], i, recent, load, &records[side]);
+        done = inner ? open_bucket(sides[side], i, &c->sides[side], &records[side])
+                     : open_directory(sides[side], i, &c->sides[side], &records[side]);
     }
     if (done == 1) done = push(c, records[0], records[1], inner ? NULL : PyList_GET_ITEM(c->pairs[c->n - 1].steps, i));
     if (done == 0) done = tell(c, i);
@@ -122,7 +121,7 @@ static int enter(Comparison *c, Py_ssize_t i) {
 FUNCTION(unlike) {
     Comparison c = {.left = nargs == 7 ? size_of(args[6]) : -1};
     if (c.left < 1) return REFER(unlike);
-    for (int i = 0; i < 4; i++) c.loads[i] = args[2 + i];
+    for (int side = 0; side < 2; side++) c.sides[side] = (Nodes){args[2 + 2 * side], args[3 + 2 * side], NULL};
     int done = (c.found = PyList_New(0)) ? push(&c, args[0], args[1], NULL) : -1;
     while (done == 1 && c.n) {
         Pair *top = &c.pairs[c.n - 1];
