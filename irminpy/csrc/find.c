@@ -31,6 +31,9 @@ int locate(PyObject *record, PyObject *step, int width, const Nodes *from, PyObj
     if (done == 1) done = is_node(record);
     if (done == 1) {
         PyObject *hashes = field(record, 2), *words = field(record, 4);
+        /* They are mostly far away, and come while the dict is. */
+        __builtin_prefetch(PyBytes_AS_STRING(hashes));
+        __builtin_prefetch(PyBytes_AS_STRING(words));
         PyObject *found = PyDict_GetItemWithError(field(record, 0), step);
         Py_ssize_t n = PyBytes_GET_SIZE(field(record, 1));
         *position = found ? size_of(found) : -1;
