@@ -9,6 +9,7 @@ from irminpy.errors import InvalidBranch
 MAIN = "main"
 MAX_BYTES = 1024
 
+_SHORT = 64  # characters
 _FORBIDDEN = frozenset([*map(chr, range(0x21)), *"\x7f~^:?*[\\"])
 
 
@@ -16,7 +17,8 @@ def check(name: str) -> str:
     """`name`, if a branch may have it; InvalidBranch, saying which rule it breaks, if not."""
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"the name of a branch is a str, not {type(name).__name__}")
-    reason = _broken_rule(name)
+    # Each handle asks, mostly for the same few; longer ones, which anybody may send, are not remembered.
+    reason = _remembered(name) if len(name) <= _SHORT else _broken_rule(name)
     if reason is not None:
         raise InvalidBranch(name, reason)
     return name
@@ -27,7 +29,6 @@ def is_valid(name: str) -> bool:
     return _broken_rule(name) is None
 
 
-@lru_cache(1024)
 def _broken_rule(name: str) -> str | None:
     if not name:
         return "it is empty"
@@ -52,3 +53,6 @@ def _broken_rule(name: str) -> str | None:
     except UnicodeEncodeError:
         return "it holds a surrogate, which no UTF-8 stands for"
     return f"it has {size} bytes, {MAX_BYTES} are allowed" if size > MAX_BYTES else None
+
+
+_remembered = lru_cache(256)(_broken_rule)

@@ -97,3 +97,19 @@ def test_no_way_leads_to_a_branch_of_an_invalid_name() -> None:
                 with pytest.raises(InvalidBranch):
                     call(name)
         assert repo.branches() == ["main"]
+
+
+def test_only_short_names_are_remembered() -> None:
+    """Names come from whoever asks a server: what is kept of them has a bound."""
+    branch.check("short/name")
+    before = branch._remembered.cache_info()
+    assert before.maxsize is not None
+    for n in (65, 1000):
+        branch.check("a" * n)
+    assert branch._remembered.cache_info() == before
+    for i in range(2 * before.maxsize):
+        branch.check(f"b{i}")
+    assert branch._remembered.cache_info().currsize == before.maxsize
+    for _ in range(2):
+        with pytest.raises(InvalidBranch):
+            branch.check("a..b")
