@@ -155,53 +155,58 @@ class State:
                 if find(self.files, self.root, self.identity).manifest == found.manifest:
                     raise
                 continue
-            self._take(found.manifest, table, before)
+            if not self._take(found.manifest, table, before):
+                continue
             collected = found.unborn and locks.is_free(self.files, self.root.collecting)
             self._disorder = found.rebuilt is not None or bool(found.strays or found.unlisted or collected)
             return
         raise StorageError(f"the segments of {self.root.path} change faster than they can be opened")
 
-    def _take(self, manifest: Manifest, table: Table, before: bytes) -> None:
-        """Know the store by `manifest`, and by HEAD. `before`: MANIFEST as it was earlier than all of this."""
+    def _take(self, manifest: Manifest, table: Table, before: bytes) -> bool:
+        """Know the store by `manifest`, and by HEAD; False, and nothing has changed, if it became another meanwhile.
+
+        `before`: MANIFEST as it was earlier than all of this. Nothing has changed if it raises.
+        """
         seen = self.tip if self._generation == manifest.generation else BEGIN
-        self._generation = manifest.generation
-        self.manifest = manifest
-        self.log = Log(self.framing, table)
+        log = Log(self.framing, table)
         length = table.last().length
         head = self.head.read()
         found = slots(head, self.identity.uuid)
         newest = found[0] if found else None
-        published = (
-            newest is not None and newest.generation == manifest.generation and self.log.holds(newest.tip)
-        )
+        if newest is not None and newest.generation != manifest.generation:
+            newest = None
+        published = newest is not None and log.holds(newest.tip)
         if published and newest is not None and not (newest.mode == MODES.index("none") and self._idle()):
             tip, adopt = newest.tip, self._idle()
             synced = tip
         else:
-            tip, synced = start(self.log, found, manifest.tip, manifest.generation)
+            tip, synced = start(log, found, manifest.tip, manifest.generation)
             adopt = True
         if adopt:
             # Nobody is writing: whole batches that were not published any more are there to be seen.
             began = tip
-            tip, adopted = walk(self.log, began)
+            tip, adopted = walk(log, began)
             # With LOCK held nothing changes until the store is settled, which need not read them again.
             self._walked = (began, tip, adopted) if self.alone else None
-        if seen.batch_no > tip.batch_no and self.log.holds(seen):
+        if seen.batch_no > tip.batch_no and log.holds(seen):
             tip = seen  # as if HEAD was read while it was written: what was seen stays seen
-        if tip.batch_no < synced.batch_no and not self.alone and self._idle():
+        lost = tip.batch_no < synced.batch_no and not self.alone and self._idle()
+        _trim(table, tip)
+        refs, marks = log.refs_at(tip)
+        lookup = self._take_index(manifest, head, before, log, tip.end)
+        if lookup is None:
+            return False
+        if lost:
             # A writer who settles this says so, and keeps what he cuts off; a reader can only say it.
             self._degrade(f"batches {tip.batch_no + 1} to {synced.batch_no} were synced and are missing")
-        self.tip = tip
-        ours = newest is not None and newest.generation == manifest.generation
-        self.durable = newest.durable if ours and newest is not None else manifest.tip
-        self._trim(tip)
-        refs, self.marks = self.log.refs_at(tip)
-        self.refs, self.ends = branches(refs), ends(refs)
+        self._generation, self.manifest, self.log, self.tip = manifest.generation, manifest, log, tip
+        self.durable = manifest.tip if newest is None else newest.durable
+        self.refs, self.ends, self.marks = branches(refs), ends(refs), marks
         self.head.said = head
-        named = ours and newest is not None and newest.tip.batch_no <= tip.batch_no
+        named = newest is not None and newest.tip.batch_no <= tip.batch_no
         self._odd = None if named else (before, length)
-        lookup = self._take_index()
         self.now = (View(self.framing, table, self._codec, self._function, self._find_contents), lookup)
+        return True
 
     def new_index(self, manifest: Manifest) -> Index | None:
         """The index of this handle's strategy for the generation of `manifest`, to be filled."""
@@ -209,39 +214,57 @@ class State:
             self.files, self.root, self.identity, manifest, self.strategy, self._check, readonly=False
         )
 
-    def _take_index(self) -> Lookup:
-        """Look up by the index; what it lacks is in the tail, unless that is much."""
-        places = open_index(
-            self.files,
-            self.root,
-            self.identity,
-            self.manifest,
-            self.strategy,
-            self._check,
-            readonly=not self.writing,
-        )
-        if places is not None and places.end > self.tip.end:
-            # It was filled from batches that were lost since.
-            places.close()
-            places = None
-            if self.writing:
-                set_aside(self.files, self.root.index(self.manifest.generation, self.strategy))
-                return self._take_index()
-        lookup = Lookup(self.strategy, places, self._mend)
-        self._fill(lookup, places)
+    def _take_index(
+        self, manifest: Manifest, head: bytes, before: bytes, log: Log, end: int
+    ) -> Lookup | None:
+        """Look up by the index; what it lacks is in the tail, unless that is much.
+
+        None if the store is not any more what `head`, HEAD, and `before`, MANIFEST, say, and the index is not theirs.
+        """
+        for _ in range(2):
+            places = open_index(
+                self.files,
+                self.root,
+                self.identity,
+                manifest,
+                self.strategy,
+                self._check,
+                readonly=not self.writing,
+            )
+            lookup = Lookup(self.strategy, places, self._mend)
+            ahead = False
+            try:
+                ahead = places is not None and places.end > end
+                if not ahead:
+                    self._fill(lookup, places, log, end)
+                    return lookup
+            except IndexDamaged:
+                pass  # or removed, with its generation
+            lookup.places = None
+            if places is not None:
+                places.drop()
+            if not self.alone and (
+                manifest_bytes(self.files, self.root) != before or (ahead and self.head.read() != head)
+            ):
+                return None
+            if not self.writing:
+                break
+            # It is damaged, or was filled from batches that were lost since.
+            set_aside(self.files, self.root.index(manifest.generation, self.strategy))
+        lookup = Lookup(self.strategy, None, self._mend)
+        self._fill(lookup, None, log, end)
         return lookup
 
-    def _fill(self, lookup: Lookup, places: Index | None) -> None:
-        """Bring index and tail up to the end."""
-        end = self.tip.end
+    def _fill(self, lookup: Lookup, places: Index | None, log: Log, end: int) -> None:
+        """Bring index and tail up to `end`."""
         begin = 0 if places is None else places.end
         if places is not None and self.writing and end - begin >= TAIL_BYTES:
             with suppress(StorageError):
-                fill(places, self.log.entries(begin, end, lookup.kinds), end)
+                fill(places, log.entries(begin, end, lookup.kinds), end)
             begin = places.end
         lookup.end = begin
         if begin < end:
-            lookup.add_rows(self.log.entries(begin, end, lookup.kinds))
+            lookup.add_rows(log.entries(begin, end, lookup.kinds))
 
     def _mend(self, lookup: Lookup) -> None:
         """Replace the index of `lookup`, which is damaged."""
@@ -264,11 +287,11 @@ class State:
                 readonly=False,
             )
         try:
-            self._fill(lookup, places)
+            self._fill(lookup, places, self.log, self.tip.end)
         except IndexDamaged:
             # A medium that damages what it has just been given: all is kept in memory.
             places = None
-            self._fill(lookup, None)
+            self._fill(lookup, None, self.log, self.tip.end)
         lookup.places = places
 
     def _degrade(self, what: str) -> None:
@@ -280,14 +303,6 @@ class State:
 
     def _idle(self) -> bool:
         return self.alone or locks.is_free(self.files, self.root.lock)
-
-    def _trim(self, tip: Tip) -> None:
-        """Let the table show nothing behind `tip`."""
-        for segment in self.log.table.segments:
-            if segment.base >= tip.end:
-                segment.cut(min(segment.length, HEADER_SIZE))
-            elif tip.end <= segment.end:
-                segment.cut(tip.end - segment.base)
 
     # -- HEAD ------------------------------------------------------------------------------------------------
 
@@ -351,7 +366,7 @@ class State:
             return None
         batches = self.log.back_to(tip, old)
         if batches is None:
-            self._trim(old)
+            _trim(self.log.table, old)
             return None
         return self.advance(batches)
 
@@ -386,7 +401,7 @@ class State:
         if tip.end > old.end:
             self.lookup.add_rows(self.log.entries(old.end, tip.end, self.lookup.kinds))
         self.tip = tip
-        self._trim(tip)
+        _trim(self.log.table, tip)
         return changes
 
     def _moved(self, batch: Batch) -> list[RefChange]:
@@ -492,8 +507,8 @@ class State:
         for path in paths:
             files.unlink(path)
         for name in files.listdir(self.root.indexes):
-            number, _, strategy = name.partition("-")
-            if not number.isdigit() or strategy not in INDEXED:
+            number, _, rest = name.partition("-")
+            if not number.isdigit() or rest.partition(".")[0] not in INDEXED:
                 continue
             if int(number) < generation or (int(number) > generation and not collecting):
                 remove_directory(files, os.path.join(self.root.indexes, name))
@@ -554,6 +569,15 @@ class State:
         if now is not None and now[1].places is not None:
             now[1].places.drop()
         self.head.close()
+
+
+def _trim(table: Table, tip: Tip) -> None:
+    """Let the table show nothing behind `tip`."""
+    for segment in table.segments:
+        if segment.base >= tip.end:
+            segment.cut(min(segment.length, HEADER_SIZE))
+        elif tip.end <= segment.end:
+            segment.cut(tip.end - segment.base)
 
 
 def _sealed(rows: tuple[Row, ...], table: Table) -> tuple[Row, ...]:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from irminpy import Repo
+from irminpy.errors import StorageError
+from irminpy_pack import PackBackend
 from irminpy_pack.files import Files
 from irminpy_pack.head import HEAD_SIZE, SLOT_SIZE, place, slots
 from irminpy_pack.identity import Identity, Root
+from irminpy_pack.indexing import set_aside
 from irminpy_pack.lock import Lock
+from irminpy_pack.state import State
 
 from .stores import messages, opened
 
 SEGMENTS = os.path.basename(Root("").packs)
+INDEX = pytest.mark.parametrize("index", ["always", "minimal"])
 DURABILITY = pytest.mark.parametrize("durability", ["none", "wal"])
 
 
@@ -185,3 +192,106 @@ def test_a_head_that_names_nothing_is_not_a_reason_to_read_the_log_again_and_aga
             assert messages(reader) == ["0"]
         assert not lists
         assert not files.done
+
+
+def after(files: Meanwhile, n: int, call: str, name: str, then: Callable[[], object]) -> None:
+    """As `Meanwhile.after`, right after the `n`-th such call."""
+    files.after(call, name, then if n == 1 else lambda: after(files, n - 1, call, name, then))
+
+
+def state_of(repo: Repo[bytes, None]) -> State:
+    backend = repo._opened.backend  # pyright: ignore[reportPrivateUsage]
+    assert isinstance(backend, PackBackend)
+    return backend.state
+
+
+@INDEX
+def test_an_index_that_goes_away_while_it_is_filled_is_not_the_readers_trouble(
+    tmp_path: Path, index: str
+) -> None:
+    """A writer that opens the index of a generation right after its end makes it anew; the next one's cleaning up
+    removes it under his hands.
+    """
+    path = tmp_path / "store"
+    files = Meanwhile()
+    with opened(path, index=index) as repo, opened(path, index=index, files=files) as other:
+        repo.main().set("k", b"0", message="0")
+        repo.gc()
+
+        def meanwhile() -> None:
+            repo.gc()
+            files.after("open", f"2-{index}/written", repo.gc)  # it is read before entries are added
+
+        after(files, 3, "pread", "HEAD", meanwhile)
+        assert messages(other) == ["0"]
+        assert files.done
+        repo.main().set("k", b"1", message="1")
+        other.main().set("k", b"2", message="2")
+        assert messages(repo) == ["2", "1", "0"]
+        assert state_of(other).lookup.places is not None
+        repo.gc()
+    assert [entry.name for entry in Path(Root(str(path)).indexes).iterdir()] == [f"5-{index}"]
+
+
+@INDEX
+@pytest.mark.parametrize("readonly", [False, True])
+def test_an_index_that_is_ahead_since_somebody_wrote_meanwhile_is_used(
+    tmp_path: Path, index: str, readonly: bool
+) -> None:
+    path = tmp_path / "store"
+    files = Meanwhile()
+    with (
+        opened(path, index=index) as repo,
+        opened(path, index=index, readonly=readonly, files=files) as other,
+    ):
+        repo.main().set("k", b"0", message="0")
+        repo.gc()
+
+        def meanwhile() -> None:
+            repo.main().set("k", b"1", message="1")
+            backend = repo._opened.backend  # pyright: ignore[reportPrivateUsage]
+            assert isinstance(backend, PackBackend)
+            backend._writing().index()  # pyright: ignore[reportPrivateUsage]
+
+        after(files, 3, "pread", "HEAD", meanwhile)
+        assert messages(other) == ["1", "0"]
+        assert files.done
+        lookup = state_of(other).lookup
+        assert lookup.places is not None
+        assert not len(lookup), "all of it is in the index"
+        assert [entry.name for entry in Path(Root(str(path)).indexes).iterdir()] == [f"2-{index}"]
+        repo.main().set("k", b"2", message="2")
+        assert messages(other) == ["2", "1", "0"]
+
+
+@INDEX
+def test_what_was_damaged_in_an_index_goes_with_its_generation(tmp_path: Path, index: str) -> None:
+    path = tmp_path / "store"
+    with opened(path, index=index) as repo:
+        repo.main().set("k", b"0")
+        set_aside(Files(), Root(str(path)).index(1, index))
+        indexes = Path(Root(str(path)).indexes)
+        assert [entry.name for entry in indexes.iterdir()] == [f"1-{index}.damaged"]
+        repo.gc()
+        assert [entry.name for entry in indexes.iterdir()] == [f"2-{index}"]
+
+
+def test_a_refresh_that_failed_half_way_is_done_again(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    files = Meanwhile()
+
+    def fails() -> None:
+        raise OSError(errno.EIO, "made to fail")
+
+    with opened(path) as repo, opened(path, readonly=True, files=files) as reader:
+        repo.main().set("k", b"0", message="0")
+        assert messages(reader) == ["0"]
+        for n in range(1, 40):
+            repo.gc(depth=0)
+            repo.main().set("k", b"%d" % n, message=str(n))
+            after(files, n, "pread", "", fails)
+            with suppress(StorageError):
+                messages(reader)
+            files.after("", "", lambda: None)
+            assert messages(reader)[0] == str(n)
+            assert reader.main().get("k") == b"%d" % n

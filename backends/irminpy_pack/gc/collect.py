@@ -20,7 +20,7 @@ from irminpy.objects import Kind
 
 from ..files import nameless, remove_directory, sync_directory
 from ..generation import Generation
-from ..index import Index, IndexDamaged
+from ..index import Index
 from ..lock import Lock
 from ..log import Log
 from ..manifest import Manifest, Row
@@ -327,7 +327,7 @@ class Collection:
         try:
             state.load()
             state.publish(manifest.tip, 0, synced=True, sync=True)
-        except (OSError, IrminError, IndexDamaged) as e:
+        except (OSError, IrminError) as e:
             raise writer.fail("the store cannot be read after a garbage collection", e) from e
 
     def _stands(self, generation: int) -> bool:
