@@ -166,13 +166,20 @@ def read_state(
     stable: int,
     levels: int,
     order: int,
+    digit: Callable[[int, bytes], int] | None,
     empty: bytes,
+    skip: Callable[[bytes, int], int] | None,
+    usual: bytes,
     depth: int,
     room: int,
     objects: int,
     longest: int,
     /,
-) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | int | None: ...
+) -> (
+    tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None, dict[bytes, None]]
+    | int
+    | None
+): ...
 def rebind(
     root: Any,
     steps: list[str],
@@ -231,8 +238,14 @@ def settle(
     | None
 ): ...
 def take_elements(
-    data: bytes, at: int, n: int, hash_size: int, longest: int, /
-) -> tuple[int, tuple[bytes, ...]] | int | None: ...
+    data: bytes,
+    at: int,
+    n: int,
+    hash_size: int,
+    skip: Callable[[bytes, int], int] | None,
+    longest: int,
+    /,
+) -> tuple[int, tuple[bytes, ...], dict[bytes, None]] | int | None: ...
 def unlike(
     left: Any,
     right: Any,

@@ -149,32 +149,48 @@ def read_state(
     stable: int,
     levels: int,
     order: int,
+    digit: Callable[[int, bytes], int] | None,
     empty: bytes,
+    skip: Callable[[bytes, int], int] | None,
+    usual: bytes,
     depth: int,
     room: int,
     objects: int,
     longest: int,
     /,
-) -> tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None] | int | None:
+) -> (
+    tuple[int, bytes, dict[bytes, Any], dict[bytes, bytes], list[bytes | int] | None, dict[bytes, None]]
+    | int
+    | None
+):
     """What the state of a tree proof in Irmin's form shows, which begins at the byte `at`, hashed and checked.
 
     (where it ends, hash of the root, hash to the canonical bytes of nodes from the last to the first, hash to value in
-    the order of these, None). Instead of None: the steps and indices, from below, that lead to the first inode with a
-    bucket that is blinded there and shown elsewhere. Objects are those of the format `tezos`, or else of one of
-    Irmin's with these prefixes of directories and `contents`; no metadata. `blake2b`: `digest` is BLAKE2b of
-    `hash_size` bytes. `order`: 0 without inodes, 1 if digits are bits of the hash of a step, 2 if they are of OCaml's
-    seeded hash. The other numbers are the parameters of the format and the limits of the proof. What values are is not
-    looked at. A number, or None, as `read_nodes`; `irminpy.proof.irmin` does the same part by part.
+    the order of these, None, all metadata). Instead of None: the steps and indices, from below, that lead to the first
+    inode with a bucket that is blinded there and shown elsewhere. Objects are those of the format `tezos`, or else of
+    one of Irmin's with these prefixes of directories and `contents`. `blake2b`: `digest` is BLAKE2b of `hash_size`
+    bytes. `order`: 0 without inodes, 1 if digits are bits of the hash of a step, 2 if they are of OCaml's seeded hash,
+    3 if `digit(depth, step)` gives them, -1 for none. `skip(data, at)` says where the metadata end that begin there, or
+    -1 if none do; it is None if there are no metadata. `usual` are those of the default. The other numbers are the
+    parameters of the format and the limits of the proof. What values and metadata are is not looked at. A number, or
+    None, as `read_nodes`; `irminpy.proof.irmin` does the same part by part.
     """
     return None
 
 
 def take_elements(
-    data: bytes, at: int, n: int, hash_size: int, longest: int, /
-) -> tuple[int, tuple[bytes, ...]] | int | None:
-    """(where they end, the bytes of each) of the `n` elements of a stream proof in Irmin's form, from the byte `at` on.
+    data: bytes,
+    at: int,
+    n: int,
+    hash_size: int,
+    skip: Callable[[bytes, int], int] | None,
+    longest: int,
+    /,
+) -> tuple[int, tuple[bytes, ...], dict[bytes, None]] | int | None:
+    """(where they end, the bytes of each, all metadata) of `n` elements of a stream proof in Irmin's form.
 
-    There are no metadata, and a value has at most `longest` bytes. A number, or None, as `read_nodes`.
+    They begin at the byte `at`. `skip` is as for `read_state`, and a value has at most `longest` bytes. A number, or
+    None, as `read_nodes`.
     """
     return None
 

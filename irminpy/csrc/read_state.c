@@ -59,7 +59,7 @@ static Entry *new_entry(Proof *s, uint32_t node) {
         s->entries[d->last].next = number;
     d->last = number;
     d->left--;
-    s->entries[number] = (Entry){.next = NONE};
+    s->entries[number] = (Entry){.next = NONE, .own = NO_METADATA};
     return &s->entries[number];
 }
 
@@ -139,6 +139,16 @@ static int read_value(Proof *s, Entry *entry) {
     return 1;
 }
 
+/* The metadata behind the contents. */
+static int read_metadata(Proof *s, Entry *entry) {
+    size_t size;
+    if (!s->metadata.skip) return 1;
+    const uint8_t *start = s->r.at;
+    int done = metadata_skip(&s->metadata, &s->r, &size);
+    if (done == 1 && (size != s->metadata.usual_size || memcmp(start, s->metadata.usual, size))) entry->own = (uint32_t)size;
+    return done;
+}
+
 /* The numbers of the cases in a tree and in a bucket, as forms. */
 enum { CONTENTS, BLINDED_CONTENTS, NODE_, BLINDED, INODE_, CHAIN };
 static const uint8_t TREE[] = {CONTENTS, BLINDED_CONTENTS, NODE_, BLINDED, INODE_, CHAIN};
@@ -164,6 +174,7 @@ static int read_all(Proof *s) {
             entry->hash = take(&s->r, (size_t)s->hash_size);
             done = entry->hash != NULL;
         }
+        if (done == 1 && (form == CONTENTS || form == BLINDED_CONTENTS)) done = read_metadata(s, entry);
         if (done != 1) return done;
         if (4 * s->n_drafts + s->n_values > (size_t)s->room || s->n_drafts + s->n_values > (size_t)s->objects) return BEYOND;
         if (form == CHAIN) continue; /* the index that leads to its bucket was read */
@@ -200,6 +211,14 @@ static uint8_t *put_int64(uint8_t *p, uint64_t n) {
 
 static int is_directory(const Entry *entry) { return entry->kind >= HIDDEN; }
 
+static uint8_t kind_of(const Entry *entry) { return is_directory(entry) ? 0 : entry->own == NO_METADATA ? 1 : 2; }
+
+static size_t own_size(const Entry *entry) { return entry->own == NO_METADATA ? 0 : entry->own; }
+
+static uint8_t *put_own(uint8_t *p, const Proof *s, const Entry *entry) {
+    return entry->own == NO_METADATA ? p : put(p, metadata_of(s, entry), entry->own);
+}
+
 /* Whether these bytes, which begin with 01, are those of an inode. */
 static int is_inode(const Proof *s, const uint8_t *data, size_t size) {
     Reader r = {data + 1, data + size};
@@ -229,7 +248,7 @@ static PyObject *node_bytes(const Proof *s, const Draft *d) {
     else if (flat && s->tezos)
         own = 16;
     EACH_ENTRY(s, d, entry) {
-        size += own + number_size(entry->size) + (d->inner ? 0 : entry->size) + hash;
+        size += own + number_size(entry->size) + (d->inner ? 0 : entry->size) + hash + own_size(entry);
         if (!d->inner && is_directory(entry) && !memcmp(hash_of(s, entry), s->empty, hash)) return NULL;
     }
     PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
@@ -244,8 +263,8 @@ static PyObject *node_bytes(const Proof *s, const Draft *d) {
         p = put_number(p, d->n);
         EACH_ENTRY(s, d, entry) {
             p = put(put_number(p, entry->size), entry->label, entry->size);
-            *p++ = !is_directory(entry);
-            p = put(p, hash_of(s, entry), hash);
+            *p++ = kind_of(entry);
+            p = put_own(put(p, hash_of(s, entry), hash), s, entry);
         }
     } else if (s->tezos) {
         p = put_int64(p, d->n);
@@ -258,9 +277,9 @@ static PyObject *node_bytes(const Proof *s, const Draft *d) {
         put_number(put(p, PyBytes_AS_STRING(s->directory), prefix), d->n);
         /* The last entry comes first. */
         EACH_ENTRY(s, d, entry) {
-            end -= 1 + number_size(entry->size) + entry->size + hash;
-            *end = !is_directory(entry);
-            put(put(put_number(end + 1, entry->size), entry->label, entry->size), hash_of(s, entry), hash);
+            end -= 1 + own_size(entry) + number_size(entry->size) + entry->size + hash;
+            *end = kind_of(entry);
+            put(put(put_number(put_own(end + 1, s, entry), entry->size), entry->label, entry->size), hash_of(s, entry), hash);
         }
         /* Without a prefix, a directory with one step may have the bytes of an inode, too. */
         if (d->n == 1 && *p == 1 && is_inode(s, p, size)) Py_CLEAR(data);
@@ -334,13 +353,13 @@ static PyObject *way_to(const Proof *s, uint32_t number) {
     return way;
 }
 
-/* read_state(data, at, tezos, directory, contents, own, digest, hash_size, fanout, leaf, stable, levels, order, empty, depth, room,
- * objects, longest) */
+/* read_state(data, at, tezos, directory, contents, own, digest, hash_size, fanout, leaf, stable, levels, order, digit, empty, skip,
+ * usual, depth, room, objects, longest) */
 FUNCTION(read_state) {
-    if (nargs != 18) return REFER(read_state);
-    for (int i = 0; i < 18; i++) {
-        int bytes = i == 0 || i == 3 || i == 4 || i == 13;
-        if (bytes ? !PyBytes_CheckExact(args[i]) : i != 6 && size_of(args[i]) < 0) return REFER(read_state);
+    if (nargs != 21) return REFER(read_state);
+    for (int i = 0; i < 21; i++) {
+        int bytes = i == 0 || i == 3 || i == 4 || i == 14, object = i == 6 || i == 13 || i == 15 || i == 16;
+        if (bytes ? !PyBytes_CheckExact(args[i]) : !object && size_of(args[i]) < 0) return REFER(read_state);
     }
     Py_ssize_t at = size_of(args[1]), size = PyBytes_GET_SIZE(args[0]);
     Proof s = {
@@ -354,20 +373,24 @@ FUNCTION(read_state) {
         .leaf = size_of(args[9]),
         .stable = size_of(args[10]),
         .levels = size_of(args[11]),
-        .order = size_of(args[12]) > SEEDED ? -1 : (int)size_of(args[12]),
-        .empty = (const uint8_t *)PyBytes_AS_STRING(args[13]),
-        .depth = size_of(args[14]),
-        .room = size_of(args[15]),
-        .objects = size_of(args[16]),
-        .longest = size_of(args[17]),
+        .order = size_of(args[12]) > CUSTOM ? -1 : (int)size_of(args[12]),
+        .digit = args[13],
+        .empty = (const uint8_t *)PyBytes_AS_STRING(args[14]),
+        .depth = size_of(args[17]),
+        .room = size_of(args[18]),
+        .objects = size_of(args[19]),
+        .longest = size_of(args[20]),
     };
     while (s.width < 8 && s.fanout >> s.width > 1) s.width++;
     int known = PyCallable_Check(args[6]) && at <= size && size <= MOST_STATE && s.hash_size >= SHORTEST_HASH && s.hash_size <= LONGEST_HASH &&
-                PyBytes_GET_SIZE(args[13]) == s.hash_size && s.fanout == (Py_ssize_t)1 << s.width && s.width >= 1 &&
+                PyBytes_GET_SIZE(args[14]) == s.hash_size && s.fanout == (Py_ssize_t)1 << s.width && s.width >= 1 &&
                 s.order >= 0 && (s.order == NO_INODES) == (s.levels == 0) && s.levels <= 64 && s.leaf >= 1 &&
                 (s.order != BITS || s.levels * s.width <= 8 * s.hash_size) && PyBytes_GET_SIZE(s.directory) <= 1 &&
-                PyBytes_GET_SIZE(s.contents) <= 1;
+                PyBytes_GET_SIZE(s.contents) <= 1 && (s.order != CUSTOM || PyCallable_Check(s.digit)) &&
+                (!s.tezos || args[15] == Py_None);
     if (!known) return REFER(read_state);
+    int done = metadata_init(&s.metadata, args[0], args[15], args[16]);
+    if (!done) return REFER(read_state);
     const uint8_t *start = (const uint8_t *)PyBytes_AS_STRING(args[0]);
     s.r.at = start + at;
     s.r.end = start + size;
@@ -375,18 +398,19 @@ FUNCTION(read_state) {
     s.known.slots = s.known.few;
     PyObject *nodes = PyDict_New(), *contents = PyDict_New(), *way = NULL, *answer = NULL;
     uint32_t apart = NONE;
-    int done = nodes && contents ? read_all(&s) : -1;
+    if (done == 1) done = nodes && contents ? read_all(&s) : -1;
     if (done == 1) done = hash_all(&s, nodes, contents);
     if (done == 1) done = state_fits(&s, &apart);
     if (done == 1) {
         way = apart == NONE ? Py_NewRef(Py_None) : way_to(&s, apart);
         if (way)
-            answer = Py_BuildValue("ny#OOO", (Py_ssize_t)(s.r.at - start), (const char *)s.drafts[0].hash, s.hash_size, nodes,
-                                   contents, way);
+            answer = Py_BuildValue("ny#OOOO", (Py_ssize_t)(s.r.at - start), (const char *)s.drafts[0].hash, s.hash_size, nodes,
+                                   contents, way, s.metadata.found);
     }
     Py_XDECREF(way);
     Py_XDECREF(nodes);
     Py_XDECREF(contents);
+    Py_XDECREF(s.metadata.found);
     table_free(&s.nodes);
     table_free(&s.known);
     PyMem_Free(s.found);

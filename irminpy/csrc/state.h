@@ -3,6 +3,7 @@
 #ifndef IRMINPY_STATE_H
 #define IRMINPY_STATE_H
 
+#include "metadata.h"
 #include "proof.h"
 #include "table.h"
 
@@ -13,7 +14,8 @@
 #define SHORTEST_HASH 8 /* what the tables take a slot from */
 
 enum { VALUE, HIDDEN_CONTENTS, HIDDEN, BELOW }; /* what an entry leads to; the last two are directories or buckets */
-enum { NO_INODES, BITS, SEEDED };               /* where digits come from */
+enum { NO_INODES, BITS, SEEDED, CUSTOM };       /* where digits come from */
+#define NO_METADATA UINT32_MAX
 
 /* An entry of a directory or a bucket, in the order of the bytes; the next one of the same node is `next`. */
 typedef struct {
@@ -22,6 +24,7 @@ typedef struct {
     uint32_t size;        /* of the step, or the index */
     uint32_t to;          /* number of the value, or of the node */
     uint32_t next;
+    uint32_t own; /* bytes of the metadata, which stand behind the hash or the value; NO_METADATA for the default */
     uint8_t kind;
 } Entry;
 
@@ -50,6 +53,8 @@ typedef struct {
     PyObject *directory, *contents; /* what stands before a directory, and before contents */
     PyObject *digest;
     const uint8_t *empty;
+    PyObject *digit;  /* the child of a step, where the order is the caller's */
+    Metadata metadata;
     /* What was found. */
     Reader r;
     Draft *drafts;
@@ -60,6 +65,11 @@ typedef struct {
     size_t room_drafts, room_entries, room_values, room_paths, room_scratch;
     Table nodes, known; /* of nodes by hash, and of values; each has the number of one with this hash */
 } Proof;
+
+/* The metadata of the entry, if it has some. */
+static inline const uint8_t *metadata_of(const Proof *s, const Entry *entry) {
+    return entry->kind == VALUE ? s->values[entry->to].data + s->values[entry->to].size : entry->hash + s->hash_size;
+}
 
 /* The hash of `size` bytes: 1, 0 if it is none, -1 with an error set. */
 int state_digest(Proof *s, const uint8_t *data, size_t size, uint8_t *out);

@@ -24,6 +24,17 @@ static uint32_t seeded_hash(uint32_t seed, const uint8_t *data, size_t size) {
     return h & 0x3FFFFFFF;
 }
 
+/* The child of a step at a depth in the order of the caller, or -1 if it has none: 1, 0 if that is no number, -1 with an error set. */
+static int custom_digit(const Proof *s, const Entry *entry, Py_ssize_t depth, Py_ssize_t *child) {
+    PyObject *digit = PyObject_CallFunction(s->digit, "ny#", depth, (const char *)entry->label, (Py_ssize_t)entry->size);
+    if (!digit) return -1;
+    int right = PyLong_Check(digit);
+    *child = right ? PyLong_AsSsize_t(digit) : -1;
+    Py_DECREF(digit);
+    if (PyErr_Occurred()) return -1;
+    return right;
+}
+
 /* Whether the digits of all steps of the node, from the depth `from` up to `to`, are those of the path. */
 static int has_digits(Proof *s, const Draft *d, const uint8_t *path, Py_ssize_t from, Py_ssize_t to) {
     if (from >= to) return 1;
@@ -34,13 +45,16 @@ static int has_digits(Proof *s, const Draft *d, const uint8_t *path, Py_ssize_t 
             if (done != 1) return done;
         }
         for (Py_ssize_t depth = from; depth < to; depth++) {
-            uint32_t digit;
+            Py_ssize_t digit;
             if (s->order == BITS) {
                 Py_ssize_t bit = depth * s->width;
                 uint32_t window = (uint32_t)key[bit >> 3] << 8 | key[(bit >> 3) + 1];
                 digit = window >> (16 - s->width - (bit & 7)) & (uint32_t)(s->fanout - 1);
-            } else {
+            } else if (s->order == SEEDED) {
                 digit = seeded_hash((uint32_t)depth, entry->label, entry->size) % (uint32_t)s->fanout;
+            } else {
+                int done = custom_digit(s, entry, depth, &digit);
+                if (done != 1) return done;
             }
             if (digit != path[depth]) return 0;
         }

@@ -40,7 +40,10 @@ class Delimited(Protocol):
     """What these formats ask of metadata beside `Metadata`: nothing is written around it, so it tells its own end."""
 
     def read(self, data: bytes, at: int, /) -> tuple[Any, int]:
-        """(value, where it ends) of the metadata whose canonical bytes begin at `at`; DecodeError if none do."""
+        """(value, where it ends) of the metadata whose canonical bytes begin at `at`; DecodeError if none do.
+
+        Nothing but these bytes may matter: they are the same metadata wherever they stand, whatever follows them.
+        """
         ...
 
 

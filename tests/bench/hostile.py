@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from irminpy import Schema
-from irminpy.formats import Inodes, Irmin, Native, Tezos
+from irminpy.errors import DecodeError
+from irminpy.formats import Custom, Inodes, Irmin, Native, Tezos
 from irminpy.hash import BLAKE2B
 from irminpy.metadata import Own
 from irminpy.proof import Proof
@@ -109,8 +110,8 @@ def _above(parts: list[bytes], most: int = 32) -> bytes:
     return parts[0]
 
 
-def _hidden(i: int) -> bytes:
-    return bytes((_BLINDED_CONTENTS,)) + _numbered(i)
+Mark = Callable[[int], bytes]
+"""The metadata of the contents with this number."""
 
 
 def _steps_of(codec: Any, depth: int, path: list[int], n: int) -> list[bytes]:
@@ -133,9 +134,16 @@ def _proof(schema: Schema[Any, Any], state: bytes) -> bytes:
     return root + root + state
 
 
-def _states(schema: Schema[Any, Any]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _states(schema: Schema[Any, Any], mark: Mark) -> Iterator[tuple[str, Callable[[], bytes]]]:
     codec: Any = schema.codec
     most, leaf, levels = codec.flat, codec.leaf, codec.levels
+
+    def _hidden(i: int) -> bytes:
+        return bytes((_BLINDED_CONTENTS,)) + _numbered(i) + mark(i)
+
+    def _value(i: int) -> bytes:
+        return b"\0\2" + (i & 0xFFFF).to_bytes(2, "big") + mark(i)
+
     yield (
         "nodes of one blinded entry",
         lambda: _above([_flat([_entry(b"a", _hidden(i))]) for i in range(15_500)]),
@@ -150,8 +158,7 @@ def _states(schema: Schema[Any, Any]) -> Iterator[tuple[str, Callable[[], bytes]
     def filled() -> bytes:
         value = iter(range(1 << 16))
         rows = [
-            _flat([_entry(bytes((64 + i,)), b"\0\2" + next(value).to_bytes(2, "big")) for i in range(32)])
-            for _ in range(1500)
+            _flat([_entry(bytes((64 + i,)), _value(next(value))) for i in range(32)]) for _ in range(1500)
         ]
         return _above(rows)
 
@@ -196,7 +203,7 @@ def _states(schema: Schema[Any, Any]) -> Iterator[tuple[str, Callable[[], bytes]
         row = iter(range(1 << 20))
         head_ = bytes((_EXTENDER,)) + varint(most + 1) + b"\2\0\0\2" + varint(most + 1) + varint(2) + b"\0"
         rows = [
-            head_ + _flat([_entry(step, b"\0\2" + next(row).to_bytes(3, "big")[1:]) for step in steps], _VALUES)
+            head_ + _flat([_entry(step, _value(next(row))) for step in steps], _VALUES)
             + b"\1\0" + _numbered(j)
             for j in range(58_000 // (leaf + 16))
         ]  # fmt: skip
@@ -208,8 +215,12 @@ def _states(schema: Schema[Any, Any]) -> Iterator[tuple[str, Callable[[], bytes]
         # One bucket is shown once, and blinded in all other directories.
         steps = _steps_of(codec, 1, [0], min(2, leaf))
         shown = _flat([_entry(step, _hidden(0)) for step in steps], _VALUES)
+        own = [mark(0)] * len(steps) if mark(0) else []
         codes = codec.encode_bucket(
-            [s.decode() for s in steps], b"\1" * len(steps), _numbered(0) * len(steps), []
+            [s.decode() for s in steps],
+            (b"\2" if own else b"\1") * len(steps),
+            _numbered(0) * len(steps),
+            own,
         )
         hidden = b"\0" + codec.digest(codes)
         total = varint(most + 1)
@@ -222,28 +233,60 @@ def _states(schema: Schema[Any, Any]) -> Iterator[tuple[str, Callable[[], bytes]
     yield "inodes with a bucket that is shown elsewhere", apart
 
 
-def _schemas() -> Iterator[tuple[str, Schema[Any, Any]]]:
-    yield "irmin", Schema(hash=BLAKE2B(32), format=Irmin())
-    yield "tezos", Schema(hash=BLAKE2B(32), format=Tezos())
-    yield "irmin, two entries", Schema(hash=BLAKE2B(32), format=Irmin(Inodes(2, 32, "seeded")))
+class _Marks(Own[bytes]):
+    """Metadata of any bytes behind their length, which has one."""
+
+    def read(self, data: bytes, at: int, /) -> tuple[bytes, int]:
+        end = at + 1 + data[at] if at < len(data) else 0
+        if not 0 < end <= len(data):
+            raise DecodeError("marks", "the bytes end within them", at)
+        return data[at + 1 : end], end
+
+
+def _marked(inodes: Inodes) -> Schema[Any, Any]:
+    marks = _Marks(
+        "marks/1",
+        b"",
+        lambda own: bytes((len(own),)) + own,
+        lambda data: data[1:],
+        lambda old, ours, theirs: ours,
+    )
+    return Schema(metadata=marks, hash=BLAKE2B(32), format=Irmin(inodes))
+
+
+def _schemas() -> Iterator[tuple[str, Schema[Any, Any], Mark]]:
+    yield "irmin", Schema(hash=BLAKE2B(32), format=Irmin()), lambda i: b""
+    yield "tezos", Schema(hash=BLAKE2B(32), format=Tezos()), lambda i: b""
+    yield "irmin, two entries", Schema(hash=BLAKE2B(32), format=Irmin(Inodes(2, 32, "seeded"))), lambda i: b""
+    yield "irmin, metadata", _marked(Inodes()), lambda i: b"\2" + (i & 0xFFFF).to_bytes(2, "big")
+    yield "irmin, few metadata", _marked(Inodes()), lambda i: bytes((1, i & 7))
+    order = Custom("bytes/1", lambda depth, step: step[depth % len(step)] & 1)
+    yield (
+        "irmin, an order of ours",
+        Schema(hash=BLAKE2B(32), format=Irmin(Inodes(2, 32, order))),
+        lambda i: b"",
+    )
 
 
 def irmin_shapes() -> Iterator[Shape]:
     """Tree proofs of the formats `irmin` and `tezos`."""
-    for name, schema in _schemas():
-        for what, state in _states(schema):
+    for name, schema, mark in _schemas():
+        for what, state in _states(schema, mark):
             yield f"{name}: {what}", schema, _proof(schema, state())
 
 
 def streams() -> Iterator[Shape]:
     """Stream proofs of these formats, as they are read from bytes."""
-    for name, schema in list(_schemas())[:2]:
+    for name, schema, mark in [
+        found for found in _schemas() if found[0] in ("irmin", "tezos", "irmin, metadata")
+    ]:
         roots = Fields(schema).kinded(_root(schema)) * 2
         rows = {
             "values of no bytes": [b"\0\0"] * 200_000,
-            "nodes of one entry": [b"\1\1\1a\0" + _numbered(i) for i in range(28_000)],
+            "nodes of one entry": [b"\1\1\1a\0" + _numbered(i) + mark(i) for i in range(27_000)],
             "one node of many entries": [
-                b"\1" + varint(27_000) + b"".join([_entry(b"%05d" % i, b"\0" + _numbered(i)) for i in range(27_000)])
+                b"\1" + varint(24_000)
+                + b"".join([_entry(b"%05d" % i, b"\0" + _numbered(i) + mark(i)) for i in range(24_000)])
             ],
             "one extender of many segments": [b"\3\1" + varint(1_000_000) + bytes(1_000_000) + _numbered(1)],
         }  # fmt: skip

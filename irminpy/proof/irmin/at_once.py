@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ... import core
-from ...errors import DecodeError
+from ...errors import DecodeError, DepthExceeded
 from ...formats import Irmin, Irmin2, Tezos
 from ...formats.irmin import IrminCodec
 from ...formats.tezos import TezosCodec
@@ -23,18 +23,24 @@ from .fields import Fields, Input
 from .shape import levels_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ...contents import Contents
+    from ...formats.irmin import Delimited
+    from ...metadata import Metadata
     from ...schema import Schema
     from ..limits import Limits
 
 __all__ = ["elements_at_once", "state_at_once"]
 
 _ORDERS: dict[object, int] = {"hash-bits": 1, "seeded": 2}
+_CUSTOM: Final = 3
 
 
 def state_at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits) -> tuple[int, Shown] | None:
     """(where it ends, what it shows) of the state that begins at the byte `at`; None where the core has no answer.
 
-    That is where something is wrong, or unusual: metadata, an order of the caller's.
+    That is where something is wrong, or unusual.
     """
     codec, format = schema.codec, schema.format
     if not isinstance(format, (Irmin, Irmin2, Tezos)) or not isinstance(codec, IrminCodec):
@@ -42,9 +48,7 @@ def state_at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits
     if type(codec) not in (IrminCodec, TezosCodec):
         return None
     inodes = format.inodes
-    order = 0 if inodes is None else _ORDERS.get(inodes.order)
-    if order is None or not isinstance(schema.metadata, NoMetadata):
-        return None
+    order = 0 if inodes is None else _ORDERS.get(inodes.order, _CUSTOM)
     found = core.read_state(
         data,
         at,
@@ -59,7 +63,10 @@ def state_at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits
         codec.stable,
         codec.levels,
         order,
+        _digit(codec) if order == _CUSTOM else None,
         codec.empty,
+        _skip(schema.metadata),
+        schema.metadata.encode(schema.metadata.default),
         limits.depth,
         limits.density * -(-len(data) // MIB),
         limits.objects,
@@ -67,11 +74,14 @@ def state_at_once(data: bytes, at: int, schema: Schema[Any, Any], limits: Limits
     )
     if found is None:
         return None
-    if isinstance(found, int) or not _are_values(schema, found[3]):
+    if isinstance(found, int) or not (
+        (schema.contents.id == "bytes" or _are_values(schema.contents, found[3].values()))
+        and _are_values(schema.metadata, found[5])
+    ):
         where = found if isinstance(found, int) else found[0]
         explain(data, where, limits, partial(_read_again, at, schema, limits))
         return None
-    end, top, nodes, contents, way = found
+    end, top, nodes, contents, way, _ = found
     apart = "" if way is None else _place(way)
     return end, Shown(KindedHash("node", Hash(top)), Encoded(codec, nodes), contents, apart)
 
@@ -96,22 +106,47 @@ def elements_at_once(
     data: bytes, at: int, n: int, schema: Schema[Any, Any], limits: Limits
 ) -> tuple[int, tuple[bytes, ...]] | None:
     """(where they end, the elements) of the `n` elements that begin at the byte `at`; None as `state_at_once`."""
-    if not isinstance(schema.metadata, NoMetadata):
+    found = core.take_elements(data, at, n, schema.codec.hash_size, _skip(schema.metadata), limits.contents)
+    if found is None:
         return None
-    found = core.take_elements(data, at, n, schema.codec.hash_size, limits.contents)
-    if isinstance(found, int):
-        explain(data, found, limits, partial(_take_again, at, n, schema, limits))
+    if isinstance(found, int) or not _are_values(schema.metadata, found[2]):
+        where = found if isinstance(found, int) else found[0]
+        explain(data, where, limits, partial(_take_again, at, n, schema, limits))
         return None
-    return found
+    return found[:2]
 
 
-def _are_values(schema: Schema[Any, Any], contents: dict[bytes, bytes]) -> bool:
-    """Whether all are canonical bytes of the type of contents."""
-    kind = schema.contents
-    if kind.id == "bytes":
-        return True
+def _skip(metadata: Metadata[Any]) -> Callable[[bytes, int], int] | None:
+    """What tells where metadata end; None without metadata."""
+    if isinstance(metadata, NoMetadata):
+        return None
+    read = cast("Delimited", metadata).read
+
+    def skip(data: bytes, at: int) -> int:
+        try:
+            return read(data, at)[1]
+        except DecodeError:
+            return -1
+
+    return skip
+
+
+def _digit(codec: IrminCodec) -> Callable[[int, bytes], int]:
+    """The child of a step in the order of the caller; -1 where there is none."""
+
+    def digit(depth: int, step: bytes) -> int:
+        try:
+            return codec.digit(step_of_bytes(step), depth)
+        except DepthExceeded:
+            return -1
+
+    return digit
+
+
+def _are_values(kind: Contents[Any] | Metadata[Any], found: Iterable[bytes]) -> bool:
+    """Whether all are canonical bytes of that type."""
     try:
-        return all(kind.encode(kind.decode(value)) == value for value in contents.values())
+        return all(kind.encode(kind.decode(value)) == value for value in found)
     except (DecodeError, TypeError):
         return False
 
