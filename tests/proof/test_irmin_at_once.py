@@ -434,6 +434,78 @@ def test_what_is_unusual_is_read_in_python() -> None:
     assert same(b"\2\1" + varint(len(step)) + b"\3" + step[1:] + b"\3" + hash, schema) == "read"
 
 
+def test_metadata_that_are_none_are_refused_alike() -> None:
+    """Where they end is asked of their type; that they are some is asked of it, too, for each that is another."""
+    picky = Marks(
+        "picky/1", b"", MARKS.encode, lambda data: _refusing(data, b"x"), lambda old, ours, theirs: ours
+    )
+    schema: Schema[Any, Any] = Schema(metadata=picky, hash=BLAKE2B(32), format=Irmin())
+    blind = b"\2\2\1a\1" + bytes(32) + b"\1y\1b\1" + bytes(32)
+    assert same(blind + b"\1y", schema) == "read"
+    assert same(blind + b"\0", schema) == "read"
+    assert "metadata that are none" in same(blind + b"\1x", schema)
+    assert "the bytes end within them" in same(blind + b"\2x", schema)
+    assert "the bytes end within them" in same(blind, schema)
+
+
+def _refusing(data: bytes, what: bytes) -> bytes:
+    if what in data:
+        raise DecodeError("marks", "not these", 0)
+    return _decode_marks(data)
+
+
+def test_an_entry_with_metadata_is_not_mistaken_for_an_inode() -> None:
+    """Without prefixes, the bytes of a directory of one entry may be those of an inode, metadata or not."""
+    schema: Schema[Any, Any] = Schema(metadata=MARKS, hash=SHA1(), format=Irmin2(Inodes(2, 2, "seeded")))
+    hash = bytes(range(100, 120))
+    # Read as an inode: depth 2, 3 entries, 2 buckets, of which the first is 0.
+    mark = b"\3" + b"\2\0" + hash[:1]
+    step = hash[1:20] + b"\1"
+    state = b"\2\1" + varint(len(step)) + step + b"\1" + hash + mark
+    found = same(state, schema)
+    assert found == "read", found
+    for fill in range(1, 40):
+        same(b"\2\1" + varint(fill) + bytes(fill - 1) + b"\1" + b"\1" + hash + mark, schema)
+
+
+def test_what_the_callers_functions_do_is_not_taken_for_an_answer() -> None:
+    """What is no place in the bytes has no answer; an error is raised."""
+    data = b"\2\1\1a\1" + bytes(32) + b"\0"
+
+    def asked(skip: Any, digit: Any = None, order: int = 0, raw: bytes = data) -> Any:
+        levels = 5 if order else 0
+        return ccore.read_state(
+            *(raw, 0, 0, b"N", b"B", 1, bytes, 32, 2, 2, 2, levels, order, digit, bytes(32), skip, b"\0"),
+            *(9, 99, 99, 99),
+        )
+
+    def failing(*given: object) -> int:
+        raise KeyError(*given)
+
+    assert asked(lambda data, at: at + 1)[0] == len(data)
+    for wrong in (None, "", 1.5, -2, 1 << 80, 0, 35, 99):
+        assert asked(lambda data, at, wrong=wrong: wrong) is None
+        taken = ccore.take_elements(b"\1\1\0\0" + bytes(33), 0, 1, 32, lambda data, at, wrong=wrong: wrong, 9)
+        assert taken is None
+    assert asked(lambda data, at: -1) == len(data) - 1
+    with pytest.raises(KeyError):
+        asked(failing)
+    with pytest.raises(KeyError):
+        ccore.take_elements(b"\1\1\0\0" + bytes(33), 0, 1, 32, failing, 9)
+    # A bucket of two entries in an inode of three.
+    rows = b"\1a\1" + bytes(32) + b"\1b\1" + bytes(32)
+    inode = b"\4\3\2\0\1\2" + rows + b"\1\0" + bytes(32)
+    answer = asked(None, lambda depth, step: 0, 3, inode)
+    assert answer[0] == len(inode)
+    for wrong in (None, "", 1.5, -1, 1, 1 << 40):
+        assert asked(None, lambda depth, step, wrong=wrong: wrong, 3, inode) == len(inode), wrong
+    with pytest.raises(OverflowError):
+        asked(None, lambda depth, step: 1 << 80, 3, inode)
+    with pytest.raises(KeyError):
+        asked(None, failing, 3, inode)
+    assert asked(None, 7, 3, inode) is None
+
+
 def test_arguments_of_any_type_have_no_answer_or_the_right_one() -> None:
     """Each argument of the functions of the core, of types that it is not for: nothing is raised."""
     right: list[Any] = [

@@ -7,11 +7,12 @@ one element, in the place of the first of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ...errors import BadProof, DecodeError, DepthExceeded, InvalidStep, ProofMismatch
 from ...hash import Hash
+from ...key import KindedHash
 from ...objects import CONTENTS, CONTENTS_META, DIRECTORY, Inode, Kind, Node
 from ...path import step_bytes
 from ...repr import varint
@@ -22,7 +23,7 @@ from .shape import levels_of
 from .values import chain_of
 
 if TYPE_CHECKING:
-    from ...key import KindedHash
+    from ...formats.irmin import IrminCodec
     from ...schema import Schema
     from ...shape import Record
     from ..limits import Limits
@@ -35,11 +36,15 @@ _NAMES = ("Contents", "Node", "Inode", "Inode_extender")
 
 
 class _Element(NamedTuple):
-    """An element as it is written."""
+    """An element as it is written. Directories are columns, as in `Node`."""
 
     tag: int
     value: bytes = b""
-    entries: tuple[tuple[str, KindedHash], ...] = ()
+    steps: Sequence[str] = ()
+    kinds: bytes = b""
+    hashes: bytes = b""
+    metadata: Sequence[bytes] = ()
+    """One for each entry of the kind CONTENTS_META."""
     length: int = 0
     segments: tuple[int, ...] = ()
     buckets: tuple[tuple[int, bytes], ...] = ()
@@ -53,7 +58,7 @@ def _parsed(source: Input, limit: int, most: int | None = None) -> _Element:
         return _Element(tag, value=source.text(limit))
     if tag == _NODE:
         n = source.count(2)
-        return _Element(tag, entries=tuple([(source.step(), source.kinded()) for _ in range(n)]))
+        return _directory(source, n)
     length = source.number()
     if tag == _INODE:
         n = source.count(2)
@@ -66,6 +71,47 @@ def _parsed(source: Input, limit: int, most: int | None = None) -> _Element:
         raise source.refuse(f"too deep: an extender of {n} segments, and there are {most} levels", start)
     segments = tuple([source.number() for _ in range(n)])
     return _Element(tag, length=length, segments=segments, buckets=((0, source.hash()),))
+
+
+def _directory(source: Input, n: int) -> _Element:
+    steps: list[str] = []
+    kinds = bytearray()
+    hashes: list[bytes] = []
+    metadata: list[bytes] = []
+    for _ in range(n):
+        steps.append(source.step())
+        kind, hash_, own = source.entry()
+        kinds.append(kind)
+        hashes.append(hash_)
+        if own is not None:
+            metadata.append(own)
+    return _Element(_NODE, steps=steps, kinds=bytes(kinds), hashes=b"".join(hashes), metadata=metadata)
+
+
+def _rows(fields: Fields, element: _Element) -> Iterator[tuple[str, KindedHash]]:
+    """The entries of a directory."""
+    own, size = iter(element.metadata), fields.size
+    for i, (step, kind) in enumerate(zip(element.steps, element.kinds, strict=True)):
+        hash_ = Hash(element.hashes[i * size : (i + 1) * size])
+        what = "node" if kind == DIRECTORY else "contents"
+        yield step, KindedHash(what, hash_, next(own) if kind == CONTENTS_META else None)
+
+
+def _of_rows(rows: Sequence[tuple[str, KindedHash]]) -> _Element:
+    """The inverse."""
+    kinds = bytes(
+        [
+            DIRECTORY if root.kind == "node" else CONTENTS if root.metadata is None else CONTENTS_META
+            for _, root in rows
+        ]
+    )
+    return _Element(
+        _NODE,
+        steps=[step for step, _ in rows],
+        kinds=kinds,
+        hashes=b"".join([root.hash for _, root in rows]),
+        metadata=[root.metadata for _, root in rows if root.metadata is not None],
+    )
 
 
 def take_element(source: Input, limits: Limits) -> bytes:
@@ -81,9 +127,13 @@ def _written(fields: Fields, element: _Element) -> bytes:
     if tag == _CONTENTS:
         parts.append(fields.text(element.value))
     elif tag == _NODE:
-        parts.append(varint(len(element.entries)))
-        for step, kinded in element.entries:
-            parts += (fields.step(step), fields.kinded(kinded))
+        parts.append(varint(len(element.kinds)))
+        own, size = iter(element.metadata), fields.size
+        for i, step in enumerate(element.steps):
+            parts += (
+                fields.step(step),
+                fields.entry(element.kinds[i], element.hashes[i * size : (i + 1) * size], own),
+            )
     else:
         parts.append(varint(element.length))
         if tag == _EXTENDER:
@@ -107,7 +157,7 @@ def element_to_json(fields: Fields, data: bytes) -> Any:
         body: Any = fields.contents_to_json(fields.decoded_contents(element.value))
     elif element.tag == _NODE:
         body = [
-            [fields.step_to_json(step), fields.kinded_to_json(kinded)] for step, kinded in element.entries
+            [fields.step_to_json(step), fields.kinded_to_json(root)] for step, root in _rows(fields, element)
         ]
     elif element.tag == _INODE:
         rows = [[index, fields.hash_to_json(hash_)] for index, hash_ in element.buckets]
@@ -128,8 +178,8 @@ def element_of_json(fields: Fields, value: object) -> bytes:
         return varint(tag) + fields.contents(fields.contents_of_json(body))
     if tag == _NODE:
         rows = [pair_of_json(row) for row in list_of_json(body)]
-        entries = tuple([(fields.step_of_json(step), fields.kinded_of_json(kinded)) for step, kinded in rows])
-        return _written(fields, _Element(tag, entries=entries))
+        entries = [(fields.step_of_json(step), fields.kinded_of_json(root)) for step, root in rows]
+        return _written(fields, _of_rows(entries))
     if tag == _INODE:
         members = members_of_json(body, ("length", "proofs"))
         pairs = [pair_of_json(row) for row in list_of_json(members["proofs"])]
@@ -145,17 +195,9 @@ def element_of_json(fields: Fields, value: object) -> bytes:
 # -- from what was read ----------------------------------------------------------------------------------------
 
 
-def _of_node(schema: Schema[Any, Any], fields: Fields, record: Node) -> bytes:
-    size = fields.size
-    default = schema.metadata.encode(schema.metadata.default)
-    parts = [varint(_NODE), varint(len(record.kinds))]
-    for i, step in enumerate(record.index):
-        hash_ = record.hashes[i * size : (i + 1) * size]
-        if record.kinds[i] == DIRECTORY:
-            parts += (fields.step(step), b"\1", hash_)
-        else:
-            parts += (fields.step(step), b"\0", hash_, record.metadata.get(i, default))
-    return b"".join(parts)
+def _of_node(fields: Fields, record: Node) -> bytes:
+    own = [record.metadata[i] for i in sorted(record.metadata)]
+    return _written(fields, _Element(_NODE, b"", list(record.index), record.kinds, record.hashes, own))
 
 
 def _of_chain(fields: Fields, chain: list[Inode]) -> bytes:
@@ -185,7 +227,7 @@ def _of_records(
         if isinstance(record, bytes):
             elements.append(varint(_CONTENTS) + fields.text(record))
         elif type(record) is Node:
-            elements.append(_of_node(schema, fields, record))
+            elements.append(_of_node(fields, record))
         elif hash_ not in inner:
             elements.append(_of_chain(fields, chain_of(nodes, record)))
     return elements
@@ -324,23 +366,14 @@ class Elements:
         return record
 
     def _flat(self, hash: bytes, element: _Element) -> list[tuple[bytes, Record]]:
-        codec = self._schema.codec
-        steps = codec.steps([step for step, _ in element.entries])
-        kinds = bytearray()
-        hashes: list[bytes] = []
-        metadata: list[bytes] = []
-        for _, kinded in element.entries:
-            hashes.append(kinded.hash)
-            if kinded.kind == "node":
-                kinds.append(DIRECTORY)
-            elif kinded.metadata is None:
-                kinds.append(CONTENTS)
-            else:
-                kinds.append(CONTENTS_META)
-                metadata.append(kinded.metadata)
-        # A directory, or a bucket: the hash tells.
-        for encode in (codec.encode_node, codec.encode_bucket):
-            data = encode(steps, bytes(kinds), b"".join(hashes), metadata)
+        codec, n = cast("IrminCodec", self._schema.codec), len(element.kinds)
+        if n > codec.flat:
+            raise ProofMismatch(f"not canonical: a directory of {n} entries, and {codec.flat} are the most")
+        steps = codec.steps(list(element.steps))
+        own = list(element.metadata)
+        # A directory, or a bucket: the hash tells. What has more entries than a bucket may have is none.
+        for encode in (codec.encode_node, codec.encode_bucket) if n <= codec.leaf else (codec.encode_node,):
+            data = encode(steps, element.kinds, element.hashes, own)
             if codec.digest(data) == hash:
                 return [(hash, codec.decode_node(data))]
         raise _another(hash)

@@ -10,11 +10,14 @@ from ...formats.irmin import Delimited
 from ...hash import Hash
 from ...key import KindedHash
 from ...metadata import NoMetadata
+from ...objects import CONTENTS, CONTENTS_META, DIRECTORY
 from ...path import step_bytes, step_of_bytes
 from ...repr.base import is_dict, is_list
 from ..cursor import Cursor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ...schema import Schema
 
 __all__ = ["Fields", "Input"]
@@ -25,7 +28,7 @@ _CONTENTS, _NODE = 0, 1  # the cases of Irmin's `kinded_hash`
 class Fields:
     """The leaves of proofs of one schema."""
 
-    __slots__ = ("_contents", "_metadata", "codec", "plain", "size")
+    __slots__ = ("_contents", "_known", "_metadata", "_usual", "codec", "plain", "size")
 
     def __init__(self, schema: Schema[Any, Any]) -> None:
         self.codec = schema.codec
@@ -34,6 +37,9 @@ class Fields:
         self._metadata = schema.metadata
         self.plain = isinstance(schema.metadata, NoMetadata)
         """Whether there are no metadata."""
+        self._usual = schema.metadata.encode(schema.metadata.default)
+        self._known: dict[bytes, bytes | None] = {}
+        """Metadata that were read, and what objects have of them."""
 
     # -- bytes ---------------------------------------------------------------------------------------------------
 
@@ -59,8 +65,14 @@ class Fields:
             return bytes((_NODE,)) + root.hash
         return bytes((_CONTENTS,)) + root.hash + self._stored(root.metadata)
 
+    def entry(self, kind: int, hash: bytes, metadata: Iterator[bytes]) -> bytes:
+        """The root of an entry of a directory; its metadata, if it has some, are the next."""
+        if kind == DIRECTORY:
+            return bytes((_NODE,)) + hash
+        return bytes((_CONTENTS,)) + hash + (next(metadata) if kind == CONTENTS_META else self._usual)
+
     def _stored(self, metadata: bytes | None) -> bytes:
-        return self._metadata.encode(self._metadata.default) if metadata is None else metadata
+        return self._usual if metadata is None else metadata
 
     # -- JSON ----------------------------------------------------------------------------------------------------
 
@@ -131,8 +143,7 @@ class Fields:
         if self.plain:
             return KindedHash("contents", hash if type(hash) is Hash else Hash(hash))
         data = self._metadata.encode(metadata)
-        default = data == self._metadata.encode(self._metadata.default)
-        return KindedHash("contents", Hash(hash), None if default else data)
+        return KindedHash("contents", Hash(hash), None if data == self._usual else data)
 
     def _decoded(self, what: str, decode: Any, data: bytes) -> Any:
         try:
@@ -148,9 +159,18 @@ class Fields:
         """(metadata, where they end) at a place in `data`; DecodeError if there are none."""
         if self.plain:
             return None, at
-        kind = cast("Delimited", self._metadata)
-        _, end = kind.read(data, at)
+        _, end = cast("Delimited", self._metadata).read(data, at)
         return self._metadata.decode(data[at:end]), end
+
+    def own(self, data: bytes, at: int) -> tuple[bytes | None, int]:
+        """(what objects have of the metadata, None for the default; where they end), as `read_metadata`."""
+        _, end = cast("Delimited", self._metadata).read(data, at)
+        written = data[at:end]
+        known = self._known
+        if written not in known:
+            found = self._metadata.encode(self._metadata.decode(written))
+            known[written] = None if found == self._usual else found
+        return known[written], end
 
 
 def _string(value: object) -> bytes:
@@ -249,12 +269,24 @@ class Input(Cursor):
             raise self.refuse(f"metadata that are none: {e}", start) from e
         return value
 
+    def entry(self) -> tuple[int, bytes, bytes | None]:
+        """(kind, hash, metadata) of the next root; metadata are None where objects have none."""
+        if self.tag(1, "a root") == _NODE:
+            return DIRECTORY, self.take(self._size), None
+        hash_ = self.take(self._size)
+        if self._plain:
+            return CONTENTS, hash_, None
+        start = self.at
+        try:
+            own, self.at = self._fields.own(self.data, start)
+        except DecodeError as e:
+            raise self.refuse(f"metadata that are none: {e}", start) from e
+        return (CONTENTS if own is None else CONTENTS_META), hash_, own
+
     def kinded(self) -> KindedHash:
         """The next root."""
-        if self.tag(1, "a root") == _NODE:
-            return KindedHash("node", self.hash())
-        hash_ = self.hash()
-        return self._fields.contents_root(hash_, self.metadata())
+        kind, hash_, own = self.entry()
+        return KindedHash("node" if kind == DIRECTORY else "contents", Hash(hash_), own)
 
     def end(self) -> None:
         """Refuse what comes after the end."""
