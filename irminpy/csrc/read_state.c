@@ -398,7 +398,9 @@ FUNCTION(read_state) {
     s.known.slots = s.known.few;
     PyObject *nodes = PyDict_New(), *contents = PyDict_New(), *way = NULL, *answer = NULL;
     uint32_t apart = NONE;
-    if (done == 1) done = nodes && contents ? read_all(&s) : -1;
+    /* Even a path of nothing is copied and compared: there is room for one. */
+    if (done == 1 && !(nodes && contents && grow((void **)&s.paths, &s.room_paths, 0, (size_t)s.levels, 1))) done = -1;
+    if (done == 1) done = read_all(&s);
     if (done == 1) done = hash_all(&s, nodes, contents);
     if (done == 1) done = state_fits(&s, &apart);
     if (done == 1) {
