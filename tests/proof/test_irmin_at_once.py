@@ -24,7 +24,7 @@ from irminpy.errors import BadProof, DecodeError, IrminError
 from irminpy.formats import Custom, Inodes, Irmin, Irmin2, Tezos
 from irminpy.hash import BLAKE2B, SHA1, Own
 from irminpy.metadata import Own as OwnMetadata
-from irminpy.path import step_of_bytes
+from irminpy.path import step_bytes, step_of_bytes
 from irminpy.proof import (
     BlindedContents,
     BlindedInode,
@@ -63,6 +63,15 @@ class Marks(OwnMetadata[bytes]):
         return data[at + 1 : end], end
 
 
+class Modes(OwnMetadata[int]):
+    """Metadata of one byte."""
+
+    def read(self, data: bytes, at: int, /) -> tuple[int, int]:
+        if at == len(data):
+            raise DecodeError("mode", "there is none", at)
+        return data[at], at + 1
+
+
 def _decode_marks(data: bytes) -> bytes:
     if not data or len(data) != 1 + data[0]:
         raise DecodeError("marks", "no length, or another one", 0)
@@ -72,6 +81,7 @@ def _decode_marks(data: bytes) -> bytes:
 MARKS = Marks(
     "marks/1", b"", lambda mark: bytes([len(mark)]) + mark, _decode_marks, lambda old, ours, theirs: ours
 )
+MODES = Modes("mode/1", 7, lambda mode: bytes([mode]), lambda data: data[0], lambda old, ours, theirs: ours)
 ODD = Custom("odd/1", lambda depth, step: (step[depth % len(step)] if step else 0) + depth & 3)
 SHORT = Own("first-eight", 8, lambda data: blake2b(data, digest_size=32).digest()[:8])
 SCHEMAS: list[Schema[Any, Any]] = [
@@ -84,12 +94,13 @@ SCHEMAS: list[Schema[Any, Any]] = [
     Schema(String(), hash=SHORT, format=Irmin(Inodes(8, 8, "hash-bits"))),
     Schema(metadata=MARKS, hash=BLAKE2B(32), format=Irmin(Inodes(2, 3, "seeded"))),
     Schema(metadata=MARKS, hash=SHA1(), format=Irmin2(Inodes(4, 4, "hash-bits"))),
+    Schema(metadata=MODES, hash=BLAKE2B(32), format=Irmin(Inodes(2, 3, "seeded"))),
     Schema(hash=BLAKE2B(32), format=Irmin(Inodes(4, 4, ODD))),
     Schema(hash=BLAKE2B(32), format=Irmin(None)),
 ]
 Path = tuple[str, ...]
 Bindings = dict[Path, bytes]
-MUTANTS = {"quick": 1_500, "ci": 20_000, "deep": 1_000_000}[os.environ.get("IRMINPY_PROFILE", "quick")]
+MUTANTS = {"quick": 2_500, "ci": 20_000, "deep": 1_000_000}[os.environ.get("IRMINPY_PROFILE", "quick")]
 LIMITS = Limits(explained=1 << 30)
 STEPS = st.one_of(st.sampled_from([f"s{i}" for i in range(24)]), st.binary(max_size=9).map(step_of_bytes))
 BINDINGS = st.dictionaries(
@@ -172,9 +183,11 @@ def stored(schema: Schema[Any, Any], bindings: Bindings) -> Store[Any, Any]:
     tree: Tree[Any, Any] = Tree.empty(schema)
     for path, value in bindings.items():
         given: Any = value.decode() if isinstance(schema.contents, String) else value
-        metadata = (
-            path[-1].encode("utf-8", "surrogateescape")[-2:] if schema.metadata is MARKS and value else None
-        )
+        metadata: Any = None
+        if value and schema.metadata is MARKS:
+            metadata = step_bytes(path[-1])[-2:]
+        elif value and schema.metadata is MODES:
+            metadata = len(path[-1])
         tree = tree.add(path, given, metadata=metadata)
     main = store_of({}, schema)
     main.set_tree((), tree, message="", date=0)
@@ -259,7 +272,7 @@ def hashes_in(state: Any, schema: Schema[Any, Any]) -> dict[Any, bytes]:
     """The hash of each value, directory and bucket that an honest state shows."""
     found: dict[Any, bytes] = {}
     shown = values.load(schema, state, LIMITS)
-    codec = schema.codec
+    codec, usual = schema.codec, schema.metadata.default
 
     def hash_of(part: Any, bucket: bool, level: int) -> bytes:
         if type(part) in (BlindedContents, BlindedNode, BlindedInode):
@@ -274,13 +287,13 @@ def hashes_in(state: Any, schema: Schema[Any, Any]) -> dict[Any, bytes]:
             ]
             kinds = bytes(
                 [
-                    2 if own else type(child) in (Contents, BlindedContents)
+                    2 if own not in (None, usual) else type(child) in (Contents, BlindedContents)
                     for own, (_, child) in zip(metadata, part.entries, strict=True)
                 ]
             )
             column = b"".join([hash_of(child, False, 0) for _, child in part.entries])
             encode = codec.encode_bucket if bucket else codec.encode_node
-            own = [schema.metadata.encode(mark) for mark in metadata if mark]
+            own = [schema.metadata.encode(mark) for mark in metadata if mark not in (None, usual)]
             data = encode([step for step, _ in part.entries], kinds, column, own)
         elif type(part) in INNER:
             column = b"".join([hash_of(child, True, level + 1) for _, child in part.proofs])
@@ -318,7 +331,9 @@ def changed_part(rng: Random, state: Any, schema: Schema[Any, Any]) -> Any:
     kinds = ["blind", "blind", "blind", "other", "copy"] + (["twin"] if at and type(part) in TWINS else [])
     kinds += ["drop", "swap", "twice", "label", "label"] if len(rows) > 1 else []
     kinds += ["length", "length"] if type(part) in (*INNER, *CHAIN) else []
-    kinds += ["marked"] if schema.metadata is MARKS and type(part) in (Contents, BlindedContents) else []
+    kinds += (
+        ["marked"] if schema.metadata in (MARKS, MODES) and type(part) in (Contents, BlindedContents) else []
+    )
     kinds += ["segments"] if type(part) in CHAIN else ["chain"] if type(part) in INNER else []
     kind = rng.choice(kinds)
     n = rng.randrange(max(1, len(rows)))
@@ -348,7 +363,8 @@ def changed_part(rng: Random, state: Any, schema: Schema[Any, Any]) -> Any:
             part, length=part.length + rng.choice([-1, 1, -part.length, 1 << 61, (1 << 62) - part.length])
         )
     elif kind == "marked":
-        new = replace(part, metadata=rng.choice([b"", b"a", part.metadata + b"1"]))
+        marks: list[Any] = [b"", b"a", b"a2"] if schema.metadata is MARKS else [0, 7, 8]
+        new = replace(part, metadata=rng.choice(marks))
     elif kind == "segments":
         new = replace(part, segments=tuple([rng.randrange(3) for _ in range(rng.choice([0, 1, 2, 3, 60]))]))
     elif kind == "chain":
@@ -446,6 +462,10 @@ def test_metadata_that_are_none_are_refused_alike() -> None:
     assert "metadata that are none" in same(blind + b"\1x", schema)
     assert "the bytes end within them" in same(blind + b"\2x", schema)
     assert "the bytes end within them" in same(blind, schema)
+    # Behind bytes there may be a NUL: it is none of them.
+    zero = b"\2\2\1a\1" + bytes(32) + b"\1\0\1b\1" + bytes(32) + b"\1"
+    assert same(zero + b"\0", schema) == "read"
+    assert "the bytes end within them" in same(zero, schema)
 
 
 def _refusing(data: bytes, what: bytes) -> bytes:
@@ -504,6 +524,10 @@ def test_what_the_callers_functions_do_is_not_taken_for_an_answer() -> None:
     with pytest.raises(KeyError):
         asked(None, failing, 3, inode)
     assert asked(None, 7, 3, inode) is None
+    # The format `tezos` has no place for metadata.
+    tezos = (b"\2\1\1a\1" + bytes(32), 0, 1, b"", b"", 1, bytes, 32, 2, 2, 2, 0, 0, None, bytes(32))
+    assert ccore.read_state(*tezos, None, b"", 9, 99, 99, 99) is not None
+    assert ccore.read_state(*tezos, lambda data, at: at, b"", 9, 99, 99, 99) is None
 
 
 def test_arguments_of_any_type_have_no_answer_or_the_right_one() -> None:
@@ -575,13 +599,14 @@ def test_streams_are_taken_apart_alike(
     raw = main.produce_stream(Read(asked) if asked else everything)[0].to_bytes()
     found = stream(raw, schema, ccore)
     assert found == stream(raw, schema, _nodes)
-    skip = None if schema.metadata is not MARKS else lambda data, at: MARKS.read(data, at)[1]
+    read = getattr(schema.metadata, "read", None)
+    skip = None if read is None else lambda data, at: read(data, at)[1]
     assert ccore.take_elements(raw, len(raw), 0, schema.codec.hash_size, skip, 9) == (len(raw), (), {})
     fields = Fields(schema)
     source = Input(raw, fields)
     source.kinded(), source.kinded()
     n = source.number()
-    assert ccore.take_elements(raw, source.at, n, fields.size, skip, 1000) is not None
+    assert ccore.take_elements(raw, source.at, n, fields.size, skip, 1000)[1]
     at = data.draw(st.integers(0, len(raw) - 1))
     changed = bytearray(raw)
     changed[at] = data.draw(st.integers(0, 255))
