@@ -76,6 +76,13 @@ def test_a_store_is_carried_to_another_one_or_not() -> None:
         assert found.faults
 
 
+def test_a_snapshot_has_no_commits_that_were_on_a_branch_before() -> None:
+    """The program with this seed drops a branch: its commits stay in the store, and are in no snapshot of it."""
+    found = carry(pack("minimal"), seed=196676841, ways=[snapshots()], limit=1, every=12, stride=331)
+    assert not found.violations
+    assert found.images > 1
+
+
 def test_what_is_carried_and_not_whole_is_noticed() -> None:
     """The file is under its name before all of it is written."""
 

@@ -23,7 +23,7 @@ from .checker import Promise, check
 from .faults import Counting, Failing, Fault
 from .forks import Died, Raised, call, spread
 from .images import fingerprint, images
-from .program import Ledger, Program, State, ledger_of, open_repo, random_program, refs_of
+from .program import Ledger, Program, State, Step, ledger_of, open_repo, random_program, refs_of
 from .recording import Recording, load, tree_of
 from .replay import ALARM, STORE, box, run
 from .subject import Subject
@@ -166,7 +166,8 @@ def _made(subject: Subject, program: Program, other: Program, way: Carry) -> _Pl
             states.append(State(refs, states[-1].commits | {head}))
     else:
         start = {name: data for name, data in start.items() if name.split("/", 1)[0] != STORE}
-        states = [ledger.states[-1]]
+        # A snapshot has what branches lead to, not what was on them before.
+        states = [ledger_of([*program, Step("collect")]).states[-1]]
     wanted = Ledger(states, ledger.bindings | own.bindings)
     return _Plan(subject, way, start, ledger, wanted)
 
