@@ -175,8 +175,11 @@ class State:
         newest = found[0] if found else None
         if newest is not None and newest.generation != manifest.generation:
             newest = None
-        published = newest is not None and log.holds(newest.tip)
-        if published and newest is not None and not (newest.mode == MODES.index("none") and self._idle()):
+        if (
+            newest is not None
+            and log.holds(newest.tip)
+            and not (newest.mode == MODES.index("none") and self._idle())
+        ):
             tip, adopt = newest.tip, self._idle()
             synced = tip
         else:
@@ -208,10 +211,10 @@ class State:
         self.now = (View(self.framing, table, self._codec, self._function, self._find_contents), lookup)
         return True
 
-    def new_index(self, manifest: Manifest) -> Index | None:
-        """The index of this handle's strategy for the generation of `manifest`, to be filled."""
+    def index_of(self, manifest: Manifest, *, readonly: bool) -> Index | None:
+        """The index of this handle's strategy for the generation of `manifest`; see `open_index`."""
         return open_index(
-            self.files, self.root, self.identity, manifest, self.strategy, self._check, readonly=False
+            self.files, self.root, self.identity, manifest, self.strategy, self._check, readonly=readonly
         )
 
     def _take_index(
@@ -222,15 +225,7 @@ class State:
         None if the store is not any more what `head`, HEAD, and `before`, MANIFEST, say, and the index is not theirs.
         """
         for _ in range(2):
-            places = open_index(
-                self.files,
-                self.root,
-                self.identity,
-                manifest,
-                self.strategy,
-                self._check,
-                readonly=not self.writing,
-            )
+            places = self.index_of(manifest, readonly=not self.writing)
             lookup = Lookup(self.strategy, places, self._mend)
             ahead = False
             try:
@@ -277,15 +272,7 @@ class State:
         places = None
         if self.writing:
             set_aside(self.files, directory)
-            places = open_index(
-                self.files,
-                self.root,
-                self.identity,
-                self.manifest,
-                self.strategy,
-                self._check,
-                readonly=False,
-            )
+            places = self.index_of(self.manifest, readonly=False)
         try:
             self._fill(lookup, places, self.log, self.tip.end)
         except IndexDamaged:

@@ -47,7 +47,7 @@ FUNCTION(take_elements) {
     Py_ssize_t hash = hash_size_of(args[3]), longest = size_of(args[5]);
     if (size > MOST || at < 0 || at > size || n < 0 || n > size - at || hash < 0 || longest < 0) return REFER(take_elements);
     Metadata metadata = {0};
-    int done = metadata_init(&metadata, args[0], args[4], args[0]);
+    int done = metadata_init(&metadata, args[0], args[4]);
     if (!done) return REFER(take_elements);
     const uint8_t *start = (const uint8_t *)PyBytes_AS_STRING(args[0]);
     Reader r = {start + at, start + size};

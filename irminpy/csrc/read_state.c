@@ -145,7 +145,8 @@ static int read_metadata(Proof *s, Entry *entry) {
     if (!s->metadata.skip) return 1;
     const uint8_t *start = s->r.at;
     int done = metadata_skip(&s->metadata, &s->r, &size);
-    if (done == 1 && (size != s->metadata.usual_size || memcmp(start, s->metadata.usual, size))) entry->own = (uint32_t)size;
+    if (done == 1 && (size != (size_t)PyBytes_GET_SIZE(s->usual) || memcmp(start, PyBytes_AS_STRING(s->usual), size)))
+        entry->own = (uint32_t)size;
     return done;
 }
 
@@ -358,7 +359,7 @@ static PyObject *way_to(const Proof *s, uint32_t number) {
 FUNCTION(read_state) {
     if (nargs != 21) return REFER(read_state);
     for (int i = 0; i < 21; i++) {
-        int bytes = i == 0 || i == 3 || i == 4 || i == 14, object = i == 6 || i == 13 || i == 15 || i == 16;
+        int bytes = i == 0 || i == 3 || i == 4 || i == 14 || i == 16, object = i == 6 || i == 13 || i == 15;
         if (bytes ? !PyBytes_CheckExact(args[i]) : !object && size_of(args[i]) < 0) return REFER(read_state);
     }
     Py_ssize_t at = size_of(args[1]), size = PyBytes_GET_SIZE(args[0]);
@@ -375,6 +376,7 @@ FUNCTION(read_state) {
         .levels = size_of(args[11]),
         .order = size_of(args[12]) > CUSTOM ? -1 : (int)size_of(args[12]),
         .digit = args[13],
+        .usual = args[16],
         .empty = (const uint8_t *)PyBytes_AS_STRING(args[14]),
         .depth = size_of(args[17]),
         .room = size_of(args[18]),
@@ -389,7 +391,7 @@ FUNCTION(read_state) {
                 PyBytes_GET_SIZE(s.contents) <= 1 && (s.order != CUSTOM || PyCallable_Check(s.digit)) &&
                 (!s.tezos || args[15] == Py_None);
     if (!known) return REFER(read_state);
-    int done = metadata_init(&s.metadata, args[0], args[15], args[16]);
+    int done = metadata_init(&s.metadata, args[0], args[15]);
     if (!done) return REFER(read_state);
     const uint8_t *start = (const uint8_t *)PyBytes_AS_STRING(args[0]);
     s.r.at = start + at;

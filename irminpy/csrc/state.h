@@ -54,6 +54,7 @@ typedef struct {
     PyObject *digest;
     const uint8_t *empty;
     PyObject *digit;  /* the child of a step, where the order is the caller's */
+    PyObject *usual;  /* the metadata of the default, which objects do not have */
     Metadata metadata;
     /* What was found. */
     Reader r;

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from irminpy import Schema
-from irminpy.errors import DecodeError
 from irminpy.formats import Custom, Inodes, Irmin, Native, Tezos
 from irminpy.hash import BLAKE2B
 from irminpy.metadata import Own
@@ -18,6 +17,8 @@ from irminpy.proof.irmin.fields import Fields, Input
 from irminpy.proof.irmin.shape import levels_of
 from irminpy.proof.limits import DEFAULT
 from irminpy.repr import varint
+
+from ..marks import MARKS
 
 __all__ = ["irmin_shapes", "native_shapes", "streams"]
 
@@ -236,25 +237,8 @@ def _states(schema: Schema[Any, Any], mark: Mark) -> Iterator[tuple[str, Callabl
 _FLAT = "irmin, flat, metadata"
 
 
-class _Marks(Own[bytes]):
-    """Metadata of any bytes behind their length, which has one."""
-
-    def read(self, data: bytes, at: int, /) -> tuple[bytes, int]:
-        end = at + 1 + data[at] if at < len(data) else 0
-        if not 0 < end <= len(data):
-            raise DecodeError("marks", "the bytes end within them", at)
-        return data[at + 1 : end], end
-
-
 def _marked(inodes: Inodes | None) -> Schema[Any, Any]:
-    marks = _Marks(
-        "marks/1",
-        b"",
-        lambda own: bytes((len(own),)) + own,
-        lambda data: data[1:],
-        lambda old, ours, theirs: ours,
-    )
-    return Schema(metadata=marks, hash=BLAKE2B(32), format=Irmin(inodes))
+    return Schema(metadata=MARKS, hash=BLAKE2B(32), format=Irmin(inodes))
 
 
 def _schemas() -> Iterator[tuple[str, Schema[Any, Any], Mark]]:

@@ -127,7 +127,7 @@ class Collection:
         places: Index | None = None
         try:
             output.begin()
-            places = state.new_index(self._empty(generation))
+            places = state.index_of(self._empty(generation), readonly=False)
             copier = Copier(self._old, output, relocation, places, state.lookup.kinds)
             total = self._marks.bytes
             copier.run(self._marks, lambda done: self._tell("copy", done, total))

@@ -17,7 +17,7 @@ from ...objects import CONTENTS, CONTENTS_META, DIRECTORY, Inode, Kind, Node
 from ...path import step_bytes
 from ...repr import varint
 from ...repr.base import is_dict
-from .fields import Fields, Input
+from .fields import Fields, Input, root_of
 from .json import int_of_json, list_of_json, members_of_json, pair_of_json
 from .shape import levels_of
 from .values import chain_of
@@ -88,17 +88,15 @@ def _directory(source: Input, n: int) -> _Element:
     return _Element(_NODE, steps=steps, kinds=bytes(kinds), hashes=b"".join(hashes), metadata=metadata)
 
 
-def _rows(fields: Fields, element: _Element) -> Iterator[tuple[str, KindedHash]]:
-    """The entries of a directory."""
+def _entries(fields: Fields, element: _Element) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """Kind, hash and metadata of the entries of a directory, as `Input.entry`."""
     own, size = iter(element.metadata), fields.size
-    for i, (step, kind) in enumerate(zip(element.steps, element.kinds, strict=True)):
-        hash_ = Hash(element.hashes[i * size : (i + 1) * size])
-        what = "node" if kind == DIRECTORY else "contents"
-        yield step, KindedHash(what, hash_, next(own) if kind == CONTENTS_META else None)
+    for i, kind in enumerate(element.kinds):
+        yield kind, element.hashes[i * size : (i + 1) * size], next(own) if kind == CONTENTS_META else None
 
 
 def _of_rows(rows: Sequence[tuple[str, KindedHash]]) -> _Element:
-    """The inverse."""
+    """The directory of steps and roots."""
     kinds = bytes(
         [
             DIRECTORY if root.kind == "node" else CONTENTS if root.metadata is None else CONTENTS_META
@@ -128,12 +126,8 @@ def _written(fields: Fields, element: _Element) -> bytes:
         parts.append(fields.text(element.value))
     elif tag == _NODE:
         parts.append(varint(len(element.kinds)))
-        own, size = iter(element.metadata), fields.size
-        for i, step in enumerate(element.steps):
-            parts += (
-                fields.step(step),
-                fields.entry(element.kinds[i], element.hashes[i * size : (i + 1) * size], own),
-            )
+        for step, (kind, hash_, own) in zip(element.steps, _entries(fields, element), strict=True):
+            parts += (fields.step(step), fields.entry(kind, hash_, own))
     else:
         parts.append(varint(element.length))
         if tag == _EXTENDER:
@@ -157,7 +151,8 @@ def element_to_json(fields: Fields, data: bytes) -> Any:
         body: Any = fields.contents_to_json(fields.decoded_contents(element.value))
     elif element.tag == _NODE:
         body = [
-            [fields.step_to_json(step), fields.kinded_to_json(root)] for step, root in _rows(fields, element)
+            [fields.step_to_json(step), fields.kinded_to_json(root_of(*entry))]
+            for step, entry in zip(element.steps, _entries(fields, element), strict=True)
         ]
     elif element.tag == _INODE:
         rows = [[index, fields.hash_to_json(hash_)] for index, hash_ in element.buckets]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ... import repr as repr_
 from ...errors import BadProof, DecodeError
@@ -16,11 +16,13 @@ from ...repr.base import is_dict, is_list
 from ..cursor import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from ...schema import Schema
 
-__all__ = ["Fields", "Input"]
+__all__ = ["Fields", "Input", "root_of"]
+
+T = TypeVar("T")
 
 _CONTENTS, _NODE = 0, 1  # the cases of Irmin's `kinded_hash`
 
@@ -61,15 +63,13 @@ class Fields:
 
     def kinded(self, root: KindedHash) -> bytes:
         """A root."""
-        if root.kind == "node":
-            return bytes((_NODE,)) + root.hash
-        return bytes((_CONTENTS,)) + root.hash + self._stored(root.metadata)
+        return self.entry(DIRECTORY if root.kind == "node" else CONTENTS, root.hash, root.metadata)
 
-    def entry(self, kind: int, hash: bytes, metadata: Iterator[bytes]) -> bytes:
-        """The root of an entry of a directory; its metadata, if it has some, are the next."""
+    def entry(self, kind: int, hash: bytes, metadata: bytes | None) -> bytes:
+        """The root of an entry of a directory; metadata are None where objects have none."""
         if kind == DIRECTORY:
             return bytes((_NODE,)) + hash
-        return bytes((_CONTENTS,)) + hash + (next(metadata) if kind == CONTENTS_META else self._usual)
+        return bytes((_CONTENTS,)) + hash + self._stored(metadata)
 
     def _stored(self, metadata: bytes | None) -> bytes:
         return self._usual if metadata is None else metadata
@@ -156,9 +156,7 @@ class Fields:
         return self._decoded("contents", self._contents.decode, data)
 
     def read_metadata(self, data: bytes, at: int) -> tuple[Any, int]:
-        """(metadata, where they end) at a place in `data`; DecodeError if there are none."""
-        if self.plain:
-            return None, at
+        """(metadata, where they end) at a place in `data`, of a type that has some; DecodeError if there are none."""
         _, end = cast("Delimited", self._metadata).read(data, at)
         return self._metadata.decode(data[at:end]), end
 
@@ -171,6 +169,11 @@ class Fields:
             found = self._metadata.encode(self._metadata.decode(written))
             known[written] = None if found == self._usual else found
         return known[written], end
+
+
+def root_of(kind: int, hash: bytes, metadata: bytes | None) -> KindedHash:
+    """The root that an entry of a directory is."""
+    return KindedHash("node" if kind == DIRECTORY else "contents", Hash(hash), metadata)
 
 
 def _string(value: object) -> bytes:
@@ -260,33 +263,28 @@ class Input(Cursor):
 
     def metadata(self) -> Any:
         """The next metadata."""
-        if self._plain:
-            return None
+        return None if self._plain else self._by(self._fields.read_metadata)
+
+    def _by(self, read: Callable[[bytes, int], tuple[T, int]]) -> T:
+        """What `read` makes of the next metadata."""
         start = self.at
         try:
-            value, self.at = self._fields.read_metadata(self.data, start)
+            found, self.at = read(self.data, start)
         except DecodeError as e:
             raise self.refuse(f"metadata that are none: {e}", start) from e
-        return value
+        return found
 
     def entry(self) -> tuple[int, bytes, bytes | None]:
         """(kind, hash, metadata) of the next root; metadata are None where objects have none."""
         if self.tag(1, "a root") == _NODE:
             return DIRECTORY, self.take(self._size), None
         hash_ = self.take(self._size)
-        if self._plain:
-            return CONTENTS, hash_, None
-        start = self.at
-        try:
-            own, self.at = self._fields.own(self.data, start)
-        except DecodeError as e:
-            raise self.refuse(f"metadata that are none: {e}", start) from e
+        own = None if self._plain else self._by(self._fields.own)
         return (CONTENTS if own is None else CONTENTS_META), hash_, own
 
     def kinded(self) -> KindedHash:
         """The next root."""
-        kind, hash_, own = self.entry()
-        return KindedHash("node" if kind == DIRECTORY else "contents", Hash(hash_), own)
+        return root_of(*self.entry())
 
     def end(self) -> None:
         """Refuse what comes after the end."""
