@@ -208,7 +208,7 @@ class Opened(Generic[C, M]):
         """`get` for a hash that a ref of this repository has now: what was just committed here is not read again."""
         last = self._last
         place = None if last is None or last.hash != hash else last._place  # pyright: ignore[reportPrivateUsage]
-        if last is None or place is None or place.source is not self.source:
+        if last is None or place is None or place.source is not self.home.source():
             return self.get(hash, context)
         self.check()
         return last
@@ -234,6 +234,11 @@ class Opened(Generic[C, M]):
         return get
 
     # -- writing ---------------------------------------------------------------------------------------------
+
+    def require(self, tree: Tree[C, M]) -> None:
+        """TypeError for what is no tree, SchemaMismatch for one of another schema."""
+        if type(tree) is not Tree or tree._home is not self.home:  # pyright: ignore[reportPrivateUsage]
+            self.home.schema.require(a_tree(tree).schema)
 
     def info(
         self,
@@ -336,7 +341,7 @@ class Opened(Generic[C, M]):
         return source.key(hash_, objects.words[Kind.CONTENTS].get(hash_, 0))
 
     def _root(self, tree: Tree[C, M]) -> Stored | Leaf:
-        self.home.schema.require(a_tree(tree).schema)
+        self.require(tree)
         return tree._settled(keep=False)  # pyright: ignore[reportPrivateUsage]
 
     def _saved(
@@ -354,9 +359,9 @@ class Opened(Generic[C, M]):
         If objects move meanwhile, `batch` is asked again.
         """
         while True:
-            source = self.source
+            source = self.home.source()
             objects = batch(source)
-            if not len(objects) and not updates:
+            if not updates and not len(objects):
                 return objects, source
             try:
                 done = self.backend.write(objects, updates)

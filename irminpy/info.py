@@ -92,6 +92,8 @@ class Info(Frozen):
 
 
 def _checked(what: str, text: str) -> str:
+    if type(text) is str and text.isascii():
+        return text
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"the {what} is a str, not {type(text).__name__}")
     try:

@@ -303,6 +303,15 @@ class Objects(Fields):
             return self.nodes
         return self.contents if kind is Kind.CONTENTS else self.commits
 
+    def instead(
+        self, contents: dict[bytes, bytes], nodes: dict[bytes, bytes], commits: dict[bytes, bytes]
+    ) -> Objects:
+        """These objects, with what is known here of them and of others; what is noted of either is in both."""
+        return Objects(
+            *(contents, nodes, commits, self.words, self.hints, self.decoded, self.values),
+            *(self.reader, self.shallow),
+        )
+
     def copy(self) -> Objects:
         """The same objects in a bag of its own."""
         return Objects(

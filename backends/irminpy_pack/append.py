@@ -6,7 +6,7 @@ Pure: what comes out is bytes, to be written at the offset they were built for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from struct import Struct
+from struct import Struct, pack
 from typing import Any, Final, NamedTuple
 
 from irminpy.core import CORE, crc, filled_words, frame_of, frames
@@ -106,7 +106,7 @@ class Builder:
         # Frame, kind, the words of that kind, and what is to go in, children first.
         runs: tuple[_Run, ...] = (
             (BLOB, CONTENTS, words[_CONTENTS], objects.contents),
-            (LARGE, CONTENTS, words[_CONTENTS], {large.hash: large for large in larges}),
+            (LARGE, CONTENTS, words[_CONTENTS], {large.hash: large for large in larges} if larges else {}),
             (NODE, NODE_WORD, words[_NODE], objects.nodes),
             (COMMIT, COMMIT_WORD, words[_COMMIT], objects.commits),
         )
@@ -138,7 +138,7 @@ class Builder:
                 elif frame == COMMIT:
                     hints = self._commit_hints(data, objects.values.get(hash_), words, bound)
                 elif frame == LARGE:
-                    hints = Struct(f"<{len(data.hashes)}Q").pack(*self._chunks(data, own))
+                    hints = pack(f"<{len(data.hashes)}Q", *self._chunks(data, own))
                     data = data.encode(self._function)
                 part = frame_of(frame, hash_, hints, data)
                 units = len(part) >> 3
@@ -201,7 +201,7 @@ class Builder:
             ]
         if 0 in found:
             found = [word or self._word(words, kinds[i], hashes[i]) for i, word in enumerate(found)]
-        return Struct(f"<{len(found)}Q").pack(*found)
+        return pack(f"<{len(found)}Q", *found)
 
     def _word(self, words: Words, entry: int, hash_: bytes) -> int:
         """The word of a child whose entry has the kind byte `entry`."""
@@ -229,7 +229,7 @@ class Builder:
             # Garbage was collected since whoever makes this commit has seen its parent.
             absent = commit.parents[parents.index(0)]
             raise DanglingHash("a parent of a commit that is to be written", absent)
-        return Struct(f"<{1 + len(parents)}Q").pack(root, *parents)
+        return pack(f"<{1 + len(parents)}Q", root, *parents)
 
     def batch(
         self,
@@ -248,16 +248,16 @@ class Builder:
         `table` asks for a table of refs, `refs()` as they are before the moves; it is also written when the moves
         since the last one outweigh it.
         """
-        framing, digest = self._framing, self._codec.digest
+        digest = self._codec.digest
         parts, frames, at = piece.parts, piece.frames, start + piece.size
         last_table, ref_bytes, table_bytes = marks.table, marks.ref_bytes, marks.table_bytes
 
         def add(kind: int, payload: bytes) -> int:
-            frame = framing.encode(kind, digest(payload), b"", payload)
+            frame = frame_of(kind, digest(payload), b"", payload)
             parts.append(frame)
             return len(frame)
 
-        if table or (moves and ref_bytes > max(_LEAST_TABLE, table_bytes)):
+        if table or (moves and ref_bytes > _LEAST_TABLE and ref_bytes > table_bytes):
             last_table, ref_bytes = at, 0
             table_bytes = add(TABLE, encode_table(refs()))
             at += table_bytes
@@ -281,7 +281,7 @@ class Builder:
             marks.last_refs,
             time,
         ).encode()
-        frame = framing.encode(TRAILER, digest(trailer), b"", trailer)
+        frame = frame_of(TRAILER, digest(trailer), b"", trailer)
         new = Tip(tip.batch_no + 1, at + len(frame), at, int.from_bytes(frame[:4], "little"))
         last_refs = at if moves else marks.last_refs
         return Batch(data + frame, new, Marks(last_table, last_refs, ref_bytes, table_bytes), piece.entries)

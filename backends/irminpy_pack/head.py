@@ -96,7 +96,7 @@ class HeadFile:
 
     def read(self) -> bytes:
         """What it says now; nothing where it was deleted. Cost: one read. Raises OSError."""
-        fd = self._open()
+        fd = self._open() if self._fd is None else self._fd
         return b"" if fd is None else read_at(self._files, fd, HEAD_SIZE, 0)
 
     def best(self) -> Slot | None:

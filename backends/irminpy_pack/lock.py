@@ -18,6 +18,7 @@ from .files import Files, read_at, write_at
 
 __all__ = ["Lock"]
 
+_TAKE = fcntl.LOCK_EX | fcntl.LOCK_NB
 _SHORTEST, _LONGEST = 0.0002, 0.01  # seconds between attempts
 
 _all: weakref.WeakSet[Lock] = weakref.WeakSet()
@@ -50,7 +51,7 @@ class Lock:
     def attempt(self) -> bool:
         """Take the lock if nobody else has it; whether it was taken."""
         try:
-            self._files.flock(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._files.flock(self._open() if self._fd is None else self._fd, _TAKE)
         except BlockingIOError:
             return False
         self.held = True
@@ -76,7 +77,7 @@ class Lock:
         """Let others write."""
         if self.held:
             self.held = False
-            self._files.flock(self._open(), fcntl.LOCK_UN)
+            self._files.flock(self._open() if self._fd is None else self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Release and forget."""

@@ -31,7 +31,7 @@ class Lookup:
     everything in the tail. Questions that come meanwhile wait for it.
     """
 
-    __slots__ = ("_mend", "_mending", "_older", "_tail", "absent", "end", "kinds", "places")
+    __slots__ = ("_mend", "_mending", "_older", "_tail", "absent", "added", "end", "kinds", "places")
 
     def __init__(self, strategy: str, places: Index | None, mend: Callable[[Lookup], None]) -> None:
         self.kinds = INDEXED[strategy]
@@ -41,6 +41,8 @@ class Lookup:
         """The virtual offset up to which the index reaches."""
         self.absent = Absent(CONTENTS)
         """What contents the index does not hold, where that is known."""
+        self.added = 0
+        """About how many entries were added since the tail was turned; some may be the same."""
         self._mend = mend
         self._mending = threading.Lock()
         self._tail = no_entries()
@@ -118,17 +120,20 @@ class Lookup:
         """Objects that were written."""
         tail = self._tail
         for kind, words in entries.items():
-            tail[kind].update(words)
+            if words:
+                tail[kind].update(words)
+                self.added += len(words)
 
     def add_rows(self, rows: Iterable[tuple[bytes, int]]) -> None:
         """Objects that were written: kind byte and hash, and word."""
         tail = self._tail
         for key, word in rows:
             tail[key[0]][key[1:]] = word
+            self.added += 1
 
     def turn(self) -> Entries:
         """The tail as it is now, to be put into the index; it is seen here until `turned`."""
-        self._older, self._tail = self._tail, no_entries()
+        self._older, self._tail, self.added = self._tail, no_entries(), 0
         return self._older
 
     def turned(self, done: bool) -> None:
@@ -136,6 +141,7 @@ class Lookup:
         if not done:
             # Into the tail that is there: others are adding to it.
             for kind, words in self._tail.items():
+                self.added += len(self._older[kind])
                 for hash_, word in self._older[kind].items():
                     words.setdefault(hash_, word)
         self._older = no_entries()

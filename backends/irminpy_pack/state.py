@@ -314,18 +314,16 @@ class State:
         """Whether nobody published anything since it was looked at last. Cost: one read of HEAD; where HEAD does not
         name the end that is known, one of MANIFEST more. Raises OSError.
         """
-        return self._says_the_same(self.head.read())
+        head = self.head.read()
+        return head == self.head.said and (self._odd is None or self._is_odd_still())
 
-    def _says_the_same(self, head: bytes) -> bool:
-        odd = self._odd
-        if head != self.head.said or odd is None:
-            return head == self.head.said
-        return odd == (manifest_bytes(self.files, self.root), self.files.size(self.log.table.last().fd))
+    def _is_odd_still(self) -> bool:
+        return self._odd == (manifest_bytes(self.files, self.root), self.files.size(self.log.table.last().fd))
 
     def refresh(self) -> list[RefChange]:
         """See what other processes published since. Cost: one read of HEAD if that is nothing."""
         head = self.head.read()
-        if self._says_the_same(head):
+        if head == self.head.said and (self._odd is None or self._is_odd_still()):
             return []
         for _ in range(_ATTEMPTS):
             found = slots(head, self.identity.uuid)
@@ -436,11 +434,12 @@ class State:
 
     def _unfinished(self) -> bool:
         """Whether bytes lie behind the end: in the segment of the end, or in one that was begun after it."""
-        end = self.tip.end
+        end, size = self.tip.end, self.files.size
         here = self.log.table.locate(end - 1)
         first = 0 if here is None else here.base
         for segment in self.log.table.segments:
-            if segment.base >= first and self.files.size(segment.fd) != max(end - segment.base, HEADER_SIZE):
+            base = segment.base
+            if base >= first and size(segment.fd) != (end - base if end - base > HEADER_SIZE else HEADER_SIZE):
                 return True
         return False
 

@@ -33,6 +33,7 @@ from .index import Entries, IndexDamaged
 from .large import LIMIT, Large, split
 from .lock import Lock
 from .log import Marks, Ref, apply
+from .lookup import ALWAYS, INDEXED
 from .segment import HEADER_SIZE, Segment
 from .settings import Settings
 from .state import TAIL_BYTES, State
@@ -82,6 +83,10 @@ class Writer:
         self._settings = settings
         self._clock = clock
         self._mode = MODES.index(settings.durability)
+        self._builder = Builder(
+            *(state.framing, codec, function, self._place, INDEXED[state.strategy]),
+            strict=state.strategy != ALWAYS,
+        )
         self.mutex = threading.RLock()
         self._turn = threading.Lock()
         self._pending: deque[_Pending] = deque()
@@ -118,8 +123,8 @@ class Writer:
             self.check()
             generation = self._state.manifest.generation
             mine = self._dedup(objects)
-            large = self._split(mine) if larges is None else larges
-            if not len(mine) and not large and not updates:
+            mine, large = self._split(mine) if larges is None else (mine, larges)
+            if not updates and not large and not len(mine):
                 return True
             self._let_others()
             with self.mutex:
@@ -170,19 +175,19 @@ class Writer:
             self.write(objects, (), reader, [large])
         return objects.words[Kind.CONTENTS][large.hash]
 
-    def _split(self, objects: Objects) -> list[Large]:
-        """Take the large contents out of `objects`, and put in the chunks of them that are not here yet."""
+    def _split(self, objects: Objects) -> tuple[Objects, list[Large]]:
+        """`objects` with the chunks that are not here yet in the place of large contents, and these."""
         found: list[Large] = []
         for hash_ in [hash_ for hash_, data in objects.contents.items() if len(data) > LIMIT]:
             parts = split(hash_, objects.contents[hash_], self._codec)
             if parts is not None:
                 large, chunks = parts
                 if not found:
-                    objects.contents = {**objects.contents}  # it was shared
+                    objects = objects.instead({**objects.contents}, objects.nodes, objects.commits)
                 del objects.contents[hash_]
                 objects.contents.update(self._dedup(Objects(chunks, words=objects.words)).contents)
                 found.append(large)
-        return found
+        return objects, found
 
     def _let_others(self) -> None:
         """Wait until LOCK is given back if this process has kept it for long."""
@@ -201,18 +206,14 @@ class Writer:
         moved: list[tuple[str, bytes | None, bytes | None]],
         changes: list[RefChange],
     ) -> None:
-        strict = self._state.strategy != "always"
-        state = self._state
-        builder = Builder(
-            state.framing, self._codec, self._function, self._place, state.lookup.kinds, strict=strict
-        )
+        builder, now = self._builder, int(self._clock() * 1e6)
         before: Piece | None = None
         begin = 0
 
         def start() -> int:
             nonlocal begin, before
             if before is not None:
-                self._put(builder, before, begin, [], [])
+                self._put(before, begin, [], [], now)
                 before = None
             begin = self._begin()
             return begin
@@ -220,16 +221,15 @@ class Writer:
         for piece in builder.pieces(objects, larges, start):
             before = piece
         assert before is not None
-        now = int(self._clock() * 1e6) if moved else 0
         moves = [Ref(name, old, new, self._word_of(objects, new), now) for name, old, new in moved]
         if objects.shallow:
-            moves += self._new_ends(objects)
+            moves += self._new_ends(objects, now)
         if before.frames or moves:
-            self._put(builder, before, begin, moves, changes)
+            self._put(before, begin, moves, changes, now)
 
-    def _new_ends(self, objects: Objects) -> list[Ref]:
+    def _new_ends(self, objects: Objects, now: int) -> list[Ref]:
         """What says that parents of these commits are nowhere, where nothing says it yet."""
-        known, now = self._state.shallow(), int(self._clock() * 1e6)
+        known = self._state.shallow()
         return [
             Ref(end_name(parent), None, parent, 0, now)
             for parent in absent_parents(objects, self._codec)
@@ -252,27 +252,25 @@ class Writer:
         return self._state.lookup.find(kind, hash)
 
     def _dedup(self, objects: Objects) -> Objects:
-        """`objects` without those that lie in the store already, byte for byte; their words go into `objects`.
-
-        The dicts are the same ones where nothing is left out.
-        """
+        """`objects` without those that lie in the store already, byte for byte; their words go into `objects`."""
         lookup = self._state.lookup
         contents, nodes, commits = objects.contents, objects.nodes, objects.commits
-        if self._state.strategy == "always":
+        if self._state.strategy == ALWAYS:
             # New nodes are mostly new.
             contents = self._unknown(_CONTENTS, objects, lookup.known_contents(contents))
             nodes = self._unknown(_NODE, objects, lookup.recent_many(_NODE, nodes))
         # Only a commit that is made twice in a row is the same.
         commits = self._unknown(_COMMIT, objects, lookup.recent_many(_COMMIT, commits))
-        return Objects(
-            *(contents, nodes, commits, objects.words, objects.hints, objects.decoded, objects.values),
-            *(objects.reader, objects.shallow),
-        )
+        if contents is objects.contents and nodes is objects.nodes and commits is objects.commits:
+            return objects
+        return objects.instead(contents, nodes, commits)
 
     def _unknown(self, kind: Kind, objects: Objects, words: dict[bytes, int]) -> dict[bytes, bytes]:
         """Those of `objects` of this kind that do not lie where `words` says."""
-        view = self._state.view
         kept = given = objects.of_kind(kind)
+        if not words:
+            return kept
+        view = self._state.view
         for hash_, word in words.items():
             lies = view.at(word, hash_)
             if lies is not None and lies[0] == given[hash_]:
@@ -380,14 +378,15 @@ class Writer:
         return end
 
     def _put(
-        self, builder: Builder, piece: Piece, start: int, moves: list[Ref], changes: list[RefChange]
+        self, piece: Piece, start: int, moves: list[Ref], changes: list[RefChange], now: int
     ) -> None:
         """Append one batch. Nothing has changed if it raises."""
         segment = self._segment
         assert segment is not None
         first = start == segment.base + HEADER_SIZE
-        now = int(self._clock() * 1e6)
-        batch = builder.batch(piece, start, self._tip, self._marks, moves, self._refs_now, now, table=first)
+        batch = self._builder.batch(
+            *(piece, start, self._tip, self._marks, moves, self._refs_now, now), table=first
+        )
         self._pwrite(segment, batch, start)
         self._pending.append(_Pending(batch.tip, batch.marks, segment, batch.entries, moves, changes))
         self._tip, self._marks = batch.tip, batch.marks
@@ -518,11 +517,10 @@ class Writer:
 
     def _index_in_time(self) -> None:
         """Put the tail into the index when it has grown long, off the way of commits."""
-        state = self._state
-        places = state.lookup.places
-        if places is None or self._flusher is not None:
+        lookup = self._state.lookup
+        if lookup.places is None or self._flusher is not None:
             return
-        if len(state.lookup) >= _TAIL_ENTRIES or state.tip.end - state.lookup.end >= TAIL_BYTES:
+        if lookup.added >= _TAIL_ENTRIES or self._state.tip.end - lookup.end >= TAIL_BYTES:
             with self.mutex:
                 if self._flusher is None:
                     self._flusher = threading.Thread(target=self._index, name="irminpy-index", daemon=True)

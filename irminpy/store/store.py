@@ -88,7 +88,7 @@ class Store(HistoricStore[C, M]):
 
         `tree` is saved with it and reads from the repository from then on, if `path` is the root.
         """
-        self._opened.home.schema.require(a_tree(tree).schema)
+        self._opened.require(tree)
         if path != () and self._opened.home.codec.steps(path):
             return self._update(lambda now: now.add_tree(path, tree), how)
         if tree.kind() == "contents":

@@ -51,7 +51,8 @@ def check(how: Writing) -> None:
 def attempts(how: Writing) -> range:
     """One attempt, and as many more as there may be."""
     check(how)
-    return range(max(retries(how), 0) + 1)
+    more = retries(how)
+    return range(1 + more if more > 0 else 1)
 
 
 def pause(attempt: int) -> None:
