@@ -10,12 +10,13 @@ reason; the caller turns it into a typed error.
 
 from __future__ import annotations
 
-import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import msgpack
 from blake3 import blake3
+
+from .packer import packer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,15 +51,6 @@ __all__ = [
 _unpack = cast("Callable[..., Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
 _Unpacker = cast("Callable[..., Any]", msgpack.Unpacker)  # pyright: ignore[reportUnknownMemberType]
 
-
-class _Packer(threading.local):
-    """One packer per thread: making one costs more than packing a node does."""
-
-    def __init__(self) -> None:
-        self.pack = cast("Callable[[list[Any]], bytes]", msgpack.Packer().pack)  # pyright: ignore[reportUnknownMemberType]
-
-
-_local = _Packer()
 
 SEAM = 18
 """Goes up with each change of what a function here takes or gives, so that no other twin is used than that of these."""
@@ -96,7 +88,7 @@ def encode_node(steps: list[str], kinds: bytes, hashes: bytes, metadata: list[by
 
     `metadata` holds one item per entry of kind 2, in order; the fourth column is there iff it is not empty.
     """
-    return b"N" + _local.pack([steps, kinds, hashes, metadata] if metadata else [steps, kinds, hashes])
+    return b"N" + packer.pack([steps, kinds, hashes, metadata] if metadata else [steps, kinds, hashes])
 
 
 def encode_nodes(
@@ -106,7 +98,7 @@ def encode_nodes(
 
     `metadata` holds that of the steps of kind 2.
     """
-    pack = _local.pack
+    pack = packer.pack
     data: list[bytes] = []
     at = 0
     for own in steps:
@@ -123,7 +115,7 @@ def encode_inode(
     fanout: int, leaf: int, depth: int, buckets: bytes, counts: list[int], hashes: bytes, /
 ) -> bytes:
     """The canonical bytes of an inner node of a large directory."""
-    return b"I" + _local.pack([fanout, leaf, depth, buckets, counts, hashes])
+    return b"I" + packer.pack([fanout, leaf, depth, buckets, counts, hashes])
 
 
 def encode_commit(
@@ -133,7 +125,7 @@ def encode_commit(
     row: list[Any] = [node, parents, date, author, message]
     if extra:
         row.append(extra)
-    return b"C" + _local.pack(row)
+    return b"C" + packer.pack(row)
 
 
 def _rows(data: bytes, domain: bytes, widest: int) -> list[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from struct import pack
 from typing import Any, Generic, TypeAlias, cast
 
 from .backend import Backend, Moved, RefUpdate
@@ -25,11 +26,14 @@ from .tree.home import Home
 from .tree.lazy import Leaf, RepoSource, Stored, behind
 from .types import C, M
 
-__all__ = ["Commit", "Infos", "Opened", "a_tree", "hash_of_commit", "hashes_of", "unless_same"]
+__all__ = ["Commit", "Head", "Infos", "Opened", "a_tree", "hash_of_commit", "hashes_of", "unless_same"]
 
 Infos: TypeAlias = Info | Callable[[], Info]
 """The info of a commit, or a function that makes it, called once for each commit that is attempted."""
 
+# Before Python 3.12 to name a member of an enumeration costs four times as much as this.
+_NODE = Kind.NODE
+_COMMIT = Kind.COMMIT
 _SHOWN = 200  # characters of a message in HTML
 
 
@@ -152,10 +156,24 @@ class Commit(Generic[C, M]):
         return f"<table>{''.join(cells)}</table>"
 
 
+class Head(Generic[C, M]):
+    """What a store stands on, seen at one moment."""
+
+    __slots__ = ("commit", "hash", "source", "tree")
+
+    def __init__(self, commit: Commit[C, M] | None, tree: Tree[C, M]) -> None:
+        self.commit = commit
+        self.tree = tree
+        self.hash: Hash | None = None if commit is None else commit._hash  # pyright: ignore[reportPrivateUsage]
+        # Of an empty tree in memory None: it lies nowhere.
+        root = tree._root  # pyright: ignore[reportPrivateUsage]
+        self.source = None if commit is None or type(root) is not Stored else behind(root.source)
+
+
 class Opened(Generic[C, M]):
     """An open backend with what stores need besides: the home of its trees, the default author, the clock."""
 
-    __slots__ = ("_last", "author", "backend", "clock", "closed", "home")
+    __slots__ = ("_last", "author", "backend", "clock", "closed", "home", "nothing")
 
     def __init__(self, backend: Backend, home: Home[C, M], author: str, clock: Callable[[], float]) -> None:
         self.backend = backend
@@ -164,6 +182,8 @@ class Opened(Generic[C, M]):
         self.clock = clock
         self.closed = False
         self._last: Commit[C, M] | None = None
+        self.nothing: Head[C, M] = Head(None, Tree(home, home.empty()))
+        """Of a store without commits."""
 
     def check(self) -> None:
         """Raise Closed after closing."""
@@ -270,7 +290,7 @@ class Opened(Generic[C, M]):
         *,
         clear: bool = True,
         move: Callable[[Hash], Sequence[RefUpdate]] | None = None,
-    ) -> tuple[Commit[C, M], Tree[C, M]] | None:
+    ) -> Head[C, M] | None:
         """The commit of `tree`, written in one batch with the ref updates that `move` gives for its hash; and
         its tree.
 
@@ -297,16 +317,13 @@ class Opened(Generic[C, M]):
             return None
         objects, source = done
         saved = self._saved(tree, root, objects, source, clear=clear)
-        commits = objects.words[Kind.COMMIT]
+        nodes, commits = objects.words[_NODE], objects.words[_COMMIT]
         words = b""
         if source.locates:
-            found = [
-                objects.words[Kind.NODE].get(val.node, 0),
-                *[commits.get(parent, 0) for parent in val.parents],
-            ]
-            words = b"".join([word.to_bytes(8, "little") for word in found])
+            found = [nodes.get(val.node, 0), *[commits.get(parent, 0) for parent in val.parents]]
+            words = pack(f"<{len(found)}Q", *found)
         made = self._last = Commit(self.home, hash_, val, Place(source, commits.get(hash_, 0), words))
-        return made, saved
+        return Head(made, saved)
 
     def parents(self, given: Sequence[Hash | Commit[Any, Any]] | None) -> tuple[Hash, ...] | None:
         """The hashes of `given`; DanglingHash for one that is not here. None stays None."""

@@ -235,6 +235,9 @@ def no_words() -> Words:
     return {_NODE: {}, _CONTENTS: {}, _COMMIT: {}}
 
 
+_NOTHING: dict[bytes, Any] = {}  # never changed
+
+
 class Objects(Fields):
     """Encoded objects on their way to a backend: hash to canonical bytes, one dict per kind.
 
@@ -289,8 +292,8 @@ class Objects(Fields):
         self.commits = {} if commits is None else commits
         self.words = no_words() if words is None else words
         self.hints = {} if hints is None else hints
-        self.decoded = {} if decoded is None else decoded
-        self.values = {} if values is None else values
+        self.decoded = _NOTHING if decoded is None else decoded
+        self.values = _NOTHING if values is None else values
         self.reader = reader
         self.shallow = shallow
 

@@ -255,7 +255,8 @@ class Repo(Generic[C, M]):
         opened.check()
         made = opened.commit(tree, opened.info(info=info), opened.parents(parents) or (), clear=clear)
         assert made is not None
-        return made[0]
+        assert made.commit is not None
+        return made.commit
 
     # -- trees and contents ----------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "errors",
         "cache",
         "lru",
+        "packer",
         "_core",
         "_edits",
         "_frames",

@@ -371,8 +371,13 @@ class PackBackend:
 
     def write(self, objects: Objects, updates: Sequence[RefUpdate] = (), /) -> bool:
         """Write all or nothing; whether it happened. See DESIGN of durability in docs/formats/pack.md."""
-        with typed(self.state.root.path):
-            return self._writing().write(objects, updates, lambda: self.reader)
+        try:
+            return self._writing().write(objects, updates, self._now)
+        except OSError as e:
+            raise StorageError(f"{self.state.root.path}: {e}") from e
+
+    def _now(self) -> PackReader:
+        return self.reader
 
     def _writing(self) -> Writer:
         self._open()

@@ -12,7 +12,8 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 from irminpy.errors import StorageError
 
@@ -101,21 +102,13 @@ class Files:
         return found.f_bavail * found.f_frsize
 
 
-class typed:  # used as a function
+@contextmanager
+def typed(path: str) -> Generator[None]:
     """What the system refuses meanwhile becomes a StorageError about the store at `path`."""
-
-    # A class, since a generator in its place would cost a commit of one binding a hundredth of its time.
-    __slots__ = ("_path",)
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise StorageError(f"{self._path}: {error}") from error
+    try:
+        yield
+    except OSError as e:
+        raise StorageError(f"{path}: {e}") from e
 
 
 def read_at(files: Files, fd: int, size: int, offset: int) -> bytes:

@@ -23,6 +23,8 @@ SLOT_SIZE: Final = 4096
 MODES: Final = ("full", "wal", "none")
 _FIELDS: Final = Struct("<16sQQQQIQQQIB7x")
 _CRC: Final = Struct("<I4x")
+_SAID: Final = SLOT_SIZE + _FIELDS.size + _CRC.size
+"""Bytes in which both slots are; what follows is zero."""
 
 
 class Slot(NamedTuple):
@@ -95,9 +97,12 @@ class HeadFile:
         return self._fd
 
     def read(self) -> bytes:
-        """What it says now; nothing where it was deleted. Cost: one read. Raises OSError."""
+        """What it says now, up to the end of what the second slot says; nothing where it was deleted. Cost: one read.
+
+        Raises OSError.
+        """
         fd = self._open() if self._fd is None else self._fd
-        return b"" if fd is None else read_at(self._files, fd, HEAD_SIZE, 0)
+        return b"" if fd is None else read_at(self._files, fd, _SAID, 0)
 
     def best(self) -> Slot | None:
         """The newest slot that held in what was `said`."""
@@ -112,7 +117,7 @@ class HeadFile:
         fd = self._open()
         if fd is None:
             raise StorageError(f"{self._path} is missing")
-        if len(self.said) < HEAD_SIZE:
+        if len(self.said) < _SAID:
             write_at(self._files, fd, bytes(HEAD_SIZE), 0)
         at = place(slot.tip.batch_no)
         write_at(self._files, fd, data, at)
@@ -141,8 +146,8 @@ class HeadFile:
                 write_at(self._files, fd, bytes(SLOT_SIZE), at)
 
     def _note(self, at: int, data: bytes) -> None:
-        said = self.said.ljust(HEAD_SIZE, b"\0")
-        self.said = said[:at] + data + said[at + len(data) :]
+        said = self.said.ljust(_SAID, b"\0")
+        self.said = (said[:at] + data + said[at + len(data) :])[:_SAID]
 
     def close(self) -> None:
         """Give the descriptor back."""

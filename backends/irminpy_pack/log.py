@@ -13,8 +13,11 @@ from zlib import crc32
 
 import msgpack
 
+from irminpy.backend import RefChange
 from irminpy.errors import Corrupted
 from irminpy.fields import NamedTuple
+from irminpy.hash import Hash
+from irminpy.packer import packer
 
 from .ends import branches
 from .frame import BLOB, COMMIT, GENERATION, HEADER, LARGE, NODE, REF, TABLE, TRAILER, Frame, Framing
@@ -31,6 +34,7 @@ __all__ = [
     "Marks",
     "Ref",
     "apply",
+    "change",
     "decode_ref",
     "decode_table",
     "encode_ref",
@@ -38,7 +42,6 @@ __all__ = [
 ]
 
 _BLOCK: Final = 1 << 20
-_pack = cast("Callable[[object], bytes]", msgpack.packb)  # pyright: ignore[reportUnknownMemberType]
 _unpack = cast("Callable[[bytes], Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
 
 KIND_OF_FRAME: Final = {BLOB: CONTENTS, LARGE: CONTENTS, NODE: NODE_WORD, COMMIT: COMMIT_WORD}
@@ -65,12 +68,12 @@ class Ref(NamedTuple):
 
 def encode_ref(ref: Ref) -> bytes:
     """The payload of an R frame."""
-    return _pack(list(ref))
+    return packer.pack([*ref])
 
 
 def encode_table(refs: Mapping[str, tuple[bytes, int]]) -> bytes:
     """The payload of a K frame: all refs, ascending by the UTF-8 bytes of their names."""
-    return _pack([[name, *refs[name]] for name in sorted(refs)])
+    return packer.pack([[name, *refs[name]] for name in sorted(refs)])
 
 
 def apply(ref: Ref, refs: dict[str, tuple[bytes, int]]) -> None:
@@ -79,6 +82,11 @@ def apply(ref: Ref, refs: dict[str, tuple[bytes, int]]) -> None:
         refs.pop(ref.name, None)
     else:
         refs[ref.name] = (ref.new, ref.word)
+
+
+def change(name: str, before: bytes | None, after: bytes | None) -> RefChange:
+    """The ref `name` moved, as listeners are told."""
+    return RefChange(name, None if before is None else Hash(before), None if after is None else Hash(after))
 
 
 def decode_ref(payload: bytes) -> Ref:

@@ -25,7 +25,7 @@ from .head import MODES, HeadFile, Slot, slots
 from .identity import Identity, Root
 from .index import Index, IndexDamaged
 from .indexing import fill, open_index, set_aside
-from .log import Batch, Log, Marks, apply
+from .log import Batch, Log, Marks, apply, change
 from .lookup import INDEXED, Lookup
 from .manifest import Manifest, Row
 from .opening import BEGIN, Found, find, harden, manifest_bytes, open_table, write_manifest, write_segment
@@ -400,9 +400,9 @@ class State:
                 continue
             before = self.refs.get(ref.name)
             apply(ref, self.refs)
-            if (before and before[0]) != ref.new:
-                after = None if ref.new is None else Hash(ref.new)
-                changes.append(RefChange(ref.name, Hash(before[0]) if before else None, after))
+            old = before and before[0]
+            if old != ref.new:
+                changes.append(change(ref.name, old, ref.new))
         fresh = trailer.table != marks.table
         table_bytes = marks.table_bytes
         if fresh:
@@ -439,7 +439,9 @@ class State:
         first = 0 if here is None else here.base
         for segment in self.log.table.segments:
             base = segment.base
-            if base >= first and size(segment.fd) != (end - base if end - base > HEADER_SIZE else HEADER_SIZE):
+            if base >= first and size(segment.fd) != (
+                end - base if end - base > HEADER_SIZE else HEADER_SIZE
+            ):
                 return True
         return False
 
@@ -577,5 +579,5 @@ def _changes(before: dict[str, tuple[bytes, int]], after: dict[str, tuple[bytes,
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
         if (old and old[0]) != (new and new[0]):
-            changes.append(RefChange(name, Hash(old[0]) if old else None, Hash(new[0]) if new else None))
+            changes.append(change(name, old and old[0], new and new[0]))
     return changes

@@ -19,10 +19,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 from irminpy.announce import Announcer
-from irminpy.backend import ANY, Moved, RefChange, RefUpdate
+from irminpy.backend import ANY, Moved, RefUpdate
 from irminpy.errors import StorageError
 from irminpy.formats.format import Codec
-from irminpy.hash import Hash, HashFunction
+from irminpy.hash import HashFunction
 from irminpy.objects import Kind, Objects, words_of
 
 from .append import Batch, Builder, Piece
@@ -32,7 +32,7 @@ from .head import MODES
 from .index import Entries, IndexDamaged
 from .large import LIMIT, Large, split
 from .lock import Lock
-from .log import Marks, Ref, apply
+from .log import Marks, Ref, apply, change
 from .lookup import ALWAYS, INDEXED
 from .segment import HEADER_SIZE, Segment
 from .settings import Settings
@@ -59,7 +59,6 @@ class _Pending(NamedTuple):
     segment: Segment
     entries: Entries
     moves: list[Ref]
-    changes: list[RefChange]
 
 
 class Writer:
@@ -138,9 +137,9 @@ class Writer:
                             words.clear()
                         objects.hints.clear()
                         continue
-                    tested = self._tested(updates)
-                    if tested is not None:
-                        self._append(mine, large, *tested)
+                    moved = self._tested(updates)
+                    if moved is not None:
+                        self._append(mine, large, moved)
                 finally:
                     behind = self._pending[-1].tip if self._pending else None
                     self._leave()
@@ -152,7 +151,7 @@ class Writer:
         # Who lost a compare-and-set to a batch that is not published yet must see it before he tries again.
         if behind is not None:
             self._flush(behind)
-        return tested is not None
+        return moved is not None
 
     def put(self, chunks: Sequence[tuple[bytes, bytes]], /) -> list[int]:
         """Write chunks as contents that nothing leads to yet; the word of each."""
@@ -204,7 +203,6 @@ class Writer:
         objects: Objects,
         larges: Sequence[Large],
         moved: list[tuple[str, bytes | None, bytes | None]],
-        changes: list[RefChange],
     ) -> None:
         builder, now = self._builder, int(self._clock() * 1e6)
         before: Piece | None = None
@@ -213,7 +211,7 @@ class Writer:
         def start() -> int:
             nonlocal begin, before
             if before is not None:
-                self._put(before, begin, [], [], now)
+                self._put(before, begin, [], now)
                 before = None
             begin = self._begin()
             return begin
@@ -225,7 +223,7 @@ class Writer:
         if objects.shallow:
             moves += self._new_ends(objects, now)
         if before.frames or moves:
-            self._put(before, begin, moves, changes, now)
+            self._put(before, begin, moves, now)
 
     def _new_ends(self, objects: Objects, now: int) -> list[Ref]:
         """What says that parents of these commits are nowhere, where nothing says it yet."""
@@ -282,13 +280,10 @@ class Writer:
                 del kept[hash_]
         return kept
 
-    def _tested(
-        self, updates: Sequence[RefUpdate]
-    ) -> tuple[list[tuple[str, bytes | None, bytes | None]], list[RefChange]] | None:
-        """(moves, changes) that `updates` make of the refs as they will be; None if a condition does not hold."""
+    def _tested(self, updates: Sequence[RefUpdate]) -> list[tuple[str, bytes | None, bytes | None]] | None:
+        """(name, before, after) of what `updates` move of the refs as they will be; None if one's condition fails."""
         now: dict[str, bytes | None] = {}
         moves: list[tuple[str, bytes | None, bytes | None]] = []
-        changes: list[RefChange] = []
         for update in updates:
             before = now[update.name] if update.name in now else self._ref(update.name)
             if update.test is not ANY and before != update.test:
@@ -296,8 +291,7 @@ class Writer:
             now[update.name] = update.set
             if before != update.set:
                 moves.append((update.name, before, update.set))
-                changes.append(RefChange(update.name, None if before is None else Hash(before), update.set))
-        return moves, changes
+        return moves
 
     def _ref(self, name: str) -> bytes | None:
         if name in self._overlay:
@@ -377,9 +371,7 @@ class Writer:
             end = segment.base + HEADER_SIZE
         return end
 
-    def _put(
-        self, piece: Piece, start: int, moves: list[Ref], changes: list[RefChange], now: int
-    ) -> None:
+    def _put(self, piece: Piece, start: int, moves: list[Ref], now: int) -> None:
         """Append one batch. Nothing has changed if it raises."""
         segment = self._segment
         assert segment is not None
@@ -388,7 +380,7 @@ class Writer:
             *(piece, start, self._tip, self._marks, moves, self._refs_now, now), table=first
         )
         self._pwrite(segment, batch, start)
-        self._pending.append(_Pending(batch.tip, batch.marks, segment, batch.entries, moves, changes))
+        self._pending.append(_Pending(batch.tip, batch.marks, segment, batch.entries, moves))
         self._tip, self._marks = batch.tip, batch.marks
         for move in moves:
             self._overlay[move.name] = move.new
@@ -505,7 +497,9 @@ class Writer:
             state.lookup.add(pending.entries)
             for move in pending.moves:
                 apply(move, state.ends if is_end(move.name) else state.refs)
-            self._announcer.queue(pending.changes)
+            if len(self._announcer):  # after that, so that who listens from now on finds the new refs
+                moves = [move for move in pending.moves if not is_end(move.name)]
+                self._announcer.queue([change(move.name, move.old, move.new) for move in moves])
         state.marks = ready[-1].marks
         self._overlay = {move.name: move.new for pending in self._pending for move in pending.moves}
 

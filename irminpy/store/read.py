@@ -12,14 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast, overload
 
 from .. import branch as branches
-from ..commit import Commit, Opened, hash_of_commit
+from ..commit import Commit, Head, Opened, hash_of_commit
 from ..errors import NotFound
 from ..hash import Hash
 from ..key import KindedHash, KindedKey
 from ..late import module
 from ..path import PathLike
 from ..tree import Tree
-from ..tree.lazy import Stored, behind
 from ..types import C, M, R
 from ..watch import Changes, Watch, Watches, changed
 from .follow import Following
@@ -29,31 +28,13 @@ if TYPE_CHECKING:
     from ..proof import Limits, Proof, StreamProof
     from .status import Status
 
-__all__ = ["PRODUCE", "Head", "ReadableStore", "callback", "hash_of"]
+__all__ = ["PRODUCE", "ReadableStore", "callback", "hash_of"]
 
 PRODUCE = "irminpy.proof.produce"
 """Imported late: a program that proves nothing needs no proofs."""
 
 HeadChanges: TypeAlias = "Changes[Commit[C, M], Change[Commit[C, M]]]"
 TreeChanges: TypeAlias = "Changes[tuple[Commit[C, M], Tree[C, M]], Change[tuple[Commit[C, M], Tree[C, M]]]]"
-
-
-class Head(Generic[C, M]):
-    """What a store stands on, seen at one moment."""
-
-    __slots__ = ("commit", "source", "tree")
-
-    def __init__(self, commit: Commit[C, M] | None, tree: Tree[C, M]) -> None:
-        self.commit = commit
-        self.tree = tree
-        # Of an empty tree in memory None: it lies nowhere.
-        root = tree._root  # pyright: ignore[reportPrivateUsage]
-        self.source = None if commit is None or type(root) is not Stored else behind(root.source)
-
-    @property
-    def hash(self) -> Hash | None:
-        """The hash of the commit."""
-        return None if self.commit is None else self.commit.hash
 
 
 class ReadableStore(Generic[C, M]):
@@ -286,10 +267,7 @@ class ReadableStore(Generic[C, M]):
     # -- inside ----------------------------------------------------------------------------------------------
 
     def _head_at(self, commit: Commit[C, M] | None) -> Head[C, M]:
-        if commit is not None:
-            return Head(commit, commit.tree())
-        home = self._opened.home
-        return Head(None, Tree(home, home.empty()))
+        return self._opened.nothing if commit is None else Head(commit, commit.tree())
 
     def _head(self) -> Head[C, M]:
         """The head and its tree now."""

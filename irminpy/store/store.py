@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from ..backend import Readable, RefUpdate
-from ..commit import Commit, a_tree, unless_same
+from ..commit import Commit, Head, a_tree, unless_same
 from ..errors import (
     DecodeError,
     MaxDepthReached,
@@ -32,7 +32,7 @@ from ..path import PathLike, join
 from ..tree import Editor, OnConflict, Tree
 from ..types import C, M
 from .history import HistoricStore
-from .read import Head, hash_of
+from .read import hash_of
 from .stream import put_stream
 from .writing import Writing, attempts, check, pause, retries
 
@@ -415,10 +415,9 @@ class Store(HistoricStore[C, M]):
         def move(hash: Hash) -> list[RefUpdate]:
             return [] if name is None else [RefUpdate(name, hash, test)]
 
-        made = opened.commit(tree, info, parents, clear=how.get("clear", True), move=move)
-        if made is None:
+        now = opened.commit(tree, info, parents, clear=how.get("clear", True), move=move)
+        if now is None:
             return None
-        now = Head(*made)
         with self._lock:
             if name is None and self._seen is not head:
                 return None

@@ -24,15 +24,16 @@ def settled_at_once(view: Frozen, *, keep: bool) -> Pool | None:
     codec, counters = void.codec, void.counters
     if not codec.looks:
         return None
-    objects, words = Objects(), Words()
-    pool = Pool(codec, counters, objects, source, words)
+    words = Words()
+    pool = Pool(codec, counters, Objects(), source, words)
     found = settle(
         *(staged, source, pool, source.nodes.recent, source.node, codec.looks, source.locates, keep),
         *(Staged, Stored, Node, Inode),
     )
     if found is None:
         return None
-    settled, objects.contents, objects.nodes, made, hints, noted, replaced, values, directories = found
+    settled, contents, nodes, made, hints, noted, replaced, values, directories = found
+    pool.objects.contents, pool.objects.nodes = contents, nodes
     view.settled = settled
     if noted is not None:
         words.noted.extend(noted)

@@ -27,14 +27,14 @@ def gather(root: Stored | Leaf, target: RepoSource) -> Objects:
     Cost: no reads, but one look-up by hash per part that came from elsewhere; and one read per object that moved
     and cannot be found by its key or hash.
     """
-    objects = Objects(reader=target.reader)
     whole = _whole(root, target)
     if whole is not None and not whole.parts and root.hash != root.source.codec.empty:
         assert type(root.source) is Pool
-        objects.contents, objects.nodes = root.source.objects.contents, root.source.objects.nodes
+        own = root.source.objects
+        objects = Objects(own.contents, own.nodes, reader=target.reader)
         whole.put(objects)
         return objects
-    return _Gathering(target, objects).run(root)
+    return _Gathering(target, Objects(reader=target.reader)).run(root)
 
 
 def _whole(part: Stored | Leaf, target: RepoSource) -> Whole | None:
@@ -54,9 +54,8 @@ def save(root: Stored | Leaf, objects: Objects, target: RepoSource, *, clear: bo
     source: Source = target
     own = root.source
     if type(own) is Pool:
-        read = dict(own.nodes.iter())
-        if read:
-            target.keep(read, objects, [], own=False)
+        if own.nodes:
+            target.keep(dict(own.nodes.iter()), objects, [], own=False)
         target.keep(own.made, objects, own.replaced, own=own.base_repo() is target)
     if not clear:
         if own is target or (type(own) is Pool and own.saved and own.base_repo() is target):

@@ -23,7 +23,7 @@ def swept(root: Stored) -> Stored:
     Cost: nothing, or a walk over the unsaved objects after their number has doubled since the last one.
     """
     pool = root.source
-    if type(pool) is not Pool or pool.saved:
+    if type(pool) is not Pool or pool.saved or pool.whole is not None:
         return root
     total, floor = 0, 0
     source: Source | None = pool

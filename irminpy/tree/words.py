@@ -9,13 +9,16 @@ from ..shape import Record
 __all__ = ["Words", "add"]
 
 
+_NOTHING = no_words()  # never changed, as all that is known of words
+
+
 class Words:
     """Kind and hash to word. Most are never asked for, so the columns are taken apart with the first question."""
 
     __slots__ = ("_known", "_noted")
 
     def __init__(self, known: Known | None = None) -> None:
-        self._known: Known = no_words() if known is None else known
+        self._known: Known = _NOTHING if known is None else known
         self._noted: list[Record] = []
 
     @property

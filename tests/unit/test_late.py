@@ -59,7 +59,7 @@ def test_a_module_whose_import_fails_says_why(tmp_path: Path, monkeypatch: pytes
 # All of ours that `get` of a value in a pack takes; what is not here needs a reason to be.
 NEEDED = {
     "irminpy": "_ccore _core _edits _gather _frames _nodes _rows announce backend branch cache cli commit contents "
-    "core errors fields formats hash history info installed key late metadata objects path recorded "
+    "core errors fields formats hash history info installed key late metadata objects packer path recorded "
     "registry repo reshape revision schema shape store trail tree types upkeep watch",
     "irminpy.cli": "arguments config failure output place reading values",
     "irminpy.contents": "plain protocol",
