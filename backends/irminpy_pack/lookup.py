@@ -60,11 +60,13 @@ class Lookup:
         """The word of an object that the index does not hold yet, or 0."""
         return self._tail[kind].get(hash) or self._older[kind].get(hash, 0)
 
-    def recent_many(self, kind: int, hashes: Iterable[bytes]) -> dict[bytes, int]:
+    def recent_many(self, kind: int, hashes: Collection[bytes]) -> dict[bytes, int]:
         """The words of those of `hashes` that the index does not hold yet."""
         # The tail first: it may be turned meanwhile.
         tail = self._tail[kind]
         older = self._older[kind]
+        if not older and tail.keys().isdisjoint(hashes):
+            return {}
         return {hash_: words[hash_] for words in (older, tail) if words for hash_ in words.keys() & hashes}
 
     def find(self, kind: int, hash: bytes) -> int:

@@ -19,7 +19,7 @@ from ..key import Key
 from ..objects import BUCKET, CONTENTS, DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Place, Record, entry_at, place_of
 from .counters import Counters
-from .source import Environment, Pruned, RepoSource, Source, weight
+from .source import NO_NODES, Environment, Pruned, RepoSource, Source, weight
 from .words import Words
 
 __all__ = [
@@ -103,12 +103,7 @@ class Pool(Source):
         parent: Source | None,
         words: Words | None = None,
     ) -> None:
-        super().__init__(
-            codec,
-            counters,
-            locates=parent is not None and parent.locates,
-            nodes=Cache(1 << 20, weigh=weight),
-        )
+        super().__init__(codec, counters, locates=parent is not None and parent.locates)
         self.objects = objects
         self.parent = parent
         self.words = Words() if words is None else words
@@ -137,6 +132,8 @@ class Pool(Source):
                     return self.parent.node(hash, word or self.word(Kind.NODE, hash))
                 return self.parent.node(hash)
             record = self.load_node(hash, data, self.objects.hints.get(hash, b""))
+            if self.nodes is NO_NODES:  # most pools are written before anybody reads them
+                self.nodes = Cache(1 << 20, weigh=weight)
             self.nodes.add(hash, record)
         return record
 

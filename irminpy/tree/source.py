@@ -18,12 +18,13 @@ from ..objects import DIRECTORY, Inode, Kind, Node, Objects
 from ..shape import EMPTY, Record
 from .counters import Counters
 
-__all__ = ["Environment", "Pruned", "RepoSource", "Source", "weight"]
+__all__ = ["NO_NODES", "Environment", "Pruned", "RepoSource", "Source", "weight"]
 
 # Before Python 3.12 to name a member of an enumeration costs four times as much as this.
 _NODE = Kind.NODE
 _CONTENTS = Kind.CONTENTS
-_NO_NODES: Cache[bytes, Record] = Cache(0, weigh=len)
+NO_NODES: Cache[bytes, Record] = Cache(0, weigh=len)
+"""What never holds a node."""
 _NO_VALUES: Cache[bytes, bytes] = Cache(0, weigh=len)
 
 
@@ -57,7 +58,7 @@ class Source(ABC):
         self.counters = counters
         self.locates = locates
         """True if the objects behind it have words, so that none must be lost."""
-        self.nodes = _NO_NODES if nodes is None else nodes
+        self.nodes = NO_NODES if nodes is None else nodes
         """Decoded nodes at hand. Ask `node` for what has no word: another than the newest reader may not find it."""
         self.values = _NO_VALUES if values is None else values
         """The same for contents."""
