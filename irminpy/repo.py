@@ -254,8 +254,8 @@ class Repo(Generic[C, M]):
         opened = self._opened
         opened.check()
         made = opened.commit(tree, opened.info(info=info), opened.parents(parents) or (), clear=clear)
-        assert made is not None and made.commit is not None
-        return made.commit
+        assert made is not None
+        return cast("Commit[C, M]", made.commit)
 
     # -- trees and contents ----------------------------------------------------------------------------------
 
