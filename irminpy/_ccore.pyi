@@ -237,6 +237,17 @@ def settle(
     ]
     | None
 ): ...
+def settle_new(
+    staged: Any,
+    pool: object,
+    flat: int,
+    leaf: int,
+    width: int,
+    keep: bool,
+    kind: type[Any],
+    made: type[Any],
+    /,
+) -> tuple[bytes, Any, dict[bytes, bytes], dict[bytes, bytes], int, int] | None: ...
 def take_elements(
     data: bytes,
     at: int,

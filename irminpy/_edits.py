@@ -1,7 +1,8 @@
 """What the compiled core does with the directories of a tree in memory at once: the functions by name.
 
-`bind`, `find`, `rebind`, `settle` and `unlike` have no answer here. Who asks does the same directory by directory: the
-modules `edit`, `seek`, `settle` and `diff` of `irminpy.tree`. As `_core`, this imports nothing of the package.
+`bind`, `find`, `rebind`, `settle`, `settle_new` and `unlike` have no answer here. Who asks does the same directory by
+directory: the modules `edit`, `seek`, `settle` and `diff` of `irminpy.tree`. As `_core`, this imports nothing of the
+package.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bind", "find", "placed", "rebind", "settle", "unlike", "weight"]
+__all__ = ["bind", "find", "placed", "rebind", "settle", "settle_new", "unlike", "weight"]
 
 _NODE = 8  # items of a flat record; an inner one has fewer
 
@@ -155,5 +156,27 @@ def settle(
     were bound to values and still are, or to directories
     and still are. Digits have `width` bits; records are of the classes `flat` and `inner`, `load` gives them, and
     `recent` if they are at hand. `keep` leaves what is in memory in the directories. The lock of the line is held.
+    """
+    return None
+
+
+def settle_new(
+    staged: Any,
+    pool: object,
+    flat: int,
+    leaf: int,
+    width: int,
+    keep: bool,
+    kind: type[Any],
+    made: type[Any],
+    /,
+) -> tuple[bytes, Any, dict[bytes, bytes], dict[bytes, bytes], int, int] | None:
+    """The staged directory at its newest version with its hash, where it lies on no other, or None.
+
+    (Its hash; if `keep`, the directory, which reads from `pool`, is of the class `made` and has in memory what it had,
+    else None; hash to object of the values; of the nodes, children first; how many values and how many directories were
+    hashed.) It answers where all directories below, of the class `kind`, lie on none either, and where the steps lead
+    to values without metadata, or to directories with something in them. Directories of more than `flat` entries, and
+    parts of more than `leaf`, are parted by digits of `width` bits. The lock of the line is held.
     """
     return None

@@ -38,7 +38,7 @@ from ._core import (
     seek_inode,
     seek_node,
 )
-from ._edits import bind, find, placed, rebind, settle, unlike, weight
+from ._edits import bind, find, placed, rebind, settle, settle_new, unlike, weight
 from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
@@ -95,6 +95,7 @@ __all__ = [
     "seek_inode",
     "seek_node",
     "settle",
+    "settle_new",
     "take_elements",
     "unlike",
     "weight",
@@ -165,6 +166,7 @@ if _chosen is not None:
         seek_inode,
         seek_node,
         settle,
+        settle_new,
         take_elements,
         unlike,
         weight,

@@ -62,7 +62,9 @@ class Files:
 
     def size(self, fd: int) -> int:
         """The length of the file."""
-        return os.lseek(fd, 0, os.SEEK_END)  # a quarter of what `fstat` takes; nothing here goes by the position
+        return os.lseek(
+            fd, 0, os.SEEK_END
+        )  # a quarter of what `fstat` takes; nothing here goes by the position
 
     def rename(self, old: str, new: str) -> None:
         """Rename, over what `new` was."""

@@ -43,6 +43,7 @@
     X(write_nodes)    \
     X(place)          \
     X(settle)         \
+    X(settle_new)     \
     X(bind)           \
     X(record_at)      \
     X(frames)         \
@@ -170,6 +171,7 @@ extern PyMethodDef rows_methods[];
 extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];
 extern PyMethodDef settle_methods[];
+extern PyMethodDef settle_new_methods[];
 extern PyMethodDef unlike_methods[];
 extern PyMethodDef write_nodes_methods[];
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..core import settle
+from ..core import settle, settle_new
+from ..formats.format import Codec
 from ..objects import Inode, Node, Objects
-from .lazy import Pool, Stored, Whole, base_of
+from .lazy import Counters, Pool, Stored, Whole, base_of
 from .stage import Frozen, Staged
 from .words import Words
 
@@ -18,13 +19,15 @@ def settled_at_once(view: Frozen, *, keep: bool) -> Pool | None:
     """
     staged = view.staged
     base = staged.base
-    if type(base) is not Stored:
-        return None
-    source, void = base.source, staged.line.void
+    void = staged.line.void
     codec, counters = void.codec, void.counters
     if not codec.looks:
         return None
-    words = Words()
+    if base is None:
+        return _all_new(view, codec, counters, keep=keep)
+    if type(base) is not Stored:
+        return None
+    source, words = base.source, Words()
     pool = Pool(codec, counters, Objects(), source, words)
     found = settle(
         *(staged, source, pool, source.nodes.recent, source.node, codec.looks, source.locates, keep),
@@ -42,4 +45,19 @@ def settled_at_once(view: Frozen, *, keep: bool) -> Pool | None:
     if source.saved:
         # All words are of one reader.
         pool.fill(Whole(settled.hash, [], base_of(source), words, made, hints), replaced)
+    return pool
+
+
+def _all_new(view: Frozen, codec: Codec, counters: Counters, *, keep: bool) -> Pool | None:
+    """The same, where `view` lies on no other directory."""
+    pool = Pool(codec, counters, Objects(), None)
+    found = settle_new(view.staged, pool, codec.flat, codec.leaf, codec.looks, keep, Staged, Stored)
+    if found is None:
+        return None
+    hash_, settled, contents, nodes, values, directories = found
+    pool.objects.contents, pool.objects.nodes = contents, nodes
+    view.settled = settled or Stored(hash_, pool)
+    counters.contents_hash += values
+    counters.node_hash += directories
+    pool.fill(Whole(hash_, [], None, pool.words, {}, None), [])
     return pool
