@@ -60,7 +60,7 @@ def encode_nodes(
 def filled_words(
     words: bytes, kinds: bytes, hashes: bytes, nodes: dict[bytes, int], contents: dict[bytes, int], /
 ) -> bytes | None: ...
-def find(directory: Any, steps: list[str], width: int, stored: type[Any], /) -> Any: ...
+def find(directory: Any, path: str | list[str], width: int, stored: type[Any], /) -> Any: ...
 def follow(
     recent: Callable[[bytes], Any],
     load: Callable[[bytes, int], Any] | None,
@@ -180,9 +180,10 @@ def read_state(
     | int
     | None
 ): ...
+def put_many(root: Any, items: list[tuple[Any, bytes]], at: int, most: int, kind: type[Any], /) -> int: ...
 def rebind(
     root: Any,
-    steps: list[str],
+    path: str | list[str],
     data: bytes,
     version: int,
     width: int,

@@ -1,8 +1,8 @@
 """What the compiled core does with the directories of a tree in memory at once: the functions by name.
 
-`bind`, `find`, `rebind`, `settle`, `settle_new` and `unlike` have no answer here. Who asks does the same directory by
-directory: the modules `edit`, `seek`, `settle` and `diff` of `irminpy.tree`. As `_core`, this imports nothing of the
-package.
+`bind`, `find`, `put_many`, `rebind`, `settle`, `settle_new` and `unlike` have no answer here. Who asks does the same
+directory by directory: the modules `edit`, `seek`, `alone`, `settle` and `diff` of `irminpy.tree`. As `_core`, this
+imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bind", "find", "placed", "rebind", "settle", "settle_new", "unlike", "weight"]
+__all__ = ["bind", "find", "placed", "put_many", "rebind", "settle", "settle_new", "unlike", "weight"]
 
 _NODE = 8  # items of a flat record; an inner one has fewer
 
@@ -38,9 +38,19 @@ def bind(
     return None
 
 
+def put_many(root: Any, items: list[tuple[Any, bytes]], at: int, most: int, kind: type[Any], /) -> int:
+    """Bind the paths of `items`, from number `at` on, each to its data in `root`, and say where that ended.
+
+    It ends where this function does not know what to do, and with the last. It does with a text in ASCII that leads
+    through directories of the class `kind`, to a step that is bound to data or to nothing in one that lies on no other,
+    or in a new one; those in dicts have at most `most` entries. Nobody else has seen `root`.
+    """
+    return at
+
+
 def rebind(
     root: Any,
-    steps: list[str],
+    path: str | list[str],
     data: bytes,
     version: int,
     width: int,
@@ -48,7 +58,7 @@ def rebind(
     stored: type[Any],
     /,
 ) -> Any:
-    """Bind `steps` (not empty) to `data` in `root`, of the class `kind`, at the `version` that its line gets; that.
+    """Bind `path`, as of `find`, to `data` in `root`, of the class `kind`, at the `version` that its line gets; that.
 
     None if nothing would change; False, and nothing is changed, if this function does not know: it does where the first
     step that no staged directory has leads on as `bind` says, and where it is new in a directory without a base, with
@@ -78,11 +88,12 @@ def unlike(
     return None
 
 
-def find(directory: Any, steps: list[str], width: int, stored: type[Any], /) -> Any:
-    """The bytes of the contents that `steps` (not empty) lead to from `directory`, or None if there are none.
+def find(directory: Any, path: str | list[str], width: int, stored: type[Any], /) -> Any:
+    """The bytes of the contents that `path` leads to from `directory`, or None if there are none.
 
-    False if this function does not know. It goes through directories of the class `stored`, and keeps in them what it
-    read, as `irminpy.tree.seek` does; digits have `width` bits. Cost: at most one read per directory, level and value.
+    False if this function does not know. The path is a text, or steps that are legal. It goes through directories of
+    the class `stored`, and keeps in them what it read, as `irminpy.tree.seek` does; digits have `width` bits. Cost: at
+    most one read per directory, level and value.
     """
     return False
 

@@ -38,7 +38,7 @@ from ._core import (
     seek_inode,
     seek_node,
 )
-from ._edits import bind, find, placed, rebind, settle, settle_new, unlike, weight
+from ._edits import bind, find, placed, put_many, rebind, settle, settle_new, unlike, weight
 from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
@@ -88,6 +88,7 @@ __all__ = [
     "patched",
     "place",
     "placed",
+    "put_many",
     "read_nodes",
     "read_state",
     "rebind",
@@ -159,6 +160,7 @@ if _chosen is not None:
         patched,
         place,
         placed,
+        put_many,
         read_nodes,
         read_state,
         rebind,

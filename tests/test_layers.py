@@ -105,6 +105,7 @@ INNER: dict[str, tuple[str, ...]] = {
             "lazy",
             "seek",
             "stage",
+            "alone",
             "at_once",
             "settle",
             "sweep",

@@ -241,13 +241,18 @@ static int put_new(State *state, PyObject *node, PyObject *line, PyObject *first
     return done;
 }
 
-/* rebind(root, steps, data, version, width, Staged, Stored) */
+/* rebind(root, path, data, version, width, Staged, Stored) */
 FUNCTION(rebind) {
     Py_ssize_t width;
-    if (nargs != 7 || !PyList_CheckExact(args[1]) || !PyList_GET_SIZE(args[1]) || !PyBytes_CheckExact(args[2]) ||
-        !PyLong_CheckExact(args[3]) || (width = size_of(args[4])) < 1 || width > 8 || !PyType_Check(args[5]) ||
-        !PyType_Check(args[6]) || Py_TYPE(args[0]) != (PyTypeObject *)args[5])
+    if (nargs != 7 || !PyBytes_CheckExact(args[2]) || !PyLong_CheckExact(args[3]) || (width = size_of(args[4])) < 1 ||
+        width > 8 || !PyType_Check(args[5]) || !PyType_Check(args[6]) || Py_TYPE(args[0]) != (PyTypeObject *)args[5])
         return REFER(rebind);
+    PyObject *steps = steps_of(args[1]);
+    if (!steps && PyErr_Occurred()) return NULL;
+    if (!steps || !PyTuple_GET_SIZE(steps)) {
+        Py_XDECREF(steps);
+        return REFER(rebind);
+    }
     State *state = state_of(module);
     Binding b = {
         .state = state,
@@ -255,10 +260,10 @@ FUNCTION(rebind) {
         .stored = (PyTypeObject *)args[6],
         .width = (int)width,
     };
-    PyObject *steps = PyList_AsTuple(args[1]), *node = Py_NewRef(args[0]), *step = NULL, *answer = NULL;
+    PyObject *node = Py_NewRef(args[0]), *step = NULL, *answer = NULL;
     PyObject *now = NULL, *first = NULL, *base = NULL, *line = NULL, *top = NULL;
-    int done = steps ? 1 : -1;
-    Py_ssize_t i = 0, last = steps ? PyTuple_GET_SIZE(steps) - 1 : 0;
+    int done = 1;
+    Py_ssize_t i = 0, last = PyTuple_GET_SIZE(steps) - 1;
     learn(state, LAYOUT_STAGED, b.staged);
     learn(state, LAYOUT_STORED, b.stored);
     /* Down the staged directories; nothing here runs any Python. */
@@ -314,7 +319,7 @@ end:
     Py_XDECREF(line);
     Py_XDECREF(top);
     Py_XDECREF(node);
-    Py_XDECREF(steps);
+    Py_DECREF(steps);
     return done ? answer : REFER(rebind);
 }
 

@@ -44,6 +44,7 @@
     X(place)          \
     X(settle)         \
     X(settle_new)     \
+    X(put_many)       \
     X(bind)           \
     X(record_at)      \
     X(frames)         \
@@ -172,6 +173,7 @@ extern PyMethodDef seek_methods[];
 extern PyMethodDef frame_methods[];
 extern PyMethodDef settle_methods[];
 extern PyMethodDef settle_new_methods[];
+extern PyMethodDef put_many_methods[];
 extern PyMethodDef unlike_methods[];
 extern PyMethodDef write_nodes_methods[];
 

@@ -157,19 +157,23 @@ static int go_on(State *state, PyTypeObject *type, Reads *r, PyObject *node, Py_
     return *answer || *child ? 1 : -1;
 }
 
-/* find(directory, steps, width, Stored) */
+/* find(directory, path, width, Stored) */
 FUNCTION(find) {
     Py_ssize_t width;
-    if (nargs != 4 || !PyList_CheckExact(args[1]) || (width = size_of(args[2])) < 1 || width > 8 ||
-        !PyType_Check(args[3]) || !PyList_GET_SIZE(args[1]))
+    if (nargs != 4 || (width = size_of(args[2])) < 1 || width > 8 || !PyType_Check(args[3])) return REFER(find);
+    PyObject *steps = steps_of(args[1]);
+    if (!steps && PyErr_Occurred()) return NULL;
+    if (!steps || !PyTuple_GET_SIZE(steps)) {
+        Py_XDECREF(steps);
         return REFER(find);
+    }
     State *state = state_of(module);
     PyTypeObject *type = (PyTypeObject *)args[3];
     learn(state, LAYOUT_STORED, type);
-    PyObject *steps = PyList_AsTuple(args[1]), *at = Py_NewRef(args[0]), *answer = NULL;
+    PyObject *at = Py_NewRef(args[0]), *answer = NULL;
     Reads reads = {NULL};
-    int done = steps ? 1 : -1;
-    for (Py_ssize_t i = 0, last = steps ? PyTuple_GET_SIZE(steps) - 1 : 0; done == 1; i++) {
+    int done = 1;
+    for (Py_ssize_t i = 0, last = PyTuple_GET_SIZE(steps) - 1; done == 1; i++) {
         PyObject *step = PyTuple_GET_ITEM(steps, i), *now = NULL, *child = NULL, *record = NULL, *node = NULL;
         Py_ssize_t position = -1;
         if (Py_TYPE(at) != type) {
@@ -209,7 +213,7 @@ FUNCTION(find) {
         Py_SETREF(at, child);
     }
     close_reads(&reads);
-    Py_XDECREF(steps);
+    Py_DECREF(steps);
     Py_DECREF(at);
     return done ? answer : REFER(find);
 }

@@ -24,7 +24,7 @@ static int execute(PyObject *module) {
     PyMethodDef *const tables[] = {
         bind_methods,   bucket_methods,     digest_methods,     elements_methods, find_methods, follow_methods, frame_methods,
         gather_methods, node_methods,       read_nodes_methods, read_state_methods, rows_methods, seek_methods, settle_methods,
-        settle_new_methods, unlike_methods, write_nodes_methods,
+        settle_new_methods, put_many_methods, unlike_methods, write_nodes_methods,
     };
     State *state = state_of(module);
     if (!(state->nothing = PyDict_New())) return -1;

@@ -5,6 +5,10 @@
 #include "core.h"
 #include "record.h"
 
+/* The steps of a path, a new tuple: those of a list, or what stands between the slashes of a short text in ASCII without NUL, of
+ * which every step is legal. NULL if that is not for C to say, or with an error set. */
+PyObject *steps_of(PyObject *path);
+
 /* Learns where objects of the class have their slots. */
 void layout_of(State *state, Laid which, PyTypeObject *type);
 

@@ -59,11 +59,13 @@ class ReadableTree(Generic[C, M]):
         home = self._home
         node: Any = self._root
         line = node.line
-        steps = home.steps(path)
-        if line is None and cache and home.looks and steps and not node.source.follows:
-            found: Any = find_below(node, steps, home.looks, Stored)
+        if line is None and cache and home.looks and not node.source.follows:
+            # The core takes a text in ASCII apart by itself.
+            given = path if type(path) is str and path.isascii() else home.steps(path)
+            found: Any = find_below(node, given, home.looks, Stored)
             if found is not False:
                 return found if found is None or home.plain else home.schema.contents.decode(found)
+        steps = home.steps(path)
         way = iter(steps)
         try:
             if line is None:  # nothing was edited

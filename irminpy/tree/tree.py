@@ -7,7 +7,8 @@ gives a new handle. The work is done by the modules beside this one: `lazy` (wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from ..core import rebind
@@ -17,11 +18,12 @@ from ..key import KindedHash, KindedKey
 from ..path import Path, PathLike
 from ..schema import Schema
 from ..types import C2, M2, C, M
+from .alone import put, put_some
 from .edit import bind, fork, same
 from .home import HasHome, Home
 from .lazy import ABSENT, Child, Leaf, Pruned, Source, Stored
 from .read import Root, leaf_root, shown
-from .stage import MOST_FEW, Few, Frozen, Staged
+from .stage import Frozen, Staged
 from .walk import WalkableTree
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Editor", "OnConflict", "Tree"]
 
 T = TypeVar("T")
+_BATCH = 1024  # bindings that are taken from the caller before they are made
 
 
 class Tree(WalkableTree[C, M]):
@@ -130,11 +133,21 @@ class Tree(WalkableTree[C, M]):
         means the default. The root path gives a contents root.
         """
         home = self._home
+        root: Any = self._root
+        line = root.line
+        if metadata is None and line is not None and home.looks:
+            # The usual edit. The core takes a text in ASCII apart by itself.
+            given = path if type(path) is str and path.isascii() else home.steps(path)
+            data = home.encode(value)
+            with line.lock:
+                version: int = line.version
+                if version == self._version:
+                    made = rebind(root, given, data, version + 1, home.looks, Staged, Stored)
+                    if made is not False:
+                        return self if made is None else Tree(home, root, made)
         steps = home.steps(path)
         data = home.encode(value)
         if metadata is None and steps:
-            root: Any = self._root
-            line = root.line
             if line is not None:
                 # The usual edit: one more binding in, or in a new directory below, one that is staged by the
                 # newest handle. As in `Editor`, whatever is no staged directory lacks `now` or `base`.
@@ -144,12 +157,8 @@ class Tree(WalkableTree[C, M]):
                 last = steps[-1]
                 try:
                     with line.lock:
-                        version: int = line.version
+                        version = line.version
                         if version == self._version:
-                            if home.looks:
-                                made = rebind(root, steps, data, version + 1, home.looks, Staged, Stored)
-                                if made is not False:
-                                    return self if made is None else Tree(home, root, made)
                             for step in steps[:-1]:
                                 above = node
                                 node = above.now.get(step)
@@ -479,45 +488,30 @@ class Editor(Generic[C, M]):
         if isinstance(value, Tree):
             self.add_tree(path, cast("Tree[C, M]", value))
             return
-        tree = self._tree
-        home = tree._home
-        steps = home.steps(path)
-        data = home.encode(value)
-        if self._alone and steps:
-            # The usual edit: one more binding in, or in a new directory below, one that is staged. Each call and each
-            # look at a type would cost as much as a step of the way; whatever is no staged directory lacks `now` or
-            # `base`.
-            above: Any = None
-            node: Any = tree._root
-            step = ""
-            last = steps.pop()
-            try:
-                for step in steps:
-                    above = node
-                    node = above.now.get(step)
-                if type(node) is dict:
-                    few: Few = node  # pyright: ignore[reportUnknownVariableType]
-                    if len(few) < MOST_FEW or last in few:
-                        few[last] = data
-                        return
-                elif node is None:
-                    if above.base is None:
-                        above.now[step] = {last: data}
-                        above.size += 1
-                        return
-                elif node.base is None:
-                    now = node.now
-                    if last not in now:
-                        now[last] = data
-                        node.size += 1
-                        return
-                    if type(now[last]) is bytes:
-                        now[last] = data
-                        return
-            except AttributeError:
-                pass
-            steps.append(last)
-        self._bind(steps, data)
+        home = self._tree._home
+        self._put(home.steps(path), home.encode(value))
+
+    def add_many(self, bindings: Mapping[PathLike, C] | Iterable[tuple[PathLike, C]]) -> None:
+        """Bind each path to its contents, one after the other, as `ed[path] = value`, in a third of the time.
+
+        Where one is refused, some of those before it are bound, and none behind it.
+        """
+        home = self._tree._home
+        encode = home.encode
+        pairs = iter(bindings.items() if isinstance(bindings, Mapping) else bindings)
+        while items := [(path, encode(value)) for path, value in islice(pairs, _BATCH)]:
+            at = 0
+            while at < len(items):
+                if self._alone and home.looks:  # other formats have other rules for steps
+                    at = put_some(self._tree._root, items, at)
+                if at < len(items):
+                    path, data = items[at]
+                    self._put(home.steps(path), data)
+                    at += 1
+
+    def _put(self, steps: list[str], data: bytes) -> None:
+        if not (self._alone and steps and put(self._tree._root, steps, data)):
+            self._bind(steps, data)
 
     def __delitem__(self, path: PathLike) -> None:
         """Unbind `path`; NotFound if there is nothing."""
