@@ -177,6 +177,8 @@ class Writer:
     def _split(self, objects: Objects) -> tuple[Objects, list[Large]]:
         """`objects` with the chunks that are not here yet in the place of large contents, and these."""
         found: list[Large] = []
+        if max(map(len, objects.contents.values()), default=0) <= LIMIT:
+            return objects, found  # as it mostly is
         for hash_ in [hash_ for hash_, data in objects.contents.items() if len(data) > LIMIT]:
             parts = split(hash_, objects.contents[hash_], self._codec)
             if parts is not None:

@@ -103,6 +103,8 @@ def race(
     try:
         for side in racers:
             found.took(side.name, f"first {suffix}", measured(side.commit, first)[0])
+        if not small:
+            _batch(os.path.join(within, "batch"), first, suffix, found)
         _commits(racers, generations, suffix, found)
         _reads(racers, len(generations), paths, suffix, found)
         if not small and shape == WIDE:
@@ -112,6 +114,14 @@ def race(
     finally:
         for side in racers:
             side.close()
+
+
+def _batch(path: str, first: Updates, suffix: str, found: Figures) -> None:
+    pack = Pack(path)
+    try:
+        found.took(pack.name, f"first batch {suffix}", measured(pack.batch, first)[0])
+    finally:
+        pack.close()
 
 
 def _commits(racers: list[Side], generations: list[Updates], suffix: str, found: Figures) -> None:

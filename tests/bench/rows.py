@@ -123,7 +123,14 @@ ROWS: Final[tuple[Row, ...]] = (
         )
         for shape in (_WIDE, _TALL)
     ),
-    _peer("20", "first insert, one batch in memory", "prollytree", f"first {_WIDE}", 0.3, 0.6, 1.5),
+    Row(
+        "20",
+        "first insert, one batch, beside prollytree's, which is in memory",
+        ("prollytree", f"first {_WIDE}"),
+        (PACK, f"first batch {_WIDE}"),
+        (0.3, 0.6, 1.5),
+    ),
+    _peer("20 handles", "the same through immutable handles", "prollytree", f"first {_WIDE}"),
     _peer("20 commits", "commits of 100 updates, in memory", "prollytree", f"W2 {_WIDE}"),
     _most(
         f"21 {_WIDE}",

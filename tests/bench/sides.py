@@ -79,6 +79,13 @@ class Pack(Side):
         commit_all(self.repo, bindings, self._made)
         self._made += 1
 
+    def batch(self, bindings: Updates) -> None:
+        """The first commit, through an editor."""
+        editor = self.repo.empty_tree().edit()
+        editor.add_many(bindings)
+        self.repo.main().set_tree((), editor.tree(), date=self._made)
+        self._made += 1
+
     def _commit(self, version: int) -> Commit[bytes]:
         if len(self._commits) != self._made:
             self._commits = list(self.repo.main().log())[::-1]
