@@ -217,6 +217,7 @@ def settle(
     recent: Callable[[bytes], Any],
     load: Callable[..., Any],
     width: int,
+    leaf: int,
     noting: bool,
     keep: bool,
     kind: type[Any],

@@ -136,6 +136,7 @@ def settle(
     recent: Callable[[bytes], Any],
     load: Callable[..., Any],
     width: int,
+    leaf: int,
     noting: bool,
     keep: bool,
     kind: type[Any],
@@ -162,11 +163,11 @@ def settle(
     (The directory, which reads from `pool` and is of the class `made`; hash to object of the new values; of the new
     nodes, children first; hash to decoded node; hash to the words in it, if it has any; the records whose words are
     known, or None unless `noting`; the hashes of the stored nodes whose place these take; how many values and how many
-    directories were hashed.) It answers where
-    all edited directories, of the class `kind`, lie on directories that are read from `source`, and where their steps
-    were bound to values and still are, or to directories
-    and still are. Digits have `width` bits; records are of the classes `flat` and `inner`, `load` gives them, and
-    `recent` if they are at hand. `keep` leaves what is in memory in the directories. The lock of the line is held.
+    directories were hashed.) It answers where all edited directories, of the class `kind`, lie on directories that are
+    read from `source`, or on none, as `settle_new` says, and where their steps are new, or were bound to values and
+    still are, or to directories and still are. Digits have `width` bits, parts at most `leaf` entries; records are of
+    the classes `flat` and `inner`, `load` gives them, and `recent` if they are at hand. `keep` leaves what is in memory
+    in the directories. The lock of the line is held.
     """
     return None
 

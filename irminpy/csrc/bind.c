@@ -14,7 +14,7 @@ typedef struct {
     PyTypeObject *staged, *stored;
     PyObject *source;
     Nodes nodes;
-    int width;
+    int width, grows; /* `grows`: the step of the last level is new */
     Level *levels;
     size_t n, room;
 } Binding;
@@ -41,18 +41,18 @@ static int open_level(Binding *b, PyObject *view, PyObject *step) {
     return level->record ? 1 : -1;
 }
 
-/* Where the step of the last level stands: `node` is a new reference to a flat record. */
+/* Where the step of the last level stands: `node` is a new reference to a flat record, or NULL where it is new. */
 static int locate_last(Binding *b, PyObject **node, Py_ssize_t *position) {
     const Level *level = &b->levels[b->n - 1];
     int done = locate(level->record, level->step, b->width, &b->nodes, node, position);
     if (done == 1 && *position < 0) {
         Py_CLEAR(*node);
-        done = 0;
+        b->grows = 1;
     }
     return done;
 }
 
-/* The stored directory that the last level's step leads to, a new reference. */
+/* The stored directory that the last level's step leads to, a new reference; NULL where it is new. */
 static int child_of(Binding *b, PyObject **child) {
     State *state = b->state;
     const Level *level = &b->levels[b->n - 1];
@@ -65,7 +65,7 @@ static int child_of(Binding *b, PyObject **child) {
     }
     if (done == 1 && !*child) {
         done = locate_last(b, &node, &i);
-        if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 0) done = 0;
+        if (done == 1 && node && PyBytes_AS_STRING(field(node, 1))[i] != 0) done = 0;
     }
     if (done == 1 && node) {
         PyObject *made = stored_at(state, b->stored, b->source, node, i);
@@ -79,13 +79,14 @@ static int child_of(Binding *b, PyObject **child) {
     return done;
 }
 
-/* Whether the last level's step is bound to other contents than `data`, with no metadata; `*changes` is 0 if to the same. */
+/* Whether the last level's step is new, or bound to other contents than `data`, with no metadata; `*changes` is 0 if to the
+ * same. */
 static int compare(Binding *b, PyObject *data, int *changes) {
     PyObject *node = NULL;
     Py_ssize_t i;
     int done = PyBytes_GET_SIZE(data) >= MOST ? 0 : locate_last(b, &node, &i);
-    if (done == 1 && PyBytes_AS_STRING(field(node, 1))[i] != 1) done = 0;
-    if (done == 1) {
+    if (done == 1 && node && PyBytes_AS_STRING(field(node, 1))[i] != 1) done = 0;
+    if (done == 1 && node) {
         PyObject *hash, *object = contents_of(b->state, data, &hash);
         done = object ? 1 : -1;
         if (object) {
@@ -98,10 +99,10 @@ static int compare(Binding *b, PyObject *data, int *changes) {
     return done;
 }
 
-/* How many entries the directory with this record has; NULL with an error set. */
-static PyObject *length_of(PyObject *record) {
-    if (is_node(record)) return PyLong_FromSsize_t(PyBytes_GET_SIZE(field(record, 1)));
-    Py_ssize_t total = 0;
+/* How many entries the directory with this record has, and `more`; NULL with an error set. */
+static PyObject *length_of(PyObject *record, Py_ssize_t more) {
+    if (is_node(record)) return PyLong_FromSsize_t(PyBytes_GET_SIZE(field(record, 1)) + more);
+    Py_ssize_t total = more;
     PyObject *counts = field(record, 2);
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(counts); i++) {
         Py_ssize_t n = size_of(PyList_GET_ITEM(counts, i));
@@ -111,13 +112,27 @@ static PyObject *length_of(PyObject *record) {
     return PyLong_FromSsize_t(total);
 }
 
-/* What is to stand under the first of the steps: `data`, in staged directories on top of the levels but the first. */
-static PyObject *wrap(Binding *b, PyObject *data, PyObject *line, PyObject *version) {
+/* `held` under the steps from number `at` on, in new directories. Takes the reference. */
+static PyObject *wrap_new(Binding *b, PyObject *held, PyObject *line, PyObject *steps, Py_ssize_t at) {
+    for (Py_ssize_t last = PyTuple_GET_SIZE(steps) - 1, i = last; held && i >= at; i--) {
+        PyObject *now = PyDict_New(), *one = PyLong_FromLong(1), *staged = NULL;
+        if (now && one && PyDict_SetItem(now, PyTuple_GET_ITEM(steps, i), held) == 0)
+            staged = i == last ? Py_NewRef(now) : new_staged(b->state, b->staged, line, Py_None, now, one, Py_None);
+        Py_XDECREF(now);
+        Py_XDECREF(one);
+        Py_SETREF(held, staged);
+    }
+    return held;
+}
+
+/* What is to stand under the first of the steps: `held`, in staged directories on top of the levels but the first. Takes the
+ * reference. */
+static PyObject *wrap(Binding *b, PyObject *held, PyObject *line, PyObject *version) {
     State *state = b->state;
-    PyObject *held = Py_NewRef(data);
     for (size_t at = b->n; held && at-- > 1;) {
         const Level *level = &b->levels[at];
-        PyObject *now = PyDict_New(), *first = PyDict_New(), *size = length_of(level->record), *staged = NULL;
+        PyObject *now = PyDict_New(), *first = PyDict_New(), *staged = NULL;
+        PyObject *size = length_of(level->record, b->grows && at == b->n - 1);
         if (now && first && size && PyDict_SetItem(now, level->step, held) == 0 &&
             PyDict_SetItem(first, level->step, version) == 0)
             staged = new_staged(state, b->staged, line, level->view, now, size, first);
@@ -135,6 +150,7 @@ static int bind(Binding *b, PyObject *base, PyObject *steps, Py_ssize_t at, PyOb
                 PyObject *version, PyObject **found) {
     State *state = b->state;
     PyObject *view = Py_NewRef(base), *nodes = NULL;
+    Py_ssize_t i = at, last = PyTuple_GET_SIZE(steps) - 1;
     int done = 1, changes = 1;
     if (Py_TYPE(base) != b->stored) done = 0;
     if (done == 1 && (!(b->source = ATTRIBUTE(base, source)) || !(nodes = ATTRIBUTE(b->source, nodes)))) done = -1;
@@ -142,7 +158,7 @@ static int bind(Binding *b, PyObject *base, PyObject *steps, Py_ssize_t at, PyOb
         b->nodes = (Nodes){recent_of(state, nodes), b->source, state->name[NAME_node]};
         if (!b->nodes.recent) done = -1;
     }
-    for (Py_ssize_t i = at, last = PyTuple_GET_SIZE(steps) - 1; done == 1; i++) {
+    for (; done == 1; i++) {
         done = open_level(b, view, PyTuple_GET_ITEM(steps, i));
         view = NULL;
         if (done == 1 && i == last) {
@@ -150,9 +166,13 @@ static int bind(Binding *b, PyObject *base, PyObject *steps, Py_ssize_t at, PyOb
             break;
         }
         if (done == 1) done = child_of(b, &view);
+        if (b->grows) break;
     }
     *found = NULL;
-    if (done == 1 && changes && !(*found = wrap(b, data, line, version))) done = -1;
+    if (done == 1 && changes) {
+        *found = wrap(b, wrap_new(b, Py_NewRef(data), line, steps, i + 1), line, version);
+        if (!*found) done = -1;
+    }
     Py_XDECREF(view);
     Py_XDECREF(nodes);
     Py_CLEAR(b->source);
@@ -185,6 +205,11 @@ FUNCTION(bind) {
     int done = bind(&b, args[0], steps, at, args[3], args[4], args[5], &found);
     Py_DECREF(steps);
     if (done == 1 && !found) Py_RETURN_FALSE;
+    if (done == 1 && b.grows && b.n == 1) {
+        /* One entry more in the directory that lies on `base`. */
+        Py_CLEAR(found);
+        done = 0;
+    }
     return done ? found : REFER(bind);
 }
 
@@ -304,6 +329,14 @@ FUNCTION(rebind) {
     if (done == 1) done = bind(&b, base, steps, i, args[2], line, args[3], &top);
     if (done == 1 && !top) {
         answer = Py_NewRef(Py_None);
+    } else if (done == 1 && b.grows && b.n == 1) {
+        /* One entry more. */
+        PyObject *one = PyLong_FromLong(1), *put = NULL;
+        if (one && ASSIGN(line, version, args[3]) == 0)
+            put = PyObject_CallMethodObjArgs(node, state->name[NAME_put], step, top, args[3], one, NULL);
+        if (put) answer = Py_NewRef(args[3]);
+        Py_XDECREF(one);
+        Py_XDECREF(put);
     } else if (done == 1) {
         /* In this order, see the invariants of irminpy/tree/stage.py. */
         if (ASSIGN(line, version, args[3]) < 0 || PyDict_SetItem(first, step, args[3]) < 0 ||

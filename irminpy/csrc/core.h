@@ -82,6 +82,7 @@
     X(recent)    \
     X(contents)  \
     X(node)      \
+    X(put)       \
     X(version)
 
 typedef enum {
@@ -198,6 +199,10 @@ static inline uint32_t u32(const uint8_t *p) {
 }
 
 static inline uint64_t u64(const uint8_t *p) { return (uint64_t)u32(p) | (uint64_t)u32(p + 4) << 32; }
+
+static inline void put_u64(uint8_t *p, uint64_t n) {
+    for (int i = 0; i < 8; i++) p[i] = (uint8_t)(n >> 8 * i);
+}
 
 /* The bytes of the text, and how many they are; NULL, with no error set, if it is no str that has UTF-8. */
 static inline const char *utf8(PyObject *text, Py_ssize_t *size) {

@@ -1,35 +1,15 @@
 /* Hashing a staged directory that lies on no other: all of it is new (irminpy/tree/settle.py).
  *
  * As in settle.c, nothing is told before all is made, so that Python may begin anew. */
-#include "part.h"
-#include "proof.h"
-#include "record.h"
-#include "seek.h"
+#include "plant.h"
 
 #define MOST_ABOVE 64 /* directories above one, and levels of one: deeper ones are for Python */
 
-/* A step of a directory, and what it leads to. */
-typedef struct {
-    PyObject *step, *child;
-    const char *text;
-    size_t size;
-    uint8_t kind, hash[HASH], key[HASH];
-} Entry;
-
-typedef struct {
-    State *state;
-    PyTypeObject *staged, *stored;
-    PyObject *line, *pool;
-    Py_ssize_t fanout, flat, leaf;
-    int width, keep;
-    PyObject *contents, *nodes;
-    Py_ssize_t values, directories;
-} Planting;
-
 /* In all that follows: 1 if it is done, 0 if that is for Python to do, -1 with an error set. */
 
-/* The object `data`, whose reference is taken, goes among the nodes; its hash. */
-static int put_object(Planting *p, PyObject *data, uint8_t hash[HASH]) {
+/* The object `data` of `n` children, whose words are those of the `rows` or 0, goes among the nodes; its hash. Takes the
+ * reference. */
+static int put_object(Planting *p, PyObject *data, Entry **rows, size_t n, uint8_t hash[HASH]) {
     PyObject *name = NULL;
     if (data && PyBytes_GET_SIZE(data) <= MOST_HASHED) {
         blake3_digest((const uint8_t *)PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data), hash);
@@ -43,6 +23,12 @@ static int put_object(Planting *p, PyObject *data, uint8_t hash[HASH]) {
         if (name) memcpy(hash, PyBytes_AS_STRING(name), HASH);
     }
     int done = name && PyDict_SetItem(p->nodes, name, data) == 0 ? 1 : -1;
+    if (done == 1 && p->hints) {
+        PyObject *words = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(8 * n));
+        for (size_t i = 0; words && i < n; i++) put_u64((uint8_t *)PyBytes_AS_STRING(words) + 8 * i, rows ? rows[i]->word : 0);
+        if (!words || PyDict_SetItem(p->hints, name, words) < 0) done = -1;
+        Py_XDECREF(words);
+    }
     Py_XDECREF(name);
     Py_XDECREF(data);
     return done;
@@ -55,16 +41,17 @@ static int compare_steps(const void *left, const void *right) {
     return order ? order : (a->size > b->size) - (a->size < b->size);
 }
 
+void plant_sort(Entry **rows, size_t n) { qsort(rows, n, sizeof *rows, compare_steps); }
+
 /* The flat object of the `n` rows. */
 static int put_flat(Planting *p, Entry **rows, size_t n, uint8_t hash[HASH]) {
-    size_t steps = array_head(n);
+    size_t steps = 0;
     for (size_t i = 0; i < n; i++) {
         steps += str_head(rows[i]->size) + rows[i]->size;
         if (steps > MOST) return 0;
     }
-    qsort(rows, n, sizeof *rows, compare_steps);
-    PyObject *data = PyBytes_FromStringAndSize(
-        NULL, (Py_ssize_t)(2 + steps + bin_head(n) + n + bin_head(n * HASH) + n * HASH));
+    plant_sort(rows, n);
+    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(flat_head(n, steps) + n * HASH));
     if (!data) return -1;
     uint8_t *at = (uint8_t *)PyBytes_AS_STRING(data);
     *at++ = 'N';
@@ -74,32 +61,21 @@ static int put_flat(Planting *p, Entry **rows, size_t n, uint8_t hash[HASH]) {
     for (size_t i = 0; i < n; i++) *at++ = rows[i]->kind;
     at = put_bin_head(at, n * HASH);
     for (size_t i = 0; i < n; i++, at += HASH) memcpy(at, rows[i]->hash, HASH);
-    return put_object(p, data, hash);
+    return put_object(p, data, rows, n, hash);
 }
 
 /* The inner node of these buckets, of which there is at least one. */
 static int put_inner(Planting *p, Py_ssize_t depth, const uint8_t *buckets, const size_t *counts,
                      const uint8_t (*hashes)[HASH], size_t n, uint8_t hash[HASH]) {
-    size_t size = 2 + count_size((uint64_t)p->fanout) + count_size((uint64_t)p->leaf) + count_size((uint64_t)depth) +
-                  bin_head(n) + n + array_head(n) + bin_head(n * HASH) + n * HASH;
-    for (size_t i = 0; i < n; i++) size += count_size(counts[i]);
-    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(inner_head(p, depth, counts, n) + n * HASH));
     if (!data) return -1;
-    uint8_t *at = (uint8_t *)PyBytes_AS_STRING(data);
-    *at++ = 'I';
-    at = put_count(put_count(put_count(put_array(at, 6), (uint64_t)p->fanout), (uint64_t)p->leaf), (uint64_t)depth);
-    at = put_array(put_bin(at, (const char *)buckets, n), n);
-    for (size_t i = 0; i < n; i++) at = put_count(at, counts[i]);
-    put_bin(at, (const char *)hashes, n * HASH);
-    return put_object(p, data, hash);
+    memcpy(put_inner_head(p, depth, buckets, counts, n, (uint8_t *)PyBytes_AS_STRING(data)), hashes, n * HASH);
+    return put_object(p, data, NULL, n, hash);
 }
 
-/* The part of a directory with these rows, `depth` levels down, the parts below it first. */
-static int put_rows(Planting *p, Entry **rows, size_t n, Py_ssize_t depth, uint8_t hash[HASH]) {
+int plant_rows(Planting *p, Entry **rows, size_t n, Py_ssize_t depth, uint8_t hash[HASH]) {
     if (n <= (size_t)(depth ? p->leaf : p->flat)) return put_flat(p, rows, n, hash);
     if (depth >= 8 * HASH / p->width || depth >= MOST_ABOVE) return 0;
-    if (!depth)
-        for (size_t i = 0; i < n; i++) blake3_digest((const uint8_t *)rows[i]->text, rows[i]->size, rows[i]->key);
     size_t begins[257] = {0}, counts[256], k = 0;
     uint8_t buckets[256];
     Entry **sorted = PyMem_New(Entry *, n);
@@ -114,7 +90,7 @@ static int put_rows(Planting *p, Entry **rows, size_t n, Py_ssize_t depth, uint8
         if (!count) continue;
         buckets[k] = (uint8_t)digit;
         counts[k] = count;
-        done = put_rows(p, sorted + begin, count, depth + 1, hashes[k]);
+        done = plant_rows(p, sorted + begin, count, depth + 1, hashes[k]);
         k++;
     }
     if (done == 1) done = put_inner(p, depth, buckets, counts, (const uint8_t(*)[HASH])hashes, k, hash);
@@ -123,10 +99,7 @@ static int put_rows(Planting *p, Entry **rows, size_t n, Py_ssize_t depth, uint8
     return done;
 }
 
-static int put_directory(Planting *p, PyObject *now, int above, int kept, uint8_t hash[HASH], PyObject **stored);
-
-/* What a staged directory of the line, with no other below it, leads to: a new reference, or NULL. */
-static int children_of(Planting *p, PyObject *staged, PyObject **now) {
+int plant_children(Planting *p, PyObject *staged, PyObject **now) {
     State *state = p->state;
     PyObject *base = ATTRIBUTE(staged, base), *line = ATTRIBUTE(staged, line);
     *now = ATTRIBUTE(staged, now);
@@ -151,15 +124,14 @@ static int put_child(Planting *p, Entry *entry, int above, PyObject **stored) {
         p->values++;
         return done;
     }
-    if (PyDict_CheckExact(child)) return put_directory(p, child, above + 1, p->keep, entry->hash, stored);
-    int done = Py_TYPE(child) == p->staged ? children_of(p, child, &now) : 0;
-    if (done == 1) done = put_directory(p, now, above + 1, p->keep, entry->hash, stored);
+    if (PyDict_CheckExact(child)) return plant_directory(p, child, above + 1, p->keep, entry->hash, stored);
+    int done = Py_TYPE(child) == p->staged ? plant_children(p, child, &now) : 0;
+    if (done == 1) done = plant_directory(p, now, above + 1, p->keep, entry->hash, stored);
     Py_XDECREF(now);
     return done;
 }
 
-/* The directory with these children, and all that is below it; if `kept`, what it is in memory. */
-static int put_directory(Planting *p, PyObject *now, int above, int kept, uint8_t hash[HASH], PyObject **stored) {
+int plant_directory(Planting *p, PyObject *now, int above, int kept, uint8_t hash[HASH], PyObject **stored) {
     Py_ssize_t n = PyDict_GET_SIZE(now), place = 0;
     if (!n || n > MOST || above > MOST_ABOVE) return 0;
     Entry *entries = PyMem_New(Entry, n), **rows = PyMem_New(Entry *, n);
@@ -186,7 +158,9 @@ static int put_directory(Planting *p, PyObject *now, int above, int kept, uint8_
         Py_XDECREF(below);
     }
     p->directories++;
-    if (done == 1) done = put_rows(p, rows, (size_t)held, 0, hash);
+    if (held > p->flat)
+        for (Py_ssize_t i = 0; i < held; i++) hash_step(rows[i]);
+    if (done == 1) done = plant_rows(p, rows, (size_t)held, 0, hash);
     if (done == 1 && kept) {
         PyObject *name = PyBytes_FromStringAndSize((const char *)hash, HASH), *word = PyLong_FromLong(0);
         *stored = name && word ? new_stored(p->state, p->stored, name, p->pool, children, word) : NULL;
@@ -231,8 +205,8 @@ FUNCTION(settle_new) {
     p.line = ATTRIBUTE(args[0], line);
     p.contents = PyDict_New();
     p.nodes = PyDict_New();
-    int done = p.line && p.contents && p.nodes ? children_of(&p, args[0], &now) : -1;
-    if (done == 1) done = put_directory(&p, now, 0, p.keep, hash, &stored);
+    int done = p.line && p.contents && p.nodes ? plant_children(&p, args[0], &now) : -1;
+    if (done == 1) done = plant_directory(&p, now, 0, p.keep, hash, &stored);
     if (done == 1) {
         PyObject *items[] = {
             PyBytes_FromStringAndSize((const char *)hash, HASH), stored ? Py_NewRef(stored) : Py_NewRef(Py_None),

@@ -30,7 +30,17 @@ def settled_at_once(view: Frozen, *, keep: bool) -> Pool | None:
     source, words = base.source, Words()
     pool = Pool(codec, counters, Objects(), source, words)
     found = settle(
-        *(staged, source, pool, source.nodes.recent, source.node, codec.looks, source.locates, keep),
+        *(
+            staged,
+            source,
+            pool,
+            source.nodes.recent,
+            source.node,
+            codec.looks,
+            codec.leaf,
+            source.locates,
+            keep,
+        ),
         *(Staged, Stored, Node, Inode),
     )
     if found is None:

@@ -58,7 +58,7 @@ class Source(ABC):
         self.counters = counters
         self.locates = locates
         """True if the objects behind it have words, so that none must be lost."""
-        self.nodes = NO_NODES if nodes is None else nodes
+        self.nodes: Cache[bytes, Record] = NO_NODES if nodes is None else nodes
         """Decoded nodes at hand. Ask `node` for what has no word: another than the newest reader may not find it."""
         self.values = _NO_VALUES if values is None else values
         """The same for contents."""

@@ -498,7 +498,8 @@ class Editor(Generic[C, M]):
         """
         home = self._tree._home
         encode = home.encode
-        pairs = iter(bindings.items() if isinstance(bindings, Mapping) else bindings)
+        given = cast("Mapping[PathLike, C]", bindings).items() if isinstance(bindings, Mapping) else bindings
+        pairs = iter(given)
         while items := [(path, encode(value)) for path, value in islice(pairs, _BATCH)]:
             at = 0
             while at < len(items):

@@ -1,4 +1,4 @@
-"""Decision 088: edits, finds and batches in one call of the core come out as they do step by step, to the last byte.
+"""Decision 088: edits, finds and batches in one call of the core come out as they do step by step.
 
 Each script runs twice, on stores of their own: with the functions of the compiled core, and with their twins in Python,
 which have no answer, so that the modules that ask do the same directory by directory.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from struct import unpack
 from typing import Any
 from unittest.mock import patch
 
@@ -32,6 +33,7 @@ from irminpy.tree.lazy import Stored
 from irminpy.tree.stage import Staged
 from irminpy_pack import Pack
 from irminpy_pack.scan import Whole, scan
+from irminpy_pack.word import offset_of
 
 pytestmark = pytest.mark.skipif(core.CORE != "c", reason="only the compiled core does anything at once")
 
@@ -54,19 +56,34 @@ def step_by_step() -> Iterator[None]:
         yield
 
 
-def frames(path: Path) -> list[tuple[int, int, bytes]]:
-    """(offset, kind, bytes) of all frames of objects of the store at `path`."""
+def frames(path: Path) -> list[tuple[int, bytes, bytes]]:
+    """(kind, hash, canonical bytes) of all frames of objects of the store at `path`, in no order.
+
+    The words in each were found to lead to its children, which come before it.
+    """
     from irminpy.backend import Options
 
     backend, _ = Pack(str(path)).open(None, Options(readonly=True))
     try:
         state = backend.state
-        return [
-            (whole.at, whole.frame.kind, whole.data)
-            for segment in state.log.table.segments
-            for whole in scan(state.framing, segment)
-            if isinstance(whole, Whole) and chr(whole.frame.kind) in "NBXC"
-        ]
+        codec, at = state.view.codec, dict[int, bytes]()
+        found: list[tuple[int, bytes, bytes]] = []
+        for segment in state.log.table.segments:
+            for whole in scan(state.framing, segment):
+                if not isinstance(whole, Whole) or chr(whole.frame.kind) not in "NBXC":
+                    continue
+                frame = whole.frame
+                at[segment.base + whole.at] = frame.hash
+                found.append((frame.kind, frame.hash, frame.canonical))
+                words = unpack(f"<{len(frame.hints) // 8}Q", frame.hints)
+                if chr(frame.kind) == "N":
+                    _, hashes = codec.children(frame.canonical)
+                    assert b"".join([at[offset_of(word)] for word in words]) == hashes
+                if chr(frame.kind) == "C":
+                    commit = codec.decode_commit(frame.canonical)
+                    led = zip(words, (commit.node, *commit.parents), strict=True)
+                    assert all(not word or at[offset_of(word)] == hash_ for word, hash_ in led)
+        return sorted(found)
     finally:
         backend.close()
 
@@ -280,6 +297,22 @@ def test_the_usual_edits_are_done_at_once(tmp_path: Path) -> None:
                 tree = tree.add(f"d{i % 5}/e{i % 7}/k{i}", b"new")
             repo.main().set_tree((), tree, date=1)
             assert repo.main().find("d0/e0/k0") == b"new"
+            # Steps that are new: in directories, in parts of them that then are too large, with new directories.
+            tree = repo.main().tree()
+            for i in range(1200):
+                tree = tree.add(f"d{i % 5}/e{i % 7}/n{i}", b"%d" % i)
+            for i in range(20):
+                tree = (
+                    tree.add(f"d{i % 5}/new{i}/k", b"1")
+                    .add(f"d{i % 5}/new{i}/j", b"2")
+                    .add(f"d1/e{i}/a/b/c", b"3")
+                )
+            before = repo.counters.node_hash, repo.counters.contents_hash
+            repo.main().set_tree((), tree, date=2)
+            after = repo.counters.node_hash, repo.counters.contents_hash
+            assert repo.main().find("d1/e3/a/b/c") == b"3"
+            # The root, d0 to d4, 35 below them and 13 that were not there, 20 new ones, and a/b in 20.
+            assert (after[0] - before[0], after[1] - before[1]) == (1 + 5 + 35 + 13 + 20 + 40, 1200 + 60)
     assert {name: all(found) for name, found in answers.items()} == dict.fromkeys(
         ("bind", "rebind", "find", "settle"), True
     )
