@@ -29,11 +29,13 @@ def bind(
     stored: type[Any],
     /,
 ) -> Any:
-    """What is put under `steps[at]` of a staged directory on top of `base` so that all `steps` lead to `data`.
+    """What is put under `steps[at]` of a staged directory on top of `base` so that all `steps` lead to `data`, and how
+    many entries that directory has then that it had not.
 
     None if this function does not know; False if they lead to contents with that hash and no metadata. It answers where
-    they lead to contents without metadata through directories of the class `stored` that are read from where `base` is:
-    `data` itself, or a directory of the class `kind` of `line`, edited at `version`. Digits have `width` bits.
+    they lead to contents without metadata, or to nothing, through directories of the class `stored` that are read from
+    where `base` is: `data` itself, or a directory of the class `kind` of `line`, edited at `version`, or a dict for a
+    small new one. Digits have `width` bits.
     """
     return None
 

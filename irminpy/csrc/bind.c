@@ -205,12 +205,11 @@ FUNCTION(bind) {
     int done = bind(&b, args[0], steps, at, args[3], args[4], args[5], &found);
     Py_DECREF(steps);
     if (done == 1 && !found) Py_RETURN_FALSE;
-    if (done == 1 && b.grows && b.n == 1) {
-        /* One entry more in the directory that lies on `base`. */
-        Py_CLEAR(found);
-        done = 0;
+    if (done == 1) {
+        PyObject *items[] = {found, PyLong_FromLong(b.grows && b.n == 1)};
+        return tuple_of(2, items);
     }
-    return done ? found : REFER(bind);
+    return done ? NULL : REFER(bind);
 }
 
 /* The small new directory `few` under `step` of `node` in a form that can be edited, as `Staged.open` does. */

@@ -90,13 +90,13 @@ def _bind(
         # The usual edit: other contents in stored directories.
         after = 0 if alone else version + 1
         looks = base.source.codec.looks
-        top = bind_below(base, list(steps), i, child, line, after, looks, Staged, Stored)
-        if top is False:
+        found = bind_below(base, list(steps), i, child, line, after, looks, Staged, Stored)
+        if found is False:
             return None
-        if top is not None:
+        if found is not None:
             if not alone:
                 line.version = after
-            node.put(steps[i], top, after, 0)
+            node.put(steps[i], found[0], after, found[1])
             return root, after
     current = _child(node, steps[i])
     below: list[_Level] = []

@@ -313,6 +313,12 @@ def test_the_usual_edits_are_done_at_once(tmp_path: Path) -> None:
             assert repo.main().find("d1/e3/a/b/c") == b"3"
             # The root, d0 to d4, 35 below them and 13 that were not there, 20 new ones, and a/b in 20.
             assert (after[0] - before[0], after[1] - before[1]) == (1 + 5 + 35 + 13 + 20 + 40, 1200 + 60)
+            editor = repo.main().tree().edit()
+            for i in range(40):
+                editor[f"d1/e{i % 5}/edited{i}"] = b"4"
+            editor["top"] = b"5"
+            repo.main().set_tree((), editor.tree(), date=3)
+            assert repo.main().find("top") == b"5"
     assert {name: all(found) for name, found in answers.items()} == dict.fromkeys(
         ("bind", "rebind", "find", "settle"), True
     )
