@@ -29,20 +29,9 @@ def settled_at_once(view: Frozen, *, keep: bool) -> Pool | None:
         return None
     source, words = base.source, Words()
     pool = Pool(codec, counters, Objects(), source, words)
-    found = settle(
-        *(
-            staged,
-            source,
-            pool,
-            source.nodes.recent,
-            source.node,
-            codec.looks,
-            codec.leaf,
-            source.locates,
-            keep,
-        ),
-        *(Staged, Stored, Node, Inode),
-    )
+    reads = source, pool, source.nodes.recent, source.node
+    sizes = codec.looks, codec.leaf
+    found = settle(staged, *reads, *sizes, source.locates, keep, Staged, Stored, Node, Inode)
     if found is None:
         return None
     settled, contents, nodes, made, hints, noted, replaced, values, directories = found
