@@ -154,6 +154,7 @@ def test_what_is_not_all_new_or_not_only_values_is_for_python() -> None:
     deep = "/".join(["d"] * 70)
     trees: dict[str, Tree[Any, Any]] = {
         "a directory with its hash": Tree.empty().add("a", b"1").add_tree("b", other),
+        "an edit in one": Tree.empty().add("a", b"1").add_tree("b", other).add("b/x/z", b"2"),
         "a step that was removed": Tree.empty().add("a", b"1").add("b", b"2").remove("b"),
         "metadata": Tree.empty(marked).add("a", b"1", metadata=b"m"),
         "many levels": Tree.empty().add(deep, b"1"),
