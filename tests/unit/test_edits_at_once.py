@@ -324,6 +324,49 @@ def test_the_usual_edits_are_done_at_once(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("index", ["minimal", "always"])
+@pytest.mark.parametrize(
+    ("shape", "many"), [("default", 30), ("default", 500), ("narrow", 2), ("narrow", 40), ("wide", 60)]
+)
+def test_a_part_that_becomes_too_large_is_parted_and_what_was_there_is_led_to(
+    tmp_path: Path, shape: str, many: int, index: str
+) -> None:
+    schema = Schema(Bytes(), format=SHAPES[shape])
+    folders = {"at once": tmp_path / "at once", "step by step": tmp_path / "step by step"}
+    roots: list[Any] = []
+    for way, folder in folders.items():
+        answered: list[bool] = []
+
+        def settle(*arguments: Any, answered: list[bool] = answered) -> Any:
+            found = core.settle(*arguments)
+            answered.append(found is not None)
+            return found
+
+        with Repo.open(Pack(str(folder), index=index, durability="none"), schema) as repo:
+            tree = Tree.empty(schema)
+            for i in range(many):
+                tree = tree.add(f"d/k{i}", b"%d" % i).add(f"d/s{i}/x", b"1")
+            repo.main().set_tree((), tree, date=0)
+        with Repo.open(Pack(str(folder), index=index, durability="none"), schema) as repo:
+            tree = repo.main().tree()
+            for i in range(2 * many):
+                tree = tree.add(f"d/n{i}", b"n%d" % i)
+            if way == "at once":
+                with patch.object(irminpy.tree.at_once, "settle", settle):
+                    repo.main().set_tree((), tree, date=1)
+                assert answered == [True]
+            else:
+                with step_by_step():
+                    repo.main().set_tree((), tree, date=1)
+            roots.append(repo.main().head().hash)
+        with Repo.open(Pack(str(folder), index=index, durability="none"), schema) as repo:
+            assert [repo.main().find(f"d/k{i}") for i in range(many)] == [b"%d" % i for i in range(many)]
+            assert [repo.main().find(f"d/s{i}/x") for i in range(many)] == [b"1"] * many
+            assert repo.main().find(f"d/n{2 * many - 1}") == b"n%d" % (2 * many - 1)
+    assert roots[0] == roots[1]
+    assert frames(folders["at once"]) == frames(folders["step by step"])
+
+
 def test_a_record_keeps_its_words_and_its_class_when_it_is_placed() -> None:
     flat = Node({"a": 0}, b"\1", bytes(32), {}, b"", b"head")
     inner = Inode(0, b"\1\2", [3, 4], bytes(64), b"", b"head")
