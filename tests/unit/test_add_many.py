@@ -129,3 +129,12 @@ def test_an_iterator_that_raises_leaves_what_came_before_or_less() -> None:
     with pytest.raises(DecodeError, match="no more"):
         editor.add_many(broken())
     assert editor.tree().find("a") in (None, b"1")
+
+
+def test_directories_of_an_editor_count_what_is_new_in_them() -> None:
+    tree = Tree.empty().add("d/a", b"1").add("d/e/f", b"1")
+    tree.hash()
+    editor = tree.edit()
+    for path in ("d/b", "d/c", "d/e/g", "top", "d/new/x/y"):
+        editor[path] = b"2"
+    assert [editor.tree().length(path) for path in ("", "d", "d/e", "d/new", "d/new/x")] == [2, 5, 2, 1, 1]
