@@ -14,7 +14,7 @@ from irminpy.errors import DecodeError, InvalidStep, IrminError
 from irminpy.formats import Git, Native
 from irminpy.hash import SHA1
 from irminpy.tree.lazy import Stored
-from irminpy.tree.stage import Staged
+from irminpy.tree.stage import MOST_FEW, Staged
 
 steps = st.sampled_from(["a", "b", "é", "ab", *[f"k{i}" for i in range(40)]])
 texts = st.lists(steps, min_size=1, max_size=4).map("/".join)
@@ -138,3 +138,16 @@ def test_directories_of_an_editor_count_what_is_new_in_them() -> None:
     for path in ("d/b", "d/c", "d/e/g", "top", "d/new/x/y"):
         editor[path] = b"2"
     assert [editor.tree().length(path) for path in ("", "d", "d/e", "d/new", "d/new/x")] == [2, 5, 2, 1, 1]
+
+
+def test_a_small_new_directory_stays_small() -> None:
+    """A dict holds no more than a flat object of the default format does: `settle` makes one of it."""
+    editor = Tree.empty().edit()
+    editor.add_many([(f"d/k{i}", b"1") for i in range(100)] + [(f"e/k{i}", b"1") for i in range(MOST_FEW)])
+    root = editor.tree()._root
+    assert type(root) is Staged
+    assert type(root.now["d"]) is Staged
+    assert type(root.now["e"]) is dict
+    assert len(root.now["e"]) == MOST_FEW
+    editor.add_many([("e/k1", b"2")])
+    assert type(root.now["e"]) is dict
