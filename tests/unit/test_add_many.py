@@ -151,3 +151,14 @@ def test_a_small_new_directory_stays_small() -> None:
     assert len(root.now["e"]) == MOST_FEW
     editor.add_many([("e/k1", b"2")])
     assert type(root.now["e"]) is dict
+
+
+def test_directories_count_what_many_bindings_bind_in_them() -> None:
+    editor = Tree.empty().edit()
+    editor.add_many([(f"d{i % 3}/k{i}", b"1") for i in range(150)] + [("top", b"1"), ("top", b"2"), ("d1/k1", b"2")])
+    tree = editor.tree()
+    assert [tree.length(path) for path in ("", "d0", "d1", "d2")] == [4, 50, 50, 50]
+    again = tree.edit()
+    again["top"] = b"3"
+    again.add_many([("new/a", b"1"), ("new/b", b"1"), ("e", b"1"), ("e", b"2")])
+    assert [again.tree().length(path) for path in ("", "new")] == [6, 2]
