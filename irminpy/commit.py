@@ -173,7 +173,7 @@ class Head(Generic[C, M]):
 class Opened(Generic[C, M]):
     """An open backend with what stores need besides: the home of its trees, the default author, the clock."""
 
-    __slots__ = ("_last", "author", "backend", "clock", "closed", "home", "nothing")
+    __slots__ = ("_last", "author", "backend", "clock", "closed", "home")
 
     def __init__(self, backend: Backend, home: Home[C, M], author: str, clock: Callable[[], float]) -> None:
         self.backend = backend
@@ -182,8 +182,6 @@ class Opened(Generic[C, M]):
         self.clock = clock
         self.closed = False
         self._last: Commit[C, M] | None = None
-        self.nothing: Head[C, M] = Head(None, Tree(home, home.empty()))
-        """Of a store without commits."""
 
     def check(self) -> None:
         """Raise Closed after closing."""

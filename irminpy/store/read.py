@@ -267,7 +267,11 @@ class ReadableStore(Generic[C, M]):
     # -- inside ----------------------------------------------------------------------------------------------
 
     def _head_at(self, commit: Commit[C, M] | None) -> Head[C, M]:
-        return self._opened.nothing if commit is None else Head(commit, commit.tree())
+        if commit is not None:
+            return Head(commit, commit.tree())
+        # A tree of its own: what is saved of one may be collected before the next is written.
+        home = self._opened.home
+        return Head(None, Tree(home, home.empty()))
 
     def _head(self) -> Head[C, M]:
         """The head and its tree now."""

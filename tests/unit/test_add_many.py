@@ -155,7 +155,9 @@ def test_a_small_new_directory_stays_small() -> None:
 
 def test_directories_count_what_many_bindings_bind_in_them() -> None:
     editor = Tree.empty().edit()
-    editor.add_many([(f"d{i % 3}/k{i}", b"1") for i in range(150)] + [("top", b"1"), ("top", b"2"), ("d1/k1", b"2")])
+    editor.add_many(
+        [(f"d{i % 3}/k{i}", b"1") for i in range(150)] + [("top", b"1"), ("top", b"2"), ("d1/k1", b"2")]
+    )
     tree = editor.tree()
     assert [tree.length(path) for path in ("", "d0", "d1", "d2")] == [4, 50, 50, 50]
     again = tree.edit()

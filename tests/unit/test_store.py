@@ -11,7 +11,7 @@ import pytest
 
 import irminpy
 from irminpy import Info, NotFound, Repo, Schema, Store, TestWas, Tree
-from irminpy.backend import ANY
+from irminpy.backend import ANY, Options
 from irminpy.contents import Counter, String
 from irminpy.diff import Added, Change, Removed, Updated
 from irminpy.errors import (
@@ -662,3 +662,18 @@ def test_a_path_is_watched(main: Stores, repo: Repo[str, None]) -> None:
     assert events[0].after == (deep, deep.tree().get_tree("d"))
     assert events[2].after[0] == back
     assert gone.tree().find_tree("d") is None
+
+
+def test_an_empty_tree_is_written_again_where_what_was_saved_of_another_is_gone() -> None:
+    """Each store without commits has a tree of its own."""
+    maker = Memory("forgets")
+    with Repo.open(maker, Schema(String())) as repo:
+        repo.branch("kept").set("a", "1")
+        repo.commit_tree(repo.main().tree())
+        handle: Any = maker.open(repo.schema, Options())[0]
+        handle._store.objects = repo.export(max=repo.heads()).objects
+        made = repo.main().set_tree((), repo.main().tree(), allow_empty=True)
+        assert made is not None
+        report = repo.check()
+        assert report.ok, str(report)
+        assert repo.commit(made.hash).tree().is_empty()
