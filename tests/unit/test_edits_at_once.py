@@ -35,6 +35,8 @@ from irminpy_pack import Pack
 from irminpy_pack.scan import Whole, scan
 from irminpy_pack.word import offset_of
 
+from ..marks import MARKS
+
 pytestmark = pytest.mark.skipif(core.CORE != "c", reason="only the compiled core does anything at once")
 
 SHAPES = {"default": Native(), "narrow": Native(2, 2), "wide": Native(256, 2), "middle": Native(4, 3)}
@@ -473,3 +475,16 @@ def test_nodes_of_the_newest_version_stay_at_hand_and_take_the_place_of_those_be
         # The first version is read again, and is as it was.
         assert [old.tree().find(f"d{n % 5}/k{n}") for n in range(200)] == [b"%d" % n for n in range(200)]
         assert repo.check().ok
+
+
+def test_the_same_contents_without_their_metadata_are_a_change() -> None:
+    import irminpy
+
+    schema = Schema(Bytes(), metadata=MARKS)
+    with irminpy.open("mem:", schema) as repo:
+        tree = Tree.empty(schema).add("d/a", b"1", metadata=b"m").add("d/b", b"1").add("e/c", b"1")
+        repo.main().set_tree((), tree)
+        for edited in (repo.main().tree(), repo.main().tree().add("e/c", b"2")):
+            assert edited.add("d/a", b"1").get_all("d/a") == (b"1", b"")
+            assert edited.add("d/a", b"1").hash() != edited.hash()
+            assert edited.add("d/b", b"1").hash() == edited.hash()
