@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from zlib import crc32
 
-__all__ = ["filter_add", "filter_find", "index_rows"]
+__all__ = ["filter_add", "filter_find", "index_rows", "merge_rows"]
 
 _WORD = 1 << 64
 
@@ -30,6 +30,32 @@ def index_rows(prefix: bytes, entries: dict[bytes, int], size: int, /) -> bytes:
         row = prefix + key + word.to_bytes(8, "little")
         rows.append(row + crc32(row).to_bytes(4, "little"))
     return b"".join(rows)
+
+
+def merge_rows(newer: bytes, older: bytes, key: int, value: int, /) -> bytes:
+    """The rows of both, which ascend by their keys of `key` bytes, before `value` others; of one key the newer row.
+
+    Raises ValueError if the keys of one do not ascend, or if it does not consist of rows.
+    """
+    width = key + value
+    both = [_ascending(rows, key, width) for rows in (newer, older)]
+    rows = both[1] | both[0]
+    return b"".join([rows[name] for name in sorted(rows)])
+
+
+def _ascending(rows: bytes, key: int, width: int) -> dict[bytes, bytes]:
+    """Each row by its key."""
+    if key < 1 or width < key or len(rows) % width:
+        raise ValueError(f"{len(rows)} bytes are no rows of {width}")
+    found: dict[bytes, bytes] = {}
+    last = b""
+    for start in range(0, len(rows), width):
+        name = rows[start : start + key]
+        if name <= last and start:
+            raise ValueError(f"the row {name.hex():.80} is out of order")
+        found[name] = rows[start : start + width]
+        last = name
+    return found
 
 
 def filter_add(bits: bytearray, hashes: Iterable[bytes], skip: int, /) -> None:

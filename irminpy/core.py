@@ -42,7 +42,7 @@ from ._edits import bind, find, placed, put_many, rebind, settle, settle_new, un
 from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
-from ._rows import filter_add, filter_find, index_rows
+from ._rows import filter_add, filter_find, index_rows, merge_rows
 from .cache import Cache
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ __all__ = [
     "index_rows",
     "load_inode",
     "load_node",
+    "merge_rows",
     "patch_column",
     "patched",
     "place",
@@ -156,6 +157,7 @@ if _chosen is not None:
         index_rows,
         load_inode,
         load_node,
+        merge_rows,
         patch_column,
         patched,
         place,

@@ -7,8 +7,8 @@ fork. So there is a registry: `Environment.open` gives the environment that is t
 transaction is open; the child closes what it inherited, and opens the directory again, for reading only, when it
 is next asked for something.
 
-Each reading call is one short transaction, so no reader ever keeps LMDB from using old pages again. What the entries
-mean is said in `index.py`.
+Each call of `read` is one short transaction, so no reader ever keeps LMDB from using old pages again. What the entries
+mean is said in `runs.py` and `index.py`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import islice
-from struct import Struct
-from typing import TYPE_CHECKING, NoReturn, final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NoReturn, TypeVar, final
 
 import lmdb
 
@@ -35,7 +33,9 @@ from .damage import IndexDamaged, failure
 if TYPE_CHECKING:
     from lmdb import _Database as Table
 
-__all__ = ["DATA", "MAP_SIZE", "Environment", "Writing"]
+__all__ = ["DATA", "MAP_SIZE", "Environment", "Reading", "Writing"]
+
+T = TypeVar("T")
 
 DATA = "data.mdb"  # LMDB's name for the file that holds everything
 
@@ -44,24 +44,31 @@ MAP_SIZE = 1 << 36 if sys.maxsize > 1 << 32 else 1 << 28
 _SMALLEST_MAP = 1 << 20
 
 _READERS = 1024  # slots in LMDB's table of reading transactions, for all processes together
-_AT_ONCE = 1024  # look-ups, or entries put, before other threads get their turn
 _FORK_WAIT = 10.0  # seconds a fork waits for transactions of other threads to end
 
 
-@final
-class Writing:
-    """An open write transaction. Nothing of it is seen, and nothing is in the file, before it ends."""
+class Reading:
+    """An open transaction: everything is of one moment."""
 
-    __slots__ = ("_meta", "_objects", "_txn")
+    __slots__ = ("_cursor", "_meta", "_objects", "_txn", "directory")
 
-    def __init__(self, txn: lmdb.Transaction[bytes], objects: Table, meta: Table) -> None:
+    def __init__(
+        self,
+        directory: str,
+        txn: lmdb.Transaction[bytes],
+        objects: Table,
+        meta: Table,
+        cursor: lmdb.Cursor[bytes],
+    ) -> None:
+        self.directory = directory
         self._txn = txn
         self._objects = objects
         self._meta = meta
+        self._cursor = cursor
 
     @property
     def number(self) -> int:
-        """The number that this transaction has when it is committed: one more than the newest."""
+        """The number of the newest transaction; of one that writes, the number that it has when it is committed."""
         return self._txn.id()
 
     @property
@@ -73,24 +80,51 @@ class Writing:
         """The record `name` of the table `meta`."""
         return self._txn.get(name, db=self._meta)
 
+    def seek(self, key: bytes) -> tuple[bytes, bytes] | None:
+        """The first entry whose key is `key` (not empty) or greater. Cost: some 1 us."""
+        return self._cursor.item() if self._cursor.set_range(key) else None
+
+    def below(self, prefix: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The entries whose keys begin with `prefix`, from `prefix` with `start` behind it, ascending."""
+        if self._cursor.set_range(prefix + start):
+            for key, value in self._cursor.iternext():
+                if not key.startswith(prefix):
+                    return
+                yield key, value
+
+    def last(self, prefix: bytes, size: int) -> bytes:
+        """The greatest key that begins with `prefix`, at most `size` bytes longer. Raises IndexDamaged without one."""
+        cursor = self._cursor
+        there = cursor.set_range(prefix + b"\xff" * size)
+        if not (there and cursor.key().startswith(prefix)):
+            there = cursor.prev() if there else cursor.last()
+        if not (there and cursor.key().startswith(prefix)):
+            raise IndexDamaged(self.directory, f"it has no key that begins with {prefix.hex()}")
+        return cursor.key()
+
+
+@final
+class Writing(Reading):
+    """An open transaction that writes. Nothing of it is seen, and nothing is in the file, before it ends."""
+
+    __slots__ = ()
+
     def set(self, name: bytes, record: bytes) -> None:
         """Make `record` the record `name` of the table `meta`."""
         self._txn.put(name, record, db=self._meta)
 
-    def put(self, rows: bytes, key: int, value: int) -> int:
-        """Bind keys, over what they were bound to; how many.
+    def put(self, key: bytes, value: bytes) -> None:
+        """Bind `key` to `value`, over what it was bound to."""
+        self._cursor.put(key, value)
 
-        `rows` are keys of `key` bytes, each with `value` bytes behind it, side by side; ascending ones are fastest.
-        """
-        # Pairs live from one to the next only: many thousands at once would have to be made, and looked at by the
-        # garbage collector.
-        pairs = Struct(f"{key}s{value}s")
-        data, piece = memoryview(rows), _AT_ONCE * pairs.size
-        with self._txn.cursor(self._objects) as cursor:
-            # In pieces, since `putmulti` holds Python's global lock.
-            for start in range(0, len(rows), piece):
-                cursor.putmulti(pairs.iter_unpack(data[start : start + piece]))
-        return len(rows) // pairs.size
+    def drop(self, prefix: bytes) -> int:
+        """Remove the entries whose keys begin with `prefix`; how many they were."""
+        cursor, count = self._cursor, 0
+        cursor.set_range(prefix)
+        while cursor.key().startswith(prefix):
+            cursor.delete()  # the next one takes its place
+            count += 1
+        return count
 
 
 class _Connection(NamedTuple):
@@ -240,76 +274,24 @@ class Environment:
 
     # Reading
 
-    def get(self, key: bytes) -> bytes | None:
-        """What the entry `key` is bound to, or None. Cost: some 2 us."""
-        try:
-            with self._reading:
-                txn = self._begin()
-                try:
-                    return txn.get(key)
-                finally:
-                    txn.abort()
-        except lmdb.Error as error:
-            self._fail(error)
+    def read(self, work: Callable[[Reading], T]) -> T:
+        """What `work` gives, in one transaction: short, since other threads wait. Cost: some 2 us.
 
-    def get_many(self, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-        """Those of `keys` that are bound, and to what. Not of one moment: a thousand at a time are."""
-        found: list[tuple[bytes, bytes]] = []
-        try:
-            for start in range(0, len(keys), _AT_ONCE):
-                with self._reading:
-                    txn = self._begin()
-                    try:
-                        with txn.cursor() as cursor:
-                            found += cursor.getmulti(keys[start : start + _AT_ONCE])
-                    finally:
-                        txn.abort()
-        except lmdb.Error as error:
-            self._fail(error)
-        return found
-
-    def entries_from(self, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-        """The first `limit` entries whose key is `start` (not empty) or greater, ascending, of one moment."""
-        try:
-            with self._reading:
-                txn = self._begin()
-                try:
-                    with txn.cursor() as cursor:
-                        if not cursor.set_range(start):
-                            return []
-                        return list(islice(cursor.iternext(), limit))
-                finally:
-                    txn.abort()
-        except lmdb.Error as error:
-            self._fail(error)
-
-    def keys_from(self, start: bytes, limit: int) -> list[bytes]:
-        """The keys of `entries_from`."""
-        try:
-            with self._reading:
-                txn = self._begin()
-                try:
-                    with txn.cursor() as cursor:
-                        if not cursor.set_range(start):
-                            return []
-                        return list(islice(cursor.iternext(values=False), limit))
-                finally:
-                    txn.abort()
-        except lmdb.Error as error:
-            self._fail(error)
-
-    def record(self, name: bytes) -> tuple[bytes | None, int, int]:
-        """The record `name` of the table `meta`, the count of entries, and the number of the newest transaction."""
+        Raises Closed, StorageError, and IndexDamaged, also if `work` does.
+        """
         try:
             with self._reading:
                 txn = self._begin()
                 try:
                     _, objects, meta = self._connected()
-                    return txn.get(name, db=meta), txn.stat(objects)["entries"], txn.id()
+                    with txn.cursor() as cursor:
+                        return work(Reading(self.directory, txn, objects, meta, cursor))
                 finally:
                     txn.abort()
         except lmdb.Error as error:
             self._fail(error)
+        except IndexDamaged as found:
+            raise self.condemn(found.reason) from found
 
     def _begin(self) -> lmdb.Transaction[bytes]:
         env, objects, _ = self._connected()
@@ -348,7 +330,7 @@ class Environment:
 
     # Writing
 
-    def write(self, work: Callable[[Writing], None]) -> None:
+    def write(self, work: Callable[[Writing], T]) -> T:
         """Do `work` in one transaction: when this returns it is durable, if it raises nothing has happened.
 
         `work` is done again from its beginning when the map had to grow. One transaction at a time, over all
@@ -358,30 +340,26 @@ class Environment:
         with self._writing:
             if self.readonly:
                 raise ReadOnly(f"the index {self.directory}")
-            while not self._try(work):
-                pass
-
-    def _try(self, work: Callable[[Writing], None]) -> bool:
-        with self._reading:
-            env, objects, meta = self._connected()
-        try:
-            txn = env.begin(write=True)
-            try:
-                work(Writing(txn, objects, meta))
-                txn.commit()
-            finally:
-                txn.abort()  # nothing, once it is committed
-        except lmdb.MapFullError:
-            self._grow(env, 2 * env.info()["map_size"])
-            return False
-        except lmdb.MapResizedError:
-            self._grow(env, 0)
-            return False
-        except lmdb.Error as error:
-            self._fail(error)
-        except IndexDamaged as found:
-            raise self.condemn(found.reason) from found
-        return True
+            while True:
+                with self._reading:
+                    env, objects, meta = self._connected()
+                try:
+                    txn = env.begin(objects, write=True)
+                    try:
+                        with txn.cursor() as cursor:
+                            result = work(Writing(self.directory, txn, objects, meta, cursor))
+                        txn.commit()
+                    finally:
+                        txn.abort()  # nothing, once it is committed
+                    return result
+                except lmdb.MapFullError:
+                    self._grow(env, 2 * env.info()["map_size"])
+                except lmdb.MapResizedError:
+                    self._grow(env, 0)
+                except lmdb.Error as error:
+                    self._fail(error)
+                except IndexDamaged as found:
+                    raise self.condemn(found.reason) from found
 
     def _grow(self, env: lmdb.Environment, size: int) -> None:
         try:
@@ -448,7 +426,8 @@ def _make(env: lmdb.Environment, initial: Callable[[Writing], None]) -> _Connect
     txn = env.begin(write=True)
     try:
         objects, meta = env.open_db(b"objects", txn=txn), env.open_db(b"meta", txn=txn)
-        initial(Writing(txn, objects, meta))
+        with txn.cursor(objects) as cursor:
+            initial(Writing(env.path(), txn, objects, meta, cursor))
         txn.commit()
     finally:
         txn.abort()  # nothing, once it is committed

@@ -89,4 +89,5 @@ def fill(index: Index, entries: Iterable[tuple[bytes, int]], end: int, most: int
     while piece:
         following = list(islice(rows, most))
         index.add(dict(piece), offset_of(following[0][1]) if following else end)
+        index.merge()
         piece = following

@@ -190,6 +190,7 @@ class _Run:
                     entries[bytes((code,)) + frame.hash] = pack(offset, frame.size >> 3, code)
                     if len(entries) >= MANY:
                         index.add(entries, offset + frame.size)
+                        index.merge()
                         entries = {}
                         if self.progress is not None:
                             self.progress(done + found.at, total)

@@ -542,6 +542,9 @@ class Writer:
             lookup.end, done = end, True
             if not last:
                 lookup.absent.add(entries[Kind.CONTENTS], places)
+                lookup.turned(done)
+                places.merge()
+                return
         except IndexDamaged:
             lookup.turned(done)
             lookup.mend(places)

@@ -53,6 +53,7 @@
     X(placed)         \
     X(find)           \
     X(index_rows)     \
+    X(merge_rows)     \
     X(filter_add)     \
     X(filter_find)    \
     X(unlike)         \

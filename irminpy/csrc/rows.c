@@ -1,4 +1,4 @@
-/* The rows of an index of the pack (docs/formats/index.md, "Tables"), sorted; and filters of hashes. */
+/* The rows of an index of the pack (docs/formats/index.md, "Rows"), sorted and merged; and filters of hashes. */
 #include "core.h"
 #include "crc.h"
 
@@ -116,6 +116,56 @@ FUNCTION(index_rows) {
     return REFER(index_rows);
 }
 
+/* Where the keys of `n` rows do not ascend, or NULL. */
+static const uint8_t *descent(const uint8_t *rows, size_t n, size_t key, size_t width) {
+    for (size_t i = 1; i < n; i++)
+        if (memcmp(rows + (i - 1) * width, rows + i * width, key) >= 0) return rows + i * width;
+    return NULL;
+}
+
+/* The rows of `a` and of `b`, of one key that of `a`; behind the last one in `out`. */
+static uint8_t *merge(
+    const uint8_t *a, const uint8_t *a_end, const uint8_t *b, const uint8_t *b_end, size_t key, size_t width, uint8_t *out
+) {
+    while (a < a_end && b < b_end) {
+        int order = memcmp(a, b, key);
+        copy_few(out, order <= 0 ? a : b, width);
+        out += width;
+        if (order <= 0) a += width;
+        if (order >= 0) b += width;
+    }
+    memcpy(out, a, (size_t)(a_end - a));
+    out += a_end - a;
+    memcpy(out, b, (size_t)(b_end - b));
+    return out + (b_end - b);
+}
+
+FUNCTION(merge_rows) {
+    /* newer, older, key, value */
+    Py_ssize_t key, value;
+    if (nargs != 4 || !PyBytes_CheckExact(args[0]) || !PyBytes_CheckExact(args[1]) || (key = size_of(args[2])) < 1 ||
+        key > MOST_KEY || (value = size_of(args[3])) < 0 || value > MOST_KEY)
+        return REFER(merge_rows);
+    Py_ssize_t n = PyBytes_GET_SIZE(args[0]), m = PyBytes_GET_SIZE(args[1]);
+    size_t width = (size_t)(key + value);
+    if ((size_t)n % width || (size_t)m % width || n > PY_SSIZE_T_MAX - m - 64) return REFER(merge_rows);
+    PyObject *result = PyBytes_FromStringAndSize(NULL, n + m);
+    if (!result) return NULL;
+    const uint8_t *a = (const uint8_t *)PyBytes_AS_STRING(args[0]), *b = (const uint8_t *)PyBytes_AS_STRING(args[1]);
+    uint8_t *out = (uint8_t *)PyBytes_AS_STRING(result), *end = out;
+    int usual;
+    Py_BEGIN_ALLOW_THREADS;
+    usual = !descent(a, (size_t)n / width, (size_t)key, width) && !descent(b, (size_t)m / width, (size_t)key, width);
+    if (usual) end = merge(a, a + n, b, b + m, (size_t)key, width, out);
+    Py_END_ALLOW_THREADS;
+    if (!usual) {
+        Py_DECREF(result);
+        return REFER(merge_rows);
+    }
+    if (end - out < n + m) _PyBytes_Resize(&result, end - out);
+    return result;
+}
+
 /* -- filters ----------------------------------------------------------------------------------------------------------- */
 
 #define SHORTEST 16
@@ -187,6 +237,7 @@ FUNCTION(filter_find) {
 
 PyMethodDef rows_methods[] = {
     METHOD(index_rows, "Rows of an index, ascending."),
+    METHOD(merge_rows, "Rows of two, ascending."),
     METHOD(filter_add, "Hashes are added to a filter."),
     METHOD(filter_find, "The hashes that may have been added to a filter."),
     {NULL, NULL, 0, NULL},

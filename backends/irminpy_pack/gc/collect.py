@@ -152,7 +152,7 @@ class Collection:
                 before = sum(segment.length for segment in self._old.log.table.segments)
                 last = Generation(generation, int(self._clock() * 1e6), self._marks.shallow())
                 manifest = output.finish(last, self._moved_refs(relocation))
-                copier.index()
+                copier.index(last=True)
                 segments = state.manifest.segments
                 self._flip(manifest)
                 # From here on the new generation stands.

@@ -70,12 +70,17 @@ class Copier:
             if n % _STEP == 0:
                 progress(self.bytes)
 
-    def index(self) -> None:
-        """Put what was copied into the index. One that is damaged is left behind: it is made again from the frames."""
+    def index(self, *, last: bool = False) -> None:
+        """Put what was copied into the index, for the `last` time perhaps: then writers wait.
+
+        One that is damaged is left behind: it is made again from the frames.
+        """
         entries, self._entries = self._entries, {}
         if self._places is not None:
             try:
                 self._places.add(entries, self._output.end)
+                if not last:
+                    self._places.merge()
             except IndexDamaged:
                 self._places.drop()
                 self._places = None

@@ -228,8 +228,10 @@ class _Restore:
         return word
 
     def flush(self) -> None:
-        self.places().add(self.recent, self.output.end)
+        places = self.places()
+        places.add(self.recent, self.output.end)
         self.recent = {}
+        places.merge()
 
     def put(self, chunks: Sequence[tuple[bytes, bytes]], /) -> list[int]:
         """As `large.Sink`."""
