@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import textwrap
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ def change(place: str, table: bytes, work: Callable[[lmdb.Transaction[bytes], An
         db = env.open_db(table)
         with env.begin(write=True) as txn:
             work(txn, db)
+
+
+def block_of(rows: dict[bytes, int]) -> bytes:
+    """The block of these rows, as docs/formats/index.md has it."""
+    found = b""
+    for key, word in sorted(rows.items()):
+        row = key + word.to_bytes(8, "little")
+        found += row + zlib.crc32(row).to_bytes(4, "little")
+    return found
 
 
 def entries(count: int, seed: int = 1, hash_size: int = 32) -> dict[bytes, int]:

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from struct import Struct
-from typing import TypeVar, final
+from typing import NoReturn, TypeVar, final
 
 from irminpy.core import index_rows
 from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
@@ -190,7 +190,8 @@ class Index:
             raise self._wrong_size(next(hash_ for hash_ in hashes if len(hash_) == wrong))
         keys = [prefix + hash_ for hash_ in hashes]
         words: dict[bytes, int] = {}
-        self._environment or self._closed()
+        if not self._environment:
+            self._closed()
         for start in range(0, len(keys), _AT_ONCE):
             found = self._read(partial(self._look, keys[start : start + _AT_ONCE]))
             words.update([(key, self._word(key, value)) for key, value in found.items()])
@@ -201,7 +202,6 @@ class Index:
 
     def prefix(self, kind: int, prefix_hex: str, limit: int) -> list[bytes]:
         """The first `limit` hashes whose hexadecimal digits (lower case) begin with `prefix_hex`, ascending."""
-        self._environment or self._closed()
         found: list[bytes] = []
         if limit <= 0 or len(prefix_hex) > 2 * self._hash_size or not _HEX.issuperset(prefix_hex):
             return found
@@ -217,7 +217,6 @@ class Index:
 
         It holds nothing in LMDB while the caller works: entries added meanwhile may or may not come.
         """
-        self._environment or self._closed()
         return self._entries(b"", _PAGE)
 
     def _entries(self, start: bytes, blocks: int) -> Iterator[tuple[bytes, int]]:
@@ -239,15 +238,23 @@ class Index:
             if keys and keys[-1][0] != kind:
                 return
 
-    def _pages(self, start: bytes, blocks: int) -> Iterator[bytes]:
-        """The rows from the key `start` on, ascending, `blocks` of them at a time."""
+    def _pages(self, start: bytes, blocks: int, run: Run | None = None) -> Iterator[bytes]:
+        """The rows from the key `start` on, ascending, of all runs or of one, `blocks` of them at a time."""
         following: bytes | None = start
         while following is not None:
-            rows, following = self._read(partial(self._page, following, blocks))
+            rows, following = self._read(partial(self._page, following, blocks, run))
             yield rows
 
-    def _page(self, start: bytes, blocks: int, txn: Reading) -> tuple[bytes, bytes | None]:
-        return self._layout.page(txn, self._runs(txn), start, blocks)
+    def _page(self, start: bytes, blocks: int, run: Run | None, txn: Reading) -> tuple[bytes, bytes | None]:
+        return self._layout.page(txn, [run] if run else self._runs(txn), start, blocks)
+
+    def verify(self) -> None:
+        """Raise IndexDamaged if a run has not as many rows as it says. Cost: a pass over the file."""
+        for run in self._read(self._runs):
+            rows = sum(map(self._layout.count, self._pages(b"", _PAGE, run)))
+            if rows != run.rows and run in self._read(self._runs):  # or it was merged meanwhile
+                reason = f"its run {run.number} has {rows} rows, and says {run.rows}"
+                raise (self._environment or self._closed()).condemn(reason)
 
     # Adding
 
@@ -284,23 +291,24 @@ class Index:
         self._set(txn, end, self._layout.add(txn, self._state(txn).runs, rows, _JOINED))
         self._whole(txn)
 
-    def merge(self) -> None:
-        """Make one run of many where that is due: then look-ups are faster. It says nothing else than before.
+    def merge(self, *, wholly: bool = False) -> None:
+        """Make one run of many where that is due, or of all, `wholly`. It says nothing else then, and says it faster.
 
         Cost: some 0.1 us for each of the rows, of which at most some megabytes are in memory; log2(n) times for
         each of `n` rows that ever come. Raises as `add`; what was merged until then stays.
         """
         environment = self._environment or self._closed()
-        while pending(environment.read(self._state).runs):
+        while pending(environment.read(self._state).runs, wholly):
             self._fingerprint = None
-            environment.write(self._merge)
+            environment.write(partial(self._merge, wholly))
 
-    def _merge(self, txn: Writing) -> None:
+    def _merge(self, wholly: bool, txn: Writing) -> None:
         self._whole(txn)
         state = self._state(txn)
-        if pending(state.runs):  # and no other process was faster
+        count = pending(state.runs, wholly)
+        if count:  # and no other process was faster
             void(self._files, self.directory, txn.number - 1)
-            self._set(txn, state.end, self._layout.merge(txn, state.runs))
+            self._set(txn, state.end, self._layout.merge(txn, state.runs, count))
             self._whole(txn)
 
     # Closing
@@ -395,7 +403,7 @@ class Index:
     def _wrong_size(self, hash: bytes) -> InvalidHash:
         return InvalidHash(hash, f"hashes of this store have {self._hash_size} bytes")
 
-    def _closed(self) -> Environment:
+    def _closed(self) -> NoReturn:
         raise Closed(f"the index {self.directory}")
 
 

@@ -196,6 +196,7 @@ class _Run:
                             self.progress(done + found.at, total)
             done += segment.length
         index.add(entries, end)
+        index.merge(wholly=True)
 
     def compare(self, index: Index) -> tuple[int | None, int, int, int, str | None]:
         """(entries of the old index, missing, wrong, behind, why it cannot be read)."""
@@ -212,10 +213,11 @@ class _Run:
             old = self.open(self.directory, readonly=True)
         except (IndexDamaged, StorageError) as e:
             return None, 0, 0, 0, str(e)
-        missing = wrong = behind = 0
+        before = missing = wrong = behind = 0
         try:
             end = old.end
             for key, here, there in _joined(index.dump(), old.dump()):
+                before += there > 0
                 if here == there:
                     continue
                 if here and offset_of(here) >= end:
@@ -224,7 +226,7 @@ class _Run:
                     missing += 1
                 elif not here or not self.leads(key, there):
                     wrong += 1
-            return old.count, missing, wrong, behind, None
+            return before, missing, wrong, behind, None
         except (IndexDamaged, StorageError) as e:
             return None, 0, 0, 0, str(e)
         finally:

@@ -67,9 +67,12 @@ def due(runs: Sequence[Run], rows: int = 0, most: int = 0) -> int:
     return count
 
 
-def pending(runs: Sequence[Run]) -> bool:
-    """Whether there is something to merge, or to go on with."""
-    return any(run.into for run in runs) or due(runs) > 1
+def pending(runs: Sequence[Run], wholly: bool) -> int:
+    """How many of the last of `runs` are to be one, which is `wholly` all of them; 1 if some are on their way, or 0."""
+    if any(run.into for run in runs):
+        return 1
+    count = len(runs) if wholly else due(runs)
+    return count if count > 1 else 0
 
 
 @final
@@ -200,12 +203,12 @@ class Layout:
         self._drop(txn, older)
         return [*runs[: len(runs) - count], Run(number, 0, self.count(rows), blocks)]
 
-    def merge(self, txn: Writing, runs: Sequence[Run]) -> list[Run]:
-        """The runs after some more of those that are `due` became one: of what was begun, the next blocks."""
+    def merge(self, txn: Writing, runs: Sequence[Run], count: int) -> list[Run]:
+        """The runs when the last `count` are becoming one, or, of what was begun before, the next blocks are there."""
         now = [*runs]
         target = next((run for run in now if run.into == run.number), None)
         if target is None:
-            number, count = _following(txn, now), due(now)
+            number = _following(txn, now)
             target = Run(number, number, 0, 0)
             now[len(now) - count :] = [
                 *(run._replace(into=number) for run in now[len(now) - count :]),
@@ -213,7 +216,8 @@ class Layout:
             ]
         sources = [run for run in now if run.into == target.number and run is not target]
         head, rest, more = target.head, b"", target.blocks + _STEP
-        rows, blocks, start = target.rows, target.blocks, self._end(txn, target)
+        rows, blocks = target.rows, target.blocks
+        start: bytes | None = self._end(txn, target)
         while start is not None and blocks < more:
             piece, start = self.page(txn, sources, start, _PIECE)
             rows += self.count(piece)

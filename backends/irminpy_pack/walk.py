@@ -99,14 +99,13 @@ def main(directory: str, uuid: str, generation: str, hash_size: str, still: str 
             files=Files(),
         )
         try:
-            count, end, walked = index.count, index.end, 0
+            end, walked = index.end, 0
+            index.verify()
             for key, word in index.dump():
                 # A damaged page above the entries may hide one from who looks for it, and not from who walks by.
                 if index.find(key[0], key[1:]) != word:
                     return {"damage": f"its entry {key.hex()} is not found by its key"}
                 walked += 1
-            if not count <= walked <= index.count:
-                return {"damage": f"it has {walked} entries, and says {count}"}
             return {"entries": walked, "end": end, "pages": pages}
         finally:
             index.close()

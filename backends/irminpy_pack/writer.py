@@ -43,6 +43,7 @@ __all__ = ["Writer"]
 
 _SYNC_EVERY: Final = 16 << 20  # bytes of the log between two syncs of HEAD
 _TAIL_ENTRIES: Final = 1 << 16
+_RUNS: Final = 12  # of the index, beyond which they are merged although the store is being closed
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 # Before Python 3.12 to name a member of an enumeration costs four times as much as this.
 _NODE: Final = Kind.NODE
@@ -538,20 +539,19 @@ class Writer:
             entries = lookup.turn()
         done = False
         try:
-            places.add_kinds(entries, end)
-            lookup.end, done = end, True
-            if not last:
-                lookup.absent.add(entries[Kind.CONTENTS], places)
+            try:
+                places.add_kinds(entries, end)
+                lookup.end, done = end, True
+                if not last:
+                    lookup.absent.add(entries[Kind.CONTENTS], places)
+            finally:
                 lookup.turned(done)
+            if not last or places.runs > _RUNS:
                 places.merge()
-                return
         except IndexDamaged:
-            lookup.turned(done)
             lookup.mend(places)
-            return
         except StorageError:
             pass  # no space, no memory: there will be another time
-        lookup.turned(done)
 
     # -- closing ---------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from irminpy_pack import index as index_
+from irminpy_pack import runs
 from irminpy_pack.fingerprint import Fingerprint
 from irminpy_pack.index import IndexDamaged
 from irminpy_pack.walk import walk
@@ -26,7 +28,9 @@ def place(tmp_path: Path) -> str:
 
 # Flipped bytes
 
-COUNT = 200  # several leaves, and a page above them
+COUNT = (
+    200  # of small blocks several leaves, and a page above them; of those that are usual three pages of rows
+)
 
 # For each flip that it is told: what reading all of the index gives. r: right. d: found to be damaged. m: something is
 # missing, and a walk would not have noticed. w: something wrong was said. A flip of the newest transaction's number
@@ -98,19 +102,24 @@ def flip_all(place: str, flips: list[tuple[int, int]]) -> dict[str, int]:
     return said
 
 
-def test_a_flipped_byte_never_makes_it_say_something_wrong(place: str) -> None:
+@pytest.mark.parametrize("block", [100, 4080])
+def test_a_flipped_byte_never_makes_it_say_something_wrong(
+    place: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Goal 9. Without a fingerprint: right, or damaged, or dead in the child; a miss only where a walk finds it."""
+    monkeypatch.setattr(runs, "_BLOCK", block)
+    monkeypatch.setattr(index_, "_JOINED", 1)  # two runs
     index = opened(place)
     index.add(dict(sorted(entries(COUNT).items())[: COUNT // 2]), 8)
     index.add(entries(COUNT), 16)
     index.close()
     size = os.path.getsize(os.path.join(place, "data.mdb"))
-    rng = random.Random(0)
+    rng = random.Random(block)
     if PROFILE == "deep":
         flips = [(at, value) for at in range(size) for value in (0x00, 0x7F, 0x80, 0xFF)]
     else:
         # Headers and node pointers of pages, where LMDB follows numbers, more often than the rest.
-        count = 60 if PROFILE == "quick" else 100
+        count = 30 if PROFILE == "quick" else 60
         flips = [(rng.randrange(size), rng.randrange(256)) for _ in range(count)]
         heads = [page + at for page in range(0, size, 4096) for at in range(160)]
         flips += [(at, rng.randrange(256)) for at in rng.sample(heads, min(count, len(heads)))]
@@ -291,15 +300,16 @@ def test_a_library_call_that_always_fails_is_a_typed_error_and_loses_nothing(
 # What a walk finds
 
 
-def test_what_a_walk_finds_is_what_reading_would_meet(place: str) -> None:
+def test_what_a_walk_finds_is_what_reading_would_meet(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries behind a flipped key of a page above them are passed by walking and missed by looking: it does both."""
+    monkeypatch.setattr(runs, "_BLOCK", 100)
     index = opened(place)
     index.add(entries(COUNT), 8)
     index.close()
     path = Path(place, "data.mdb")
     content = path.read_bytes()
     at = branch_key(content, entries(COUNT))
-    path.write_bytes(content[:at] + bytes((content[at] + 1,)) + content[at + 1 :])
+    path.write_bytes(content[:at] + b"\xff" + content[at + 1 :])
     with pytest.raises(IndexDamaged, match="is not found by its key"):
         walk(place, **OWN)
 
@@ -310,6 +320,6 @@ def branch_key(content: bytes, keys: Container[bytes]) -> int:
         if int.from_bytes(content[page + 10 : page + 12], "little") == 1:
             # The second node, since the key of the first is empty: 8 bytes, then the key.
             key = page + int.from_bytes(content[page + 18 : page + 20], "little") + 8
-            if content[key : key + 33] in keys:
-                return key + 1
+            if content[key + 4 : key + 37] in keys:  # behind the number of the run
+                return key + 5
     raise AssertionError("there is no branch page")

@@ -306,6 +306,39 @@ def test_rows_of_hashes_that_begin_alike_or_not_are_sorted(count: int, alike: in
     assert [rows[i + 1 : i + 33] for i in range(0, len(rows), 45)] == sorted(entries)
 
 
+rows = st.one_of(
+    st.dictionaries(st.binary(min_size=2, max_size=2), st.binary(min_size=3, max_size=3), max_size=40).map(
+        lambda found: b"".join(key + found[key] for key in sorted(found))
+    ),
+    st.lists(st.binary(min_size=5, max_size=5), max_size=4).map(b"".join),
+    st.binary(max_size=12),
+    odd,
+)
+
+
+@given(
+    rows, rows, st.one_of(st.just(2), st.integers(-1, 5), odd), st.one_of(st.just(3), st.integers(-1, 5), odd)
+)
+@example(b"ab123", b"ab456cd789", 2, 3)
+@example(b"ab123ab456", b"", 2, 3)
+@example(b"", b"cd123ab456", 2, 3)
+def test_rows_that_are_merged(newer: Any, older: Any, key: Any, value: Any) -> None:
+    same("merge_rows", newer, older, key, value)
+
+
+@pytest.mark.parametrize("merge_rows", [core.merge_rows, _rows.merge_rows])
+def test_the_newer_row_of_a_key_stays(merge_rows: Callable[[bytes, bytes, int, int], bytes]) -> None:
+    assert merge_rows(b"b2d2", b"a1b1c1d1e1", 1, 1) == b"a1b2c1d2e1"
+    assert merge_rows(b"a1b1c1d1e1", b"b2d2", 1, 1) == b"a1b1c1d1e1"
+    for wrong in (b"b1a1", b"a1a1"):
+        with pytest.raises(ValueError, match="row 61 is out of order"):
+            merge_rows(wrong, b"", 1, 1)
+        with pytest.raises(ValueError, match="row 61 is out of order"):
+            merge_rows(b"", wrong, 1, 1)
+    with pytest.raises(ValueError, match="3 bytes are no rows of 2"):
+        merge_rows(b"a1b", b"", 1, 1)
+
+
 filters = st.one_of(
     st.sampled_from([64, 64, 128, 4096]).map(lambda size: bytearray(b"\x5a" * size)),
     st.one_of(st.just(bytearray(96)), st.just(bytearray()), odd),

@@ -107,9 +107,11 @@ def test_keys_of_a_wrong_length_are_damage(tmp_path: Path) -> None:
     index = opened(tmp_path / "index")
     index.add(entries(100), 8)
     index.close()
-    change(str(tmp_path / "index"), b"objects", lambda txn, db: txn.put(b"\2" + b"a" * 31, bytes(12), db=db))
-    change(str(tmp_path / "index"), b"objects", lambda txn, db: txn.delete(min(entries(100)), db=db))
+    there, run = sorted(entries(100)), b"\0\0\0\1"
+    change(
+        str(tmp_path / "index"), b"objects", lambda txn, db: txn.put(run + there[89], bytes(89 * 45), db=db)
+    )
     index = opened(tmp_path / "index")
-    with pytest.raises(IndexDamaged, match="wrong lengths"):
+    with pytest.raises(IndexDamaged, match="wrong length"):
         list(index.keys(CONTENTS))
     index.close()

@@ -134,7 +134,7 @@ def test_a_map_that_cannot_grow_any_more_is_an_error_and_changes_nothing(place: 
         from irminpy_pack.environment import Writing
         from tests.pack_index import opened, entries
 
-        def full(txn, rows, key, value):
+        def full(txn, key, value):
             raise lmdb.MapFullError("full")
 
         index = opened(sys.argv[1], map_size=1 << 30)
@@ -400,10 +400,10 @@ def test_there_is_one_environment_for_all_who_open_a_directory(place: str) -> No
     assert open_environment(place) is open_environment(place, readonly=True) is first
     first.release()
     first.release()
-    assert first.record(b"state")[0] == b""
+    assert first.read(lambda txn: txn.get(b"state")) == b""
     first.release()
     with pytest.raises(Closed):  # a thread that lost a race with close
-        first.get(b"a")
+        first.read(lambda txn: txn.get(b"state"))
     with pytest.raises(Closed):
         first.write(begun)
     second = open_environment(place)
@@ -425,14 +425,45 @@ def test_what_work_raises_undoes_the_transaction(place: str) -> None:
     environment = open_environment(place)
 
     def work(txn: Writing) -> None:
-        txn.put(b"a1", 1, 1)
+        txn.put(b"a", b"1")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         environment.write(work)
-    assert environment.get(b"a") is None
-    environment.write(lambda txn: None if txn.put(b"a1", 1, 1) == 1 else pytest.fail("one was put"))
-    assert environment.get(b"a") == b"1"
+    assert environment.read(lambda txn: txn.seek(b"a")) is None
+    environment.write(lambda txn: txn.put(b"a", b"1"))
+    assert environment.read(lambda txn: txn.seek(b"a")) == (b"a", b"1")
+    environment.release()
+
+
+def test_keys_are_gone_through_and_dropped_by_what_they_begin_with(place: str) -> None:
+    environment = open_environment(place)
+    there = [b"a1", b"a2", b"a3", b"b1", b"b\xff", b"c1"]
+
+    def fill(txn: Writing) -> int:
+        for key in there:
+            txn.put(key, key.upper())
+        return txn.entries
+
+    assert environment.write(fill) == 6
+    assert environment.read(lambda txn: [*txn.below(b"a", b"2")]) == [(b"a2", b"A2"), (b"a3", b"A3")]
+    assert environment.read(lambda txn: [*txn.below(b"b", b"")]) == [(b"b1", b"B1"), (b"b\xff", b"B\xff")]
+    assert environment.read(lambda txn: [*txn.below(b"d", b"")]) == []
+    for prefix, last in ((b"a", b"a3"), (b"b", b"b\xff"), (b"c", b"c1")):
+        assert environment.read(lambda txn, prefix=prefix: txn.last(prefix, 1)) == last  # type: ignore[misc]
+    assert environment.write(lambda txn: txn.drop(b"b")) == 2
+    assert environment.write(lambda txn: txn.drop(b"d")) == 0
+    assert environment.read(lambda txn: [key for key, _ in txn.below(b"", b"a")]) == [
+        b"a1",
+        b"a2",
+        b"a3",
+        b"c1",
+    ]
+    assert environment.write(lambda txn: txn.drop(b"c")) == 1
+    with pytest.raises(IndexDamaged, match="no key that begins with 64"):
+        environment.read(lambda txn: txn.last(b"d", 1))
+    with pytest.raises(IndexDamaged):  # for everybody
+        environment.read(lambda txn: txn.seek(b"a"))
     environment.release()
 
 

@@ -14,7 +14,7 @@ from irminpy_pack.files import Files
 from irminpy_pack.fingerprint import Fingerprint, compare
 from irminpy_pack.index import IndexDamaged
 from irminpy_pack.walk import walk
-from tests.pack_index import OWN, change, entries, opened
+from tests.pack_index import OWN, block_of, change, entries, opened
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_an_older_transaction_of_a_file_too_large_to_be_hashed_is_found_by_its_n
 
 
 def test_the_file_is_hashed_in_pieces(place: str) -> None:
-    fingerprint = put_away(place, 20_000)
+    fingerprint = put_away(place, 40_000)
     files = Counting()
     assert opened(place, fingerprint=fingerprint, files=files).close() is not None
     assert fingerprint.length > 1 << 20
@@ -215,8 +215,18 @@ def test_a_walk_counts_the_entries(place: str) -> None:
 
 def test_a_walk_finds_a_damaged_entry(place: str) -> None:
     put_away(place)
-    change(place, b"objects", lambda txn, db: txn.put(min(entries(40)), b"\1" * 12, db=db))
+    rows = bytearray(block_of(entries(40)))
+    rows[40] ^= 1  # in the word of the first one
+    change(place, b"objects", lambda txn, db: txn.put(b"\0\0\0\1" + max(entries(40)), bytes(rows), db=db))
     with pytest.raises(IndexDamaged, match="has a wrong checksum"):
+        walk(place, **OWN)
+
+
+def test_a_walk_finds_rows_that_are_missing(place: str) -> None:
+    put_away(place)
+    rows = block_of(entries(40))[45:]
+    change(place, b"objects", lambda txn, db: txn.put(b"\0\0\0\1" + max(entries(40)), rows, db=db))
+    with pytest.raises(IndexDamaged, match="its run 1 has 39 rows, and says 40"):
         walk(place, **OWN)
 
 

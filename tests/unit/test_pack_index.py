@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
+from irminpy_pack import index as index_
+from irminpy_pack import runs
 from irminpy_pack.fingerprint import Fingerprint
 from irminpy_pack.index import Index, IndexDamaged, no_entries
-from tests.pack_index import change, entries, opened
+from tests.pack_index import block_of, change, entries, opened
 
+RUN = b"\0\0\0\1"  # what the keys of blocks of the first run begin with
 DOCUMENT = (Path(__file__).parents[2] / "docs/formats/index.md").read_text(encoding="utf-8")
 
 
@@ -95,7 +99,7 @@ def test_nothing_may_be_added_but_the_end(place: str) -> None:
     index.close()
 
 
-@pytest.mark.parametrize("size", [1, 20, 64, 510])
+@pytest.mark.parametrize("size", [1, 20, 64, 505])
 def test_hashes_of_other_sizes_are_held(place: str, size: int) -> None:
     there = entries(100, hash_size=size)
     index = opened(place, hash_size=size)
@@ -105,9 +109,9 @@ def test_hashes_of_other_sizes_are_held(place: str, size: int) -> None:
     index.close()
 
 
-@pytest.mark.parametrize("size", [0, 511])
+@pytest.mark.parametrize("size", [0, 506])
 def test_hashes_that_lmdb_cannot_hold_as_keys_are_refused(place: str, size: int) -> None:
-    with pytest.raises(StorageError, match="1 to 510 bytes"):
+    with pytest.raises(StorageError, match="1 to 505 bytes"):
         opened(place, hash_size=size)
     assert not os.path.exists(place)
 
@@ -227,12 +231,12 @@ def test_the_index_of_something_else_is_not_used(place: str, option: dict[str, A
     opened(place).close()
 
 
-def test_a_lost_entry_is_missed_in_the_count(place: str) -> None:
+def test_a_lost_block_is_missed_in_the_count(place: str) -> None:
     index = opened(place)
-    index.add(entries(10), 8)
+    index.add(entries(100), 8)
     index.close()
-    change(place, b"objects", lambda txn, db: txn.delete(min(entries(10)), db=db))
-    with pytest.raises(IndexDamaged, match="its count of entries is 10, not 9"):
+    change(place, b"objects", lambda txn, db: txn.delete(RUN + max(entries(100)), db=db))
+    with pytest.raises(IndexDamaged, match="its count of blocks is 2, not 1"):
         opened(place)
 
 
@@ -278,6 +282,8 @@ def test_an_environment_without_our_tables_is_not_used(place: str) -> None:
 
 # A damaged entry
 
+WRONG = "has a wrong checksum|of a wrong length"
+
 
 @pytest.mark.parametrize("value", [b"", b"\5", bytes(12), b"\5" + bytes(11), b"\xff" * 12, b"\5" + bytes(12)])
 @pytest.mark.parametrize(
@@ -295,14 +301,15 @@ def test_an_entry_that_does_not_fit_its_checksum_condemns_the_index(
     index = opened(place)
     index.add({b"\1" + b"a" * 32: 5}, 8)
     index.close()
-    change(place, b"objects", lambda txn, db: txn.put(b"\1" + b"a" * 32, value, db=db))
+    key = b"\1" + b"a" * 32
+    change(place, b"objects", lambda txn, db: txn.put(RUN + key, key + value, db=db))
     index, other = opened(place), opened(place, readonly=True)
-    with pytest.raises(IndexDamaged, match="has a wrong checksum"):
+    with pytest.raises(IndexDamaged, match=WRONG):
         ask(index)
     for user in (index, other):  # everybody in the process knows
-        with pytest.raises(IndexDamaged, match="has a wrong checksum"):
+        with pytest.raises(IndexDamaged, match=WRONG):
             user.find(1, b"b" * 32)
-    with pytest.raises(IndexDamaged, match="has a wrong checksum"):
+    with pytest.raises(IndexDamaged, match=WRONG):
         opened(place)
     os.rename(place, place + "-aside")
     new = opened(place)
@@ -321,12 +328,9 @@ def test_the_checksum_binds_the_word_to_its_key(place: str) -> None:
     index.add({b"\1" + b"a" * 32: 5, b"\1" + b"b" * 32: 6}, 8)
     index.close()
 
-    def swap(txn: lmdb.Transaction[bytes], db: Any) -> None:
-        a, b = txn.get(b"\1" + b"a" * 32, db=db) or b"", txn.get(b"\1" + b"b" * 32, db=db) or b""
-        txn.put(b"\1" + b"a" * 32, b, db=db)
-        txn.put(b"\1" + b"b" * 32, a, db=db)
-
-    change(place, b"objects", swap)
+    a, b = block_of({b"\1" + b"a" * 32: 5}), block_of({b"\1" + b"b" * 32: 6})
+    swapped = a[:33] + b[33:] + b[:33] + a[33:]
+    change(place, b"objects", lambda txn, db: txn.put(RUN + b"\1" + b"b" * 32, swapped, db=db))
     index = opened(place)
     with pytest.raises(IndexDamaged):
         index.find(1, b"a" * 32)
@@ -342,14 +346,22 @@ def test_the_bytes_are_those_of_the_format_document(place: str) -> None:
     held: dict[bytes, bytes | None] = {}
     index.close()
     change(place, b"meta", lambda txn, db: held.update({b"state": txn.get(b"state", db=db)}))
-    example = DOCUMENT.split("```text\n")[1].split("```")[0]
-    assert held[b"state"] == bytes.fromhex("".join(line.partition("  ")[0] for line in example.splitlines()))
+
+    def example(number: int) -> bytes:
+        lines = DOCUMENT.split("```text\n")[number].split("```")[0].splitlines()
+        return bytes.fromhex("".join(line.partition("  ")[0] for line in lines))
+
+    assert held[b"state"] == example(1)
     index = opened(place)
     index.add({b"\1" + b"a" * 32: 5}, 8)
     index.close()
-    change(place, b"objects", lambda txn, db: held.update({b"a": txn.get(b"\1" + b"a" * 32, db=db)}))
+    change(place, b"meta", lambda txn, db: held.update({b"state": txn.get(b"state", db=db)}))
+    change(place, b"objects", lambda txn, db: held.update(txn.cursor(db)))
+    assert held[b"state"] == example(2)
     word = (5).to_bytes(8, "little")
-    assert held[b"a"] == word + zlib.crc32(b"\1" + b"a" * 32 + word).to_bytes(4, "little")
+    row = b"\1" + b"a" * 32 + word + zlib.crc32(b"\1" + b"a" * 32 + word).to_bytes(4, "little")
+    assert row == example(3)
+    assert held == {b"state": example(2), RUN + b"\1" + b"a" * 32: row}
     mark = Path(place, "written").read_bytes()
     assert (mark[:8], mark[16:24]) == (
         b"IRMPYIDX",
@@ -385,6 +397,21 @@ class IndexMachine(RuleBasedStateMachine):
         self.end += 8
         self.index.add(entries, self.end)
         self.model |= entries
+
+    @rule(wholly=st.booleans())
+    def merge(self, wholly: bool) -> None:
+        self.index.merge(wholly=wholly)
+        assert self.index.runs <= self.index.count.bit_length()
+        if wholly:
+            assert (self.index.count, self.index.runs) == (len(self.model), len(self.model) > 0)
+            self.index.verify()
+
+    @rule(steps=st.integers(1, 3))
+    def merge_a_little(self, steps: int) -> None:
+        """As one whose process ends in the middle of it, or who has no space for more."""
+        assert self.index._environment is not None
+        for _ in range(steps):
+            self.index._environment.write(partial(self.index._merge, True))
 
     @rule(keys=st.lists(KEYS, min_size=1, max_size=20))
     def find(self, keys: list[bytes]) -> None:
@@ -428,8 +455,15 @@ class IndexMachine(RuleBasedStateMachine):
     @invariant()
     def it_is_the_dict(self) -> None:
         if hasattr(self, "index"):
-            assert (self.index.count, self.index.end) == (len(self.model), self.end)
+            assert self.index.count >= len(self.model)
+            assert self.index.end == self.end
             assert list(self.index.dump()) == sorted(self.model.items())
+            for kind in (1, 2, 3):
+                keys = [key for page in self.index.keys(kind) for key in page]
+                assert keys == sorted(keys)
+                assert {key for key in keys if key[0] == kind} == {
+                    key for key in self.model if key[0] == kind
+                }
 
     def teardown(self) -> None:
         if hasattr(self, "index"):
@@ -438,5 +472,31 @@ class IndexMachine(RuleBasedStateMachine):
             shutil.rmtree(self.directory)
 
 
+class SmallMachine(IndexMachine):
+    """The same with blocks of some rows, and merges of some blocks at a time, so that there are many of each."""
+
+    SMALL = (
+        (runs, "_BLOCK", 50),
+        (runs, "_STEP", 3),
+        (runs, "_PIECE", 2),
+        (index_, "_JOINED", 8),
+        (index_, "_PAGE", 2),
+    )
+
+    @initialize()
+    def begin(self) -> None:
+        self.patch = pytest.MonkeyPatch()
+        for module, name, value in self.SMALL:
+            self.patch.setattr(module, name, value)
+        super().begin()
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "patch"):
+            self.patch.undo()
+
+
 TestIndexMachine = IndexMachine.TestCase
+TestSmallMachine = SmallMachine.TestCase
+TestSmallMachine.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=25)
 TestIndexMachine.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=25)
