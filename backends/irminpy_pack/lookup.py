@@ -13,6 +13,7 @@ from typing import TypeVar
 from .absent import Absent
 from .frame import BLOB, COMMIT, LARGE, NODE
 from .index import Entries, Index, IndexDamaged, no_entries
+from .tail import Tail
 from .word import CONTENTS
 
 __all__ = ["ALWAYS", "INDEXED", "MINIMAL", "Lookup"]
@@ -45,8 +46,8 @@ class Lookup:
         """About how many entries were added since the tail was turned; some may be the same."""
         self._mend = mend
         self._mending = threading.Lock()
-        self._tail = no_entries()
-        self._older = no_entries()  # on its way into the index
+        self._tail = Tail()
+        self._older: Tail | None = None  # on its way into the index
 
     def __del__(self) -> None:
         # Not when it is replaced: others may be asking it. This may run while an index is being opened.
@@ -54,20 +55,19 @@ class Lookup:
             self.places.abandon()
 
     def __len__(self) -> int:
-        return sum(map(len, self._tail.values())) + sum(map(len, self._older.values()))
+        return len(self._tail) + (0 if self._older is None else len(self._older))
 
     def recent(self, kind: int, hash: bytes) -> int:
         """The word of an object that the index does not hold yet, or 0."""
-        return self._tail[kind].get(hash) or self._older[kind].get(hash, 0)
+        tail, older = self._tail, self._older  # in this order, here and below: it may be turned meanwhile
+        word = tail.find(kind, hash)
+        return word if word or older is None else older.find(kind, hash)
 
     def recent_many(self, kind: int, hashes: Collection[bytes]) -> dict[bytes, int]:
         """The words of those of `hashes` that the index does not hold yet."""
-        # The tail first: it may be turned meanwhile.
-        tail = self._tail[kind]
-        older = self._older[kind]
-        if not older and tail.keys().isdisjoint(hashes):
-            return {}
-        return {hash_: words[hash_] for words in (older, tail) if words for hash_ in words.keys() & hashes}
+        tail, older = self._tail, self._older
+        found = tail.find_many(kind, hashes)
+        return found if older is None else older.find_many(kind, hashes) | found
 
     def find(self, kind: int, hash: bytes) -> int:
         """The word of an object, or 0."""
@@ -114,39 +114,33 @@ class Lookup:
     def prefix(self, kind: int, prefix: str, limit: int) -> list[bytes]:
         """The hashes that begin with the hexadecimal digits `prefix`, ascending; at most `limit`."""
         found = set(self._ask(lambda places: places.prefix(kind, prefix, limit), list[bytes]))
-        for entries in (self._tail, self._older):
-            found.update([hash_ for hash_ in list(entries[kind]) if hash_.hex().startswith(prefix)])
+        for tail in (self._tail, self._older):
+            if tail is not None:
+                found.update([hash_ for hash_ in list(tail.entries[kind]) if hash_.hex().startswith(prefix)])
         return sorted(found)[:limit]
 
     def add(self, entries: Entries) -> None:
         """Objects that were written."""
-        tail = self._tail
-        for kind, words in entries.items():
-            if words:
-                tail[kind].update(words)
-                self.added += len(words)
+        self.added += self._tail.add(entries)
 
     def add_rows(self, rows: Iterable[tuple[bytes, int]]) -> None:
         """Objects that were written: kind byte and hash, and word."""
-        tail = self._tail
+        entries = no_entries()
         for key, word in rows:
-            tail[key[0]][key[1:]] = word
-            self.added += 1
+            entries[key[0]][key[1:]] = word
+        self.add(entries)
 
     def turn(self) -> Entries:
         """The tail as it is now, to be put into the index; it is seen here until `turned`."""
-        self._older, self._tail, self.added = self._tail, no_entries(), 0
-        return self._older
+        self._older, self._tail, self.added = self._tail, Tail(), 0
+        return self._older.entries
 
     def turned(self, done: bool) -> None:
         """The tail of `turn` is in the index, or is not."""
-        if not done:
+        if not done and self._older is not None:
             # Into the tail that is there: others are adding to it.
-            for kind, words in self._tail.items():
-                self.added += len(self._older[kind])
-                for hash_, word in self._older[kind].items():
-                    words.setdefault(hash_, word)
-        self._older = no_entries()
+            self.added += self._tail.add_older(self._older.entries)
+        self._older = None
 
 
 def _without(hashes: Collection[bytes], found: dict[bytes, int]) -> list[bytes]:

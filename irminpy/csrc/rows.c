@@ -64,8 +64,14 @@ static int sort(const Row *rows, size_t n, Row *out) {
 /* Copies keys and words to `raw`, row by row, and notes them in `rows`; 0 if one of them is for Python to look at. */
 static int copy(PyObject *entries, const char *prefix, Py_ssize_t before, Py_ssize_t size, uint8_t *raw, Row *rows) {
     PyObject *key, *word;
-    Py_ssize_t at = 0, width = before + size + WORD_AND_CRC;
-    while (PyDict_Next(entries, &at, &key, &word)) {
+    Py_ssize_t at = 0, soon = 0, width = before + size + WORD_AND_CRC;
+    for (int i = 0; i < AHEAD; i++) PyDict_Next(entries, &soon, &key, &word);
+    for (PyObject *later, *number; PyDict_Next(entries, &at, &key, &word);) {
+        if (PyDict_Next(entries, &soon, &later, &number)) { /* both lie anywhere */
+            FETCH(later);
+            FETCH((uint8_t *)later + 64);
+            FETCH(number);
+        }
         if (!PyBytes_Check(key) || PyBytes_GET_SIZE(key) != size || !PyLong_CheckExact(word)) return 0;
         uint64_t number = PyLong_AsUnsignedLongLong(word);
         if (PyErr_Occurred()) {
