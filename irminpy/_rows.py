@@ -1,4 +1,4 @@
-"""The rows of an index of the pack (docs/formats/index.md, "Tables"), many at once, and filters of hashes.
+"""The rows of an index of the pack (docs/formats/index.md, "Rows"), what they are made of, and filters of hashes.
 
 A filter is a Bloom filter of blocks of 64 bytes: the first eight bytes of a hash say which, the next eight name four of
 its bits. It is in memory only.
@@ -9,27 +9,78 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from zlib import crc32
 
-__all__ = ["filter_add", "filter_find", "index_rows", "merge_rows"]
+__all__ = ["Words", "check_words", "filter_add", "filter_find", "merge_rows"]
 
 _WORD = 1 << 64
+_LONGEST = 1024
 
 
-def index_rows(prefix: bytes, entries: dict[bytes, int], size: int, /) -> bytes:
-    """The rows that bind `prefix` and each key of `entries`, of `size` bytes, to its word: ascending, side by side.
+class Words:
+    """A map from hashes of `size` bytes to words. One thread at a time adds; any may ask.
 
-    A row is prefix, key, word (u64) and the crc32 (u32) of all before. Raises ValueError for a key of another size, and
-    for what is no word.
+    The compiled core has a class that does the same, and copies hashes and words instead of holding the objects.
     """
-    rows: list[bytes] = []
-    for key in sorted(entries):
-        word = entries[key]
-        if len(key) != size:
-            raise ValueError(f"the key {key.hex():.80} has {len(key)} bytes, not {size}")
+
+    __slots__ = ("_size", "_words")
+
+    def __init__(self, size: int) -> None:
+        """Raises ValueError for a size that no hash has: 1 to 1024 bytes."""
+        check_words({}, size)
+        self._size = size
+        self._words: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def add(self, words: dict[bytes, int], /) -> None:
+        """Bind the hashes of `words`, over what they were bound to.
+
+        Raises ValueError for a hash of another size and for what is no word, TypeError for what is none of both; then
+        nothing was bound.
+        """
+        check_words(words, self._size)
+        self._words.update(words)
+
+    def find(self, hash: bytes, /) -> int:
+        """The word of `hash`, or 0."""
+        return self._words.get(hash, 0)
+
+    def find_many(self, hashes: Iterable[bytes], /) -> dict[bytes, int]:
+        """The words of those of `hashes` that are here, in their order."""
+        words = self._words
+        return {hash_: words[hash_] for hash_ in hashes if hash_ in words} if words else {}
+
+    def hashes(self) -> list[bytes]:
+        """All hashes, in the order in which they first came."""
+        return [*self._words]
+
+    def items(self) -> list[tuple[bytes, int]]:
+        """All hashes and their words, in the same order."""
+        return [*self._words.items()]
+
+    def rows(self, prefix: bytes, /) -> bytes:
+        """The rows that bind `prefix` with a hash behind it to its word: ascending, side by side.
+
+        A row is prefix, hash, word (u64) and the crc32 (u32) of all before.
+        """
+        rows: list[bytes] = []
+        for hash_ in sorted(self._words):
+            row = prefix + hash_ + self._words[hash_].to_bytes(8, "little")
+            rows.append(row + crc32(row).to_bytes(4, "little"))
+        return b"".join(rows)
+
+
+def check_words(words: dict[bytes, int], size: int, /) -> None:
+    """Raise ValueError or TypeError if there is something among `words` that cannot be in a `Words` of this size."""
+    if not 0 < size <= _LONGEST:
+        raise ValueError(f"{size} bytes are no size of a hash: 1 to {_LONGEST} are")
+    for hash_, word in words.items():
+        if not isinstance(hash_, bytes) or not isinstance(word, int):
+            raise TypeError(f"bytes are bound to int, not {type(hash_).__name__} to {type(word).__name__}")
+        if len(hash_) != size:
+            raise ValueError(f"the hash {hash_.hex():.80} has {len(hash_)} bytes, not {size}")
         if not 0 < word < _WORD:
             raise ValueError(f"{word} is no word of an object")
-        row = prefix + key + word.to_bytes(8, "little")
-        rows.append(row + crc32(row).to_bytes(4, "little"))
-    return b"".join(rows)
 
 
 def merge_rows(newer: bytes, older: bytes, key: int, value: int, /) -> bytes:

@@ -42,7 +42,7 @@ from ._edits import bind, find, placed, put_many, rebind, settle, settle_new, un
 from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
-from ._rows import filter_add, filter_find, index_rows, merge_rows
+from ._rows import Words, filter_add, filter_find, merge_rows
 from .cache import Cache
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ __all__ = [
     "MAX_STEP",
     "Cache",
     "Gathered",
+    "Words",
     "bind",
     "bucket_of",
     "check_inode",
@@ -81,7 +82,6 @@ __all__ = [
     "frame_of",
     "frames",
     "gather",
-    "index_rows",
     "load_inode",
     "load_node",
     "merge_rows",
@@ -133,6 +133,7 @@ CORE = "python" if _chosen is None else "c"
 if _chosen is not None:
     from ._ccore import (
         Cache,
+        Words,
         bind,
         bucket_of,
         checked_frame,
@@ -154,7 +155,6 @@ if _chosen is not None:
         frame_of,
         frames,
         gather,
-        index_rows,
         load_inode,
         load_node,
         merge_rows,

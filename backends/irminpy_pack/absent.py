@@ -43,7 +43,7 @@ class Absent:
             return hashes
         return filter_find(bits, hashes)
 
-    def add(self, hashes: dict[bytes, int], places: Index) -> None:
+    def add(self, hashes: list[bytes], places: Index) -> None:
         """`hashes` were added to the index `places`. Raises IndexDamaged, StorageError; then there is no filter.
 
         Cost: now and then a pass over the hashes of this kind in the index.

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from struct import Struct
 from typing import NoReturn, TypeVar, final
 
-from irminpy.core import index_rows
+from irminpy.core import Words
 from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
 from irminpy.fields import NamedTuple
 
@@ -264,26 +264,23 @@ class Index:
         One sorted run, durable when this returns; the map grows where it must. Raises StorageError without
         a change if there is no space or memory, ReadOnly, and IndexDamaged.
         """
-        self._write([(b"", entries)], end)
+        words = Words(1 + self._hash_size)
+        for wrong in {*map(len, entries)} - {1 + self._hash_size}:
+            raise self._wrong_size(next(key for key in entries if len(key) == wrong)[1:])
+        words.add(entries)
+        self._write(lambda: words.rows(b""), end)
 
-    def add_kinds(self, entries: Entries, end: int) -> None:
-        """`add`, of entries by kind and hash."""
-        self._write([(_KINDS[kind], entries[kind]) for kind in sorted(entries)], end)
+    def add_kinds(self, entries: Mapping[int, Words], end: int) -> None:
+        """`add`, of hashes by kind."""
+        self._write(lambda: b"".join([entries[kind].rows(_KINDS[kind]) for kind in sorted(entries)]), end)
 
-    def _write(self, entries: Iterable[tuple[bytes, dict[bytes, int]]], end: int) -> None:
-        """Bind each prefix with the keys after it, ascending, to their words."""
+    def _write(self, made: Callable[[], bytes], end: int) -> None:
         environment = self._environment or self._closed()
         if self.readonly:
             raise ReadOnly(f"the index {self.directory}")
-        rows: list[bytes] = []
-        for prefix, words in entries:
-            size = 1 + self._hash_size - len(prefix)
-            for wrong in {*map(len, words)} - {size}:
-                raise self._wrong_size(next(key for key in words if len(key) == wrong)[1 - len(prefix) :])
-            rows.append(index_rows(prefix, words, size))
-        together = b"".join(rows)
+        rows = made()
         self._fingerprint = None
-        environment.write(lambda txn: self._add(txn, together, end))
+        environment.write(lambda txn: self._add(txn, rows, end))
 
     def _add(self, txn: Writing, rows: bytes, end: int) -> None:
         self._whole(txn)

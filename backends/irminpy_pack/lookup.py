@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
+from irminpy.core import Words
+
 from .absent import Absent
 from .frame import BLOB, COMMIT, LARGE, NODE
 from .index import Entries, Index, IndexDamaged, no_entries
-from .tail import Tail
 from .word import CONTENTS
 
 __all__ = ["ALWAYS", "INDEXED", "MINIMAL", "Lookup"]
@@ -32,9 +33,22 @@ class Lookup:
     everything in the tail. Questions that come meanwhile wait for it.
     """
 
-    __slots__ = ("_mend", "_mending", "_older", "_tail", "absent", "added", "end", "kinds", "places")
+    __slots__ = (
+        "_hash_size",
+        "_mend",
+        "_mending",
+        "_older",
+        "_tail",
+        "absent",
+        "added",
+        "end",
+        "kinds",
+        "places",
+    )
 
-    def __init__(self, strategy: str, places: Index | None, mend: Callable[[Lookup], None]) -> None:
+    def __init__(
+        self, strategy: str, places: Index | None, mend: Callable[[Lookup], None], hash_size: int
+    ) -> None:
         self.kinds = INDEXED[strategy]
         """The kinds of frames that are indexed."""
         self.places = places
@@ -46,28 +60,34 @@ class Lookup:
         """About how many entries were added since the tail was turned; some may be the same."""
         self._mend = mend
         self._mending = threading.Lock()
-        self._tail = Tail()
-        self._older: Tail | None = None  # on its way into the index
+        self._hash_size = hash_size
+        self._tail = self._empty()
+        self._older = self._empty()  # on its way into the index
 
     def __del__(self) -> None:
         # Not when it is replaced: others may be asking it. This may run while an index is being opened.
         if self.places is not None:
             self.places.abandon()
 
+    def _empty(self) -> dict[int, Words]:
+        return {kind: Words(self._hash_size) for kind in no_entries()}
+
     def __len__(self) -> int:
-        return len(self._tail) + (0 if self._older is None else len(self._older))
+        return sum(map(len, (*self._tail.values(), *self._older.values())))
 
     def recent(self, kind: int, hash: bytes) -> int:
         """The word of an object that the index does not hold yet, or 0."""
-        tail, older = self._tail, self._older  # in this order, here and below: it may be turned meanwhile
-        word = tail.find(kind, hash)
-        return word if word or older is None else older.find(kind, hash)
+        tail, older = (
+            self._tail[kind],
+            self._older[kind],
+        )  # in this order, here and below: it may be turned meanwhile
+        return tail.find(hash) or older.find(hash)
 
     def recent_many(self, kind: int, hashes: Collection[bytes]) -> dict[bytes, int]:
         """The words of those of `hashes` that the index does not hold yet."""
-        tail, older = self._tail, self._older
-        found = tail.find_many(kind, hashes)
-        return found if older is None else older.find_many(kind, hashes) | found
+        tail, older = self._tail[kind], self._older[kind]
+        found = tail.find_many(hashes)
+        return older.find_many(hashes) | found if len(older) else found
 
     def find(self, kind: int, hash: bytes) -> int:
         """The word of an object, or 0."""
@@ -115,13 +135,15 @@ class Lookup:
         """The hashes that begin with the hexadecimal digits `prefix`, ascending; at most `limit`."""
         found = set(self._ask(lambda places: places.prefix(kind, prefix, limit), list[bytes]))
         for tail in (self._tail, self._older):
-            if tail is not None:
-                found.update([hash_ for hash_ in list(tail.entries[kind]) if hash_.hex().startswith(prefix)])
+            found.update([hash_ for hash_ in tail[kind].hashes() if hash_.hex().startswith(prefix)])
         return sorted(found)[:limit]
 
     def add(self, entries: Entries) -> None:
         """Objects that were written."""
-        self.added += self._tail.add(entries)
+        for kind, words in entries.items():
+            if words:
+                self._tail[kind].add(words)
+                self.added += len(words)
 
     def add_rows(self, rows: Iterable[tuple[bytes, int]]) -> None:
         """Objects that were written: kind byte and hash, and word."""
@@ -130,17 +152,20 @@ class Lookup:
             entries[key[0]][key[1:]] = word
         self.add(entries)
 
-    def turn(self) -> Entries:
+    def turn(self) -> dict[int, Words]:
         """The tail as it is now, to be put into the index; it is seen here until `turned`."""
-        self._older, self._tail, self.added = self._tail, Tail(), 0
-        return self._older.entries
+        self._older, self._tail, self.added = self._tail, self._empty(), 0
+        return self._older
 
     def turned(self, done: bool) -> None:
         """The tail of `turn` is in the index, or is not."""
-        if not done and self._older is not None:
+        if not done:
             # Into the tail that is there: others are adding to it.
-            self.added += self._tail.add_older(self._older.entries)
-        self._older = None
+            for kind, older in self._older.items():
+                tail = self._tail[kind]
+                tail.add({hash_: word for hash_, word in older.items() if not tail.find(hash_)})
+                self.added += len(older)
+        self._older = self._empty()
 
 
 def _without(hashes: Collection[bytes], found: dict[bytes, int]) -> list[bytes]:

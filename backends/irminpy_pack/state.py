@@ -226,7 +226,7 @@ class State:
         """
         for _ in range(2):
             places = self.index_of(manifest, readonly=not self.writing)
-            lookup = Lookup(self.strategy, places, self._mend)
+            lookup = Lookup(self.strategy, places, self._mend, self.identity.hash_size)
             ahead = False
             try:
                 ahead = places is not None and places.end > end
@@ -246,7 +246,7 @@ class State:
                 break
             # It is damaged, or was filled from batches that were lost since.
             set_aside(self.files, self.root.index(manifest.generation, self.strategy))
-        lookup = Lookup(self.strategy, None, self._mend)
+        lookup = Lookup(self.strategy, None, self._mend, self.identity.hash_size)
         self._fill(lookup, None, log, end)
         return lookup
 

@@ -543,7 +543,7 @@ class Writer:
                 places.add_kinds(entries, end)
                 lookup.end, done = end, True
                 if not last:
-                    lookup.absent.add(entries[Kind.CONTENTS], places)
+                    lookup.absent.add(entries[Kind.CONTENTS].hashes(), places)
             finally:
                 lookup.turned(done)
             if not last or places.runs > _RUNS:

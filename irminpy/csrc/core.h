@@ -52,7 +52,7 @@
     X(weight)         \
     X(placed)         \
     X(find)           \
-    X(index_rows)     \
+    X(check_words)    \
     X(merge_rows)     \
     X(filter_add)     \
     X(filter_find)    \

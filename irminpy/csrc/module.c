@@ -4,6 +4,7 @@
 #include "cache.h"
 #include "crc.h"
 #include "table.h"
+#include "words.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
 #define SEAM 20
@@ -30,7 +31,7 @@ static int execute(PyObject *module) {
     if (!(state->nothing = PyDict_New())) return -1;
     blake3_choose();
     crc_begin();
-    if (table_begin() < 0 || cache_begin(module) < 0) return -1;
+    if (table_begin() < 0 || cache_begin(module) < 0 || words_begin(module) < 0) return -1;
     for (int i = 0; i < NAME_COUNT; i++)
         if (!(state->name[i] = PyUnicode_InternFromString(attributes[i]))) return -1;
     for (size_t m = 0; m < sizeof modules / sizeof *modules; m++) {

@@ -1,126 +1,8 @@
-/* The rows of an index of the pack (docs/formats/index.md, "Rows"), sorted and merged; and filters of hashes. */
+/* The rows of an index of the pack (docs/formats/index.md, "Rows"), merged; and filters of hashes. */
 #include "core.h"
-#include "crc.h"
-
-#include <stdlib.h>
+#include "words.h"
 
 #define MOST_KEY 1024
-#define WORD_AND_CRC 12
-
-/* A row, and the first eight bytes of its key as a number that sorts as they do. */
-typedef struct {
-    uint64_t first;
-    const uint8_t *key;
-    size_t size;
-} Row;
-
-static int compare(const void *a, const void *b) {
-    const Row *one = a, *other = b;
-    if (one->first != other->first) return one->first < other->first ? -1 : 1;
-    return memcmp(one->key, other->key, one->size);
-}
-
-/* As memcpy, for some ten bytes to some hundred, which compilers do with an instruction that is slow to begin. */
-static inline void copy_few(uint8_t *to, const uint8_t *from, size_t n) {
-    for (; n >= 8; n -= 8, to += 8, from += 8) memcpy(to, from, 8);
-    while (n--) *to++ = *from++;
-}
-
-/* The processor may begin to fetch what lies at `p`. */
-#if defined(__GNUC__)
-#define FETCH(p) __builtin_prefetch(p)
-#else
-#define FETCH(p) ((void)(p))
-#endif
-#define AHEAD 12
-
-static uint64_t first_of(const uint8_t *key, Py_ssize_t size) {
-    uint64_t first = 0;
-    for (Py_ssize_t i = 0; i < 8; i++) first = first << 8 | (i < size ? key[i] : 0);
-    return first;
-}
-
-static inline void put32(uint8_t *p, uint32_t x) {
-    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(x >> (8 * i));
-}
-
-/* Sorts `rows` into `out` by the first bits, then each of the few that share them: hashes have any bits, so that these are
- * few, and where they are not, it takes as long as sorting takes. 0 without memory. */
-static int sort(const Row *rows, size_t n, Row *out) {
-    int bits = 1;
-    while (bits < 16 && (size_t)1 << bits < n) bits++;
-    size_t buckets = (size_t)1 << bits, *ends = calloc(buckets + 1, sizeof *ends);
-    if (!ends) return 0;
-    for (size_t i = 0; i < n; i++) ends[(rows[i].first >> (64 - bits)) + 1]++;
-    for (size_t i = 0; i < buckets; i++) ends[i + 1] += ends[i];
-    /* Each number was where its bucket begins, and is where it ends when all have come. */
-    for (size_t i = 0; i < n; i++) out[ends[rows[i].first >> (64 - bits)]++] = rows[i];
-    for (size_t i = 0, start = 0; i < buckets; start = ends[i++])
-        if (ends[i] - start > 1) qsort(out + start, ends[i] - start, sizeof *out, compare);
-    free(ends);
-    return 1;
-}
-
-/* Copies keys and words to `raw`, row by row, and notes them in `rows`; 0 if one of them is for Python to look at. */
-static int copy(PyObject *entries, const char *prefix, Py_ssize_t before, Py_ssize_t size, uint8_t *raw, Row *rows) {
-    PyObject *key, *word;
-    Py_ssize_t at = 0, soon = 0, width = before + size + WORD_AND_CRC;
-    for (int i = 0; i < AHEAD; i++) PyDict_Next(entries, &soon, &key, &word);
-    for (PyObject *later, *number; PyDict_Next(entries, &at, &key, &word);) {
-        if (PyDict_Next(entries, &soon, &later, &number)) { /* both lie anywhere */
-            FETCH(later);
-            FETCH((uint8_t *)later + 64);
-            FETCH(number);
-        }
-        if (!PyBytes_Check(key) || PyBytes_GET_SIZE(key) != size || !PyLong_CheckExact(word)) return 0;
-        uint64_t number = PyLong_AsUnsignedLongLong(word);
-        if (PyErr_Occurred()) {
-            PyErr_Clear();
-            return 0;
-        }
-        if (!number) return 0;
-        copy_few(raw, (const uint8_t *)prefix, (size_t)before);
-        copy_few(raw + before, (const uint8_t *)PyBytes_AS_STRING(key), (size_t)size);
-        put32(raw + before + size, (uint32_t)number);
-        put32(raw + before + size + 4, (uint32_t)(number >> 32));
-        *rows++ = (Row){first_of(raw + before, size), raw + before, (size_t)size};
-        raw += width;
-    }
-    return 1;
-}
-
-FUNCTION(index_rows) {
-    /* prefix, entries, size */
-    Py_ssize_t size;
-    if (nargs != 3 || !PyBytes_CheckExact(args[0]) || !PyDict_CheckExact(args[1]) || (size = size_of(args[2])) < 0 ||
-        size > MOST_KEY || PyBytes_GET_SIZE(args[0]) > MOST_KEY)
-        return REFER(index_rows);
-    Py_ssize_t n = PyDict_GET_SIZE(args[1]), before = PyBytes_GET_SIZE(args[0]), width = before + size + WORD_AND_CRC;
-    if (n > PY_SSIZE_T_MAX / (width + 2 * (Py_ssize_t)sizeof(Row))) return REFER(index_rows);
-    PyObject *result = PyBytes_FromStringAndSize(NULL, n * width);
-    if (!n || !result) return result;
-    /* Twice the rows: as they come, and sorted. */
-    uint8_t *raw = PyMem_Malloc((size_t)(n * width));
-    Row *rows = PyMem_Malloc(2 * (size_t)n * sizeof *rows), *sorted = rows + n;
-    int usual = raw && rows && copy(args[1], PyBytes_AS_STRING(args[0]), before, size, raw, rows);
-    if (usual) {
-        uint8_t *out = (uint8_t *)PyBytes_AS_STRING(result);
-        /* Nothing of Python is looked at from here on: commits of other threads go on. */
-        Py_BEGIN_ALLOW_THREADS;
-        usual = sort(rows, (size_t)n, sorted);
-        for (Py_ssize_t i = 0; usual && i < n; i++, out += width) {
-            if (i + AHEAD < n) FETCH(sorted[i + AHEAD].key); /* which lies anywhere */
-            copy_few(out, sorted[i].key - before, (size_t)(width - 4));
-            put32(out + width - 4, crc_of(out, (size_t)(width - 4), 0));
-        }
-        Py_END_ALLOW_THREADS;
-    }
-    PyMem_Free(raw);
-    PyMem_Free(rows);
-    if (usual) return result;
-    Py_DECREF(result);
-    return REFER(index_rows);
-}
 
 /* Where the keys of `n` rows do not ascend, or NULL. */
 static const uint8_t *descent(const uint8_t *rows, size_t n, size_t key, size_t width) {
@@ -242,7 +124,6 @@ FUNCTION(filter_find) {
 }
 
 PyMethodDef rows_methods[] = {
-    METHOD(index_rows, "Rows of an index, ascending."),
     METHOD(merge_rows, "Rows of two, ascending."),
     METHOD(filter_add, "Hashes are added to a filter."),
     METHOD(filter_find, "The hashes that may have been added to a filter."),
