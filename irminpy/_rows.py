@@ -7,6 +7,7 @@ its bits. It is in memory only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 from zlib import crc32
 
 __all__ = ["Words", "check_words", "filter_add", "filter_find", "merge_rows"]
@@ -21,12 +22,13 @@ class Words:
     The compiled core has a class that does the same, and copies hashes and words instead of holding the objects.
     """
 
-    __slots__ = ("_size", "_words")
+    __slots__ = ("_words", "size")
 
     def __init__(self, size: int) -> None:
         """Raises ValueError for a size that no hash has: 1 to 1024 bytes."""
         check_words({}, size)
-        self._size = size
+        self.size = size
+        """Of a hash, in bytes."""
         self._words: dict[bytes, int] = {}
 
     def __len__(self) -> int:
@@ -38,7 +40,7 @@ class Words:
         Raises ValueError for a hash of another size and for what is no word, TypeError for what is none of both; then
         nothing was bound.
         """
-        check_words(words, self._size)
+        check_words(words, self.size)
         self._words.update(words)
 
     def find(self, hash: bytes, /) -> int:
@@ -70,7 +72,7 @@ class Words:
         return b"".join(rows)
 
 
-def check_words(words: dict[bytes, int], size: int, /) -> None:
+def check_words(words: dict[Any, Any], size: int, /) -> None:
     """Raise ValueError or TypeError if there is something among `words` that cannot be in a `Words` of this size."""
     if not 0 < size <= _LONGEST:
         raise ValueError(f"{size} bytes are no size of a hash: 1 to {_LONGEST} are")

@@ -247,7 +247,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     ),
     "irminpy_http": ("connection", "cache", "following", "backend", "maker"),
     "irminpy_pack": (
-        *("files", "damage", "environment", "fingerprint", "index", "walk"),
+        *("files", "damage", "environment", "fingerprint", "runs", "index", "walk"),
         *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
         *(
             "ends",

@@ -272,6 +272,9 @@ class Index:
 
     def add_kinds(self, entries: Mapping[int, Words], end: int) -> None:
         """`add`, of hashes by kind."""
+        for words in entries.values():
+            if words.size != self._hash_size:
+                raise ValueError(f"hashes of {words.size} bytes for an index of hashes of {self._hash_size}")
         self._write(lambda: b"".join([entries[kind].rows(_KINDS[kind]) for kind in sorted(entries)]), end)
 
     def _write(self, made: Callable[[], bytes], end: int) -> None:

@@ -4,7 +4,9 @@
 #include "crc.h"
 #include "words.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <structmember.h>
 
 #define MOST_SIZE 1024
 #define WORD 8
@@ -314,8 +316,14 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMemberDef members[] = {
+    {"size", T_PYSSIZET, offsetof(Words, size), READONLY, "Of a hash, in bytes."},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot slots[] = {
     {Py_tp_doc, "As `irminpy._rows.Words`."},
+    {Py_tp_members, members},
     {Py_tp_new, words_new},
     {Py_tp_dealloc, words_dealloc},
     {Py_tp_methods, methods},

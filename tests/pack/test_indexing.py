@@ -153,7 +153,7 @@ def test_a_look_up_that_is_forgotten_while_an_index_is_opened_waits_its_turn(
     index = Index.open(
         root.index(1, "always"), uuid=identity.uuid, generation=1, hash_size=32, readonly=True, files=Files()
     )
-    forgotten = [Lookup("always", index, lambda lookup: None)]
+    forgotten = [Lookup("always", index, lambda lookup: None, 32)]
     del index
     monkeypatch.setattr(Environment, "_open_lmdb", collecting)
     worker = threading.Thread(target=lambda: opened(two).close(), daemon=True)
@@ -165,7 +165,7 @@ def test_a_look_up_that_is_forgotten_while_an_index_is_opened_waits_its_turn(
 
 def test_a_tail_that_could_not_be_indexed_keeps_what_comes_meanwhile() -> None:
     """Others go on writing while the index is filled, and the tail must not forget what they wrote."""
-    lookup = Lookup("always", None, lambda _: None)
+    lookup = Lookup("always", None, lambda _: None, 32)
     one, two, three = b"a" * 32, b"b" * 32, b"c" * 32
     lookup.add({Kind.CONTENTS: {one: 1, two: 2}})
     writing = lookup._tail
@@ -179,7 +179,8 @@ def test_a_tail_that_could_not_be_indexed_keeps_what_comes_meanwhile() -> None:
     lookup.add({Kind.NODE: {one: 7}})
     assert lookup.find_many(Kind.CONTENTS, [one, two, three]) == {one: 1, two: 9}
     assert (lookup.find(Kind.NODE, one), lookup.find(Kind.NODE, two), len(lookup)) == (7, 0, 3)
-    assert lookup.turn() == {Kind.NODE: {one: 7}, Kind.CONTENTS: {one: 1, two: 9}, Kind.COMMIT: {}}
+    turned = {kind: dict(words.items()) for kind, words in lookup.turn().items()}
+    assert turned == {Kind.NODE: {one: 7}, Kind.CONTENTS: {one: 1, two: 9}, Kind.COMMIT: {}}
 
 
 def test_contents_that_the_index_has_are_not_written_again(path: Path) -> None:

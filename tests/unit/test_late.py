@@ -70,7 +70,8 @@ NEEDED = {
     "irminpy.tree": "alone at_once counters edit export home lazy listing read seek settle source stage stream sweep "
     "tree walk words",
     "irminpy_pack": "absent backend chunking damage ends environment files fingerprint frame generation head identity "
-    "index indexing keys large lock log lookup maker manifest opening segment settings settle state trailer view word",
+    "index indexing keys large lock log lookup maker manifest opening runs segment settings settle state trailer view "
+    "word",
 }
 HEAVY = (
     *(

@@ -10,7 +10,7 @@ import pytest
 from irminpy import core
 from irminpy_pack import absent
 from irminpy_pack.absent import Absent
-from irminpy_pack.index import Index, IndexDamaged, no_entries
+from irminpy_pack.index import Index, IndexDamaged
 from tests.pack_index import change, entries, opened
 
 CONTENTS = 2
@@ -22,8 +22,8 @@ def some(count: int, seed: int, size: int = 32) -> dict[bytes, int]:
 
 
 def put(index: Index, filtered: Absent, words: dict[bytes, int]) -> None:
-    index.add_kinds(no_entries() | {CONTENTS: words}, index.end + 8)
-    filtered.add(words, index)
+    index.add({bytes((CONTENTS,)) + hash_: word for hash_, word in words.items()}, index.end + 8)
+    filtered.add([*words], index)
 
 
 def test_a_filter_finds_all_that_was_added_and_few_others() -> None:

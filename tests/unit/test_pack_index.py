@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from irminpy.core import Words
 from irminpy.errors import Closed, InvalidHash, ReadOnly, StorageError
 from irminpy_pack import index as index_
 from irminpy_pack import runs
 from irminpy_pack.fingerprint import Fingerprint
-from irminpy_pack.index import Index, IndexDamaged, no_entries
+from irminpy_pack.index import Index, IndexDamaged
 from tests.pack_index import block_of, change, entries, opened
 
 RUN = b"\0\0\0\1"  # what the keys of blocks of the first run begin with
@@ -77,17 +78,17 @@ def test_entries_end_and_count_are_there_after_reopening(place: str) -> None:
 
 def test_entries_by_kind_are_added_as_those_under_whole_keys(place: str) -> None:
     there = entries(3000)
-    by_kind = no_entries()
+    by_kind = {kind: Words(32) for kind in (1, 2, 3)}
     for key, word in there.items():
-        by_kind[key[0]][key[1:]] = word
+        by_kind[key[0]].add({key[1:]: word})
     index = opened(place)
     index.add_kinds(by_kind, 64)
     assert (index.end, index.count, list(index.dump())) == (64, 3000, sorted(there.items()))
+    with pytest.raises(ValueError, match="hashes of 31 bytes for an index of hashes of 32"):
+        index.add_kinds(by_kind | {2: Words(31)}, 128)
     with pytest.raises(InvalidHash, match="have 32 bytes") as refused:
-        index.add_kinds(by_kind | {2: {b"a" * 31: 1}}, 128)
+        index.add({b"\2" + b"a" * 31: 1}, 128)
     assert refused.value.value == "61" * 31
-    with pytest.raises(ValueError, match="no word"):
-        index.add_kinds(by_kind | {3: {b"a" * 32: 0}}, 128)
     assert (index.end, index.count) == (64, 3000)
     index.close()
 
