@@ -6,11 +6,12 @@ its bits. It is in memory only.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any
 from zlib import crc32
 
-__all__ = ["Words", "check_words", "filter_add", "filter_find", "merge_rows"]
+__all__ = ["Words", "check_words", "filter_add", "filter_find", "merge_rows", "row_of"]
 
 _WORD = 1 << 64
 _LONGEST = 1024
@@ -94,6 +95,16 @@ def merge_rows(newer: bytes, older: bytes, key: int, value: int, /) -> bytes:
     both = [_ascending(rows, key, width) for rows in (newer, older)]
     rows = both[1] | both[0]
     return b"".join([rows[name] for name in sorted(rows)])
+
+
+def row_of(rows: bytes, key: bytes, value: int, /) -> bytes | None:
+    """The `value` bytes behind `key` in rows that ascend, or None where there is no such row."""
+    size, width = len(key), len(key) + value
+    at = (
+        bisect_left(range(len(rows) // width), key, key=lambda row: rows[row * width : row * width + size])
+        * width
+    )
+    return rows[at + size : at + width] if rows[at : at + size] == key and len(rows) - at >= width else None
 
 
 def _ascending(rows: bytes, key: int, width: int) -> dict[bytes, bytes]:

@@ -42,7 +42,7 @@ from ._edits import bind, find, placed, put_many, rebind, settle, settle_new, un
 from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
-from ._rows import Words, filter_add, filter_find, merge_rows
+from ._rows import Words, filter_add, filter_find, merge_rows, row_of
 from .cache import Cache
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ __all__ = [
     "read_state",
     "rebind",
     "record_at",
+    "row_of",
     "seek_inode",
     "seek_node",
     "settle",
@@ -167,6 +168,7 @@ if _chosen is not None:
         read_state,
         rebind,
         record_at,
+        row_of,
         seek_inode,
         seek_node,
         settle,

@@ -19,7 +19,7 @@ MOST: Final = 1 << 23
 """Entries of an index beyond which there is no filter: it would take more than 16 MiB."""
 _BITS: Final = 10  # for each hash: of 40 that were not added one is taken for added
 _LEAST: Final = 1 << 16
-_SHARE: Final = 16  # to look a hash up takes about as long as to go over so many
+_SHARE: Final = 40  # to look a hash up, in some runs, takes about as long as to go over so many
 _SHORTEST: Final = 16  # bytes of a hash, of which a filter takes its bits
 
 

@@ -57,6 +57,10 @@ class _State(NamedTuple):
     end: int
     runs: list[Run]
     """In the order of their age, the oldest first. One that is not complete lies behind those that become it."""
+    live: list[Run]
+    """Those that are complete."""
+    heads: list[bytes]
+    """What the keys of their blocks begin with, the newest first."""
 
 
 @final
@@ -180,7 +184,7 @@ class Index:
         if len(hash) != self._hash_size:
             raise self._wrong_size(hash)
         key = _KINDS[kind] + hash
-        value = self._read(lambda txn: self._layout.look(txn, reversed(self._runs(txn)), key))
+        value = self._read(lambda txn: self._layout.look(txn, self._state(txn).heads, key))
         return 0 if value is None else self._word(key, value)
 
     def find_many(self, kind: int, hashes: Sequence[bytes]) -> list[int]:
@@ -198,7 +202,7 @@ class Index:
         return [words.get(key, 0) for key in keys] if words else [0] * len(keys)
 
     def _look(self, keys: list[bytes], txn: Reading) -> dict[bytes, bytes]:
-        return self._layout.look_many(txn, reversed(self._runs(txn)), keys)
+        return self._layout.look_many(txn, self._state(txn).heads, keys)
 
     def prefix(self, kind: int, prefix_hex: str, limit: int) -> list[bytes]:
         """The first `limit` hashes whose hexadecimal digits (lower case) begin with `prefix_hex`, ascending."""
@@ -363,7 +367,7 @@ class Index:
         return (self._environment or self._closed()).read(work)
 
     def _runs(self, txn: Reading) -> list[Run]:
-        return live(self._state(txn).runs)
+        return self._state(txn).live
 
     def _whole(self, txn: Reading) -> int:
         """The number of the transaction, in which the state is that of the table, or IndexDamaged."""
@@ -391,7 +395,8 @@ class Index:
             if found != wanted:
                 raise IndexDamaged(self.directory, f"its {what} is {found}, not {wanted}")
         runs = [Run(*fields) for fields in _RUN.iter_unpack(record[_STATE.size : -4])]
-        state = _State(end, runs)
+        there = live(runs)
+        state = _State(end, runs, there, [run.head for run in reversed(there)])
         self._known = record, state
         return state
 

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final, final
 
-from irminpy.core import merge_rows
+from irminpy.core import merge_rows, row_of
 from irminpy.fields import NamedTuple
 
 from .damage import IndexDamaged
@@ -92,22 +92,21 @@ class Layout:
 
     # Looking
 
-    def look(self, txn: Reading, runs: Iterable[Run], key: bytes) -> bytes | None:
-        """What is behind `key` in the first of `runs` that has it. Cost: a look into LMDB for each run."""
-        for run in runs:
-            head = run.head
+    def look(self, txn: Reading, heads: Iterable[bytes], key: bytes) -> bytes | None:
+        """What is behind `key` in the first run that has it, of those with these `heads`. Cost: a seek for each."""
+        for head in heads:
             found = txn.seek(head + key)
             if found is not None and found[0].startswith(head):
-                at = self._at(found[1], key)
-                if at >= 0:
-                    return found[1][at + self.key : at + self._width]
+                value = row_of(found[1], key, VALUE)
+                if value is not None:
+                    return value
         return None
 
-    def look_many(self, txn: Reading, runs: Iterable[Run], keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    def look_many(self, txn: Reading, heads: Iterable[bytes], keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """`look` for each of `keys` that is there. Fastest if many are near each other."""
         rest, found = sorted(keys), dict[bytes, bytes]()
-        for run in runs:
-            head, last, block, absent = run.head, b"", b"", list[bytes]()
+        for head in heads:
+            last, block, absent = b"", b"", list[bytes]()
             for at, key in enumerate(rest):
                 if key > last:
                     entry = txn.seek(head + key)
@@ -115,20 +114,13 @@ class Layout:
                         absent += rest[at:]
                         break
                     last, block = entry[0][_NUMBER:], entry[1]
-                place = self._at(block, key)
-                if place >= 0:
-                    found[key] = block[place + self.key : place + self._width]
-                else:
+                value = row_of(block, key, VALUE)
+                if value is None:
                     absent.append(key)
+                else:
+                    found[key] = value
             rest = absent
         return found
-
-    def _at(self, block: bytes, key: bytes) -> int:
-        """Where the row of `key` begins, or -1."""
-        at = block.find(key)
-        while at >= 0 and at % self._width:  # what looks like it lies across two rows
-            at = block.find(key, at + 1)
-        return at
 
     # Reading in order
 

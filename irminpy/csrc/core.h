@@ -54,6 +54,7 @@
     X(find)           \
     X(check_words)    \
     X(merge_rows)     \
+    X(row_of)         \
     X(filter_add)     \
     X(filter_find)    \
     X(unlike)         \

@@ -54,6 +54,26 @@ FUNCTION(merge_rows) {
     return result;
 }
 
+FUNCTION(row_of) {
+    /* rows, key, value */
+    Py_ssize_t value;
+    if (nargs != 3 || !PyBytes_CheckExact(args[0]) || !PyBytes_CheckExact(args[1]) || (value = size_of(args[2])) < 0 ||
+        value > MOST_KEY || !PyBytes_GET_SIZE(args[1]))
+        return REFER(row_of);
+    const uint8_t *rows = (const uint8_t *)PyBytes_AS_STRING(args[0]), *key = (const uint8_t *)PyBytes_AS_STRING(args[1]);
+    Py_ssize_t size = PyBytes_GET_SIZE(args[1]), width = size + value, low = 0, high = PyBytes_GET_SIZE(args[0]) / width;
+    while (low < high) {
+        Py_ssize_t middle = low + (high - low) / 2;
+        int order = memcmp(rows + middle * width, key, (size_t)size);
+        if (!order) return PyBytes_FromStringAndSize((const char *)rows + middle * width + size, value);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    Py_RETURN_NONE;
+}
+
 /* -- filters ----------------------------------------------------------------------------------------------------------- */
 
 #define SHORTEST 16
@@ -125,6 +145,7 @@ FUNCTION(filter_find) {
 
 PyMethodDef rows_methods[] = {
     METHOD(merge_rows, "Rows of two, ascending."),
+    METHOD(row_of, "What is behind a key."),
     METHOD(filter_add, "Hashes are added to a filter."),
     METHOD(filter_find, "The hashes that may have been added to a filter."),
     {NULL, NULL, 0, NULL},

@@ -132,15 +132,19 @@ def test_a_flipped_byte_never_makes_it_say_something_wrong(
 
 # Killed writers
 
+# Adds are runs of their own, and merging takes many transactions.
 WRITER = """
 import sys
+from irminpy_pack import index as index_, runs
 from tests.pack_index import opened, entries
+index_._JOINED, runs._STEP, runs._PIECE = 1, 3, 2
 index = opened(sys.argv[1], map_size=1 << 16)
 n = index.end
 while n < int(sys.argv[2]):
     n += 1
     index.add(entries(400, seed=n), n)
     print(n, flush=True)
+    index.merge()
 """
 
 
@@ -153,7 +157,10 @@ def expect(place: str, states: set[int], fingerprint: Fingerprint | None = None)
         model |= entries(400, seed=n)
     assert dict(index.dump()) == model
     assert index.count == len(model)
+    index.verify()
     index.add(entries(1, seed=10**6), index.end)  # and it can be written again
+    index.merge(wholly=True)  # what was begun is gone on with
+    assert (index.runs, dict(index.dump())) == (1, model | entries(1, seed=10**6))
     end = index.end
     index.close()
     return end
@@ -227,6 +234,7 @@ try:
         try:
             index.add(entries(4000, seed=n), n)  # more than one page in a row: LMDB calls writev too
             print("added", n)
+            index.merge(wholly=True)
         except StorageError as error:
             print("refused", n, index.end, dict(index.dump()).items() >= there.items())
         print("closed" if index.close() is None else "put away") if n == 3 else None

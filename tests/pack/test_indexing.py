@@ -13,6 +13,8 @@ import pytest
 from irminpy import Hash
 from irminpy.objects import Kind
 from irminpy.testing.watching import PATIENCE
+from irminpy_pack import index as index_
+from irminpy_pack import writer
 from irminpy_pack.backend import PackBackend
 from irminpy_pack.environment import Environment
 from irminpy_pack.files import Files
@@ -237,3 +239,60 @@ def test_a_filter_before_the_index_leaves_out_what_is_new_and_nothing_else(
         assert asked  # of another index nothing is known
         assert (main.get("d"), main.get("e"), main.get("c/3")) == (b"a" * 1000, b"7" * 500, b"3" * 400)
     assert fsck(str(path), SCHEMA).ok
+
+
+def filled() -> None:
+    """Wait until what is on its way into an index is there."""
+    for thread in threading.enumerate():
+        if thread.name == "irminpy-index":
+            thread.join()
+
+
+def test_an_index_that_is_filled_again_and_again_has_few_runs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_TAIL_ENTRIES", 4)
+    monkeypatch.setattr(index_, "_JOINED", 1)  # each time a run of its own, until they are merged
+    made: list[Hash] = []
+    with opened(path) as repo:
+        main = repo.main()
+        for n in range(60):
+            commit = main.set(f"a/{n}", b"%d" % n)
+            assert commit is not None
+            made.append(commit.hash)
+            filled()
+    index = index_of(path)
+    assert 1 < index.runs <= index.count.bit_length()
+    index.verify()
+    index.close()
+    all_found(path, made)
+    assert fsck(str(path), SCHEMA, level="index").ok
+
+
+def test_a_store_that_is_opened_and_closed_again_and_again_has_few_runs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing puts the tail into the index without merging, unless there are many runs by now."""
+    monkeypatch.setattr(index_, "_JOINED", 1)
+    monkeypatch.setattr(writer, "_RUNS", 3)
+    seen: list[int] = []
+    for n in range(12):
+        commits(path, str(n))
+        index = index_of(path)
+        seen.append(index.runs)
+        index.close()
+    assert seen[:3] == [1, 2, 3]
+    assert max(seen) <= 4
+    assert fsck(str(path), SCHEMA, level="index").ok
+
+
+def index_of(path: Path) -> Index:
+    root = Root(str(path))
+    return Index.open(
+        root.index(1, "always"),
+        uuid=Identity.read(Files(), root).uuid,
+        generation=1,
+        hash_size=32,
+        readonly=True,
+        files=Files(),
+    )

@@ -317,6 +317,25 @@ def test_the_newer_row_of_a_key_stays(merge_rows: Callable[[bytes, bytes, int, i
         merge_rows(b"a1b", b"", 1, 1)
 
 
+@given(
+    rows, st.one_of(st.binary(min_size=2, max_size=2), st.binary(max_size=4), odd), st.one_of(st.just(3), odd)
+)
+@example(b"ab123cd456ef789", b"cd", 3)
+@example(b"ab123cd456ef78", b"ef", 3)
+@example(b"ab123", b"", 3)
+@example(b"", b"ab", 3)
+def test_the_row_of_a_key(rows: Any, key: Any, value: Any) -> None:
+    same("row_of", rows, key, value)
+
+
+@pytest.mark.parametrize("row_of", [core.row_of, _rows.row_of])
+def test_what_is_behind_a_key(row_of: Callable[[bytes, bytes, int], bytes | None]) -> None:
+    rows = b"".join(bytes((n, n, n // 2)) for n in range(0, 200, 2))
+    for n in range(200):
+        assert row_of(rows, bytes((n, n)), 1) == (None if n % 2 else bytes((n // 2,)))
+    assert row_of(b"", b"ab", 1) is None
+
+
 filters = st.one_of(
     st.sampled_from([64, 64, 128, 4096]).map(lambda size: bytearray(b"\x5a" * size)),
     st.one_of(st.just(bytearray(96)), st.just(bytearray()), odd),

@@ -45,9 +45,9 @@ def test_a_filter_takes_no_other_sizes() -> None:
 def test_before_much_was_asked_nothing_is_known_to_be_absent(tmp_path: Path) -> None:
     index, filtered = opened(tmp_path / "index"), Absent(CONTENTS)
     put(index, filtered, some(100, 1))
-    asked = [*some(6, 2)]
+    asked = [*some(2, 2)]
     assert filtered.rest(asked) == asked
-    put(index, filtered, some(100, 3))  # six of two hundred: not worth the pass
+    put(index, filtered, some(100, 3))  # four of two hundred: not worth the pass
     assert filtered.rest(asked) == asked
     index.close()
 

@@ -93,14 +93,17 @@ def test_a_reader_in_another_process_follows_the_writer_through_growth(place: st
 
 
 def test_two_processes_that_write_lose_nothing(place: str) -> None:
-    """Each has its own map, and finds it too small when the other has grown the file."""
+    """Each has its own map, finds it too small when the other grew the file, and goes on with merges of the other."""
     code = """
         import sys
+        from irminpy_pack import index as index_, runs
         from tests.pack_index import opened, entries
+        index_._JOINED, runs._STEP, runs._PIECE = 1, 3, 2
         index = opened(sys.argv[1], map_size=1 << 16)
         there = sorted(entries(6000, seed=int(sys.argv[2])).items())
         for start in range(0, 6000, 500):
             index.add(dict(there[start:start + 500]), start)
+            index.merge()
         print(index.close() is not None)
     """
     opened(place).close()
@@ -111,6 +114,8 @@ def test_two_processes_that_write_lose_nothing(place: str) -> None:
         assert out in ("True\n", "False\n")  # None if the other was writing at that moment
     index = opened(place, readonly=True)
     assert dict(index.dump()) == entries(6000, seed=1) | entries(6000, seed=2)
+    index.verify()
+    assert index.runs < 16
     index.close()
 
 
