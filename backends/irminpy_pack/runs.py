@@ -1,4 +1,4 @@
-"""Sorted runs of rows in the table of an index: looking for rows, merging runs. Bytes: docs/formats/index.md, "Runs".
+"""Sorted runs of rows in the table of an index: looking for rows, merging runs. Bytes: docs/formats/index.md.
 
 LMDB has one entry for each block of rows, not for each row: what a transaction adds are a few hundred pages side by
 side, where rows in their order among all others would touch as many pages as there are rows. For each entry that is
@@ -23,9 +23,8 @@ __all__ = ["LONGEST_KEY", "VALUE", "Layout", "Run", "due", "live", "pending"]
 
 VALUE: Final = 12
 """Bytes of a row behind its key."""
-LONGEST_KEY: Final = (
-    506  # LMDB's keys have at most 511 bytes: the number of the run, the key, and one to seek behind it
-)
+LONGEST_KEY: Final = 506
+"""Bytes of a key: LMDB's have at most 511, the number of the run before it, and one more to seek what is behind it."""
 _NUMBER: Final = 4
 _BLOCK: Final = 4080  # with the 16 bytes of LMDB's head of it a page
 _STEP: Final = 4096  # blocks that one transaction merges: those that are new are in memory until it ends
@@ -97,7 +96,7 @@ class Layout:
         for head in heads:
             found = txn.seek(head + key)
             if found is not None and found[0].startswith(head):
-                value = row_of(found[1], key, VALUE)
+                value = self._value(txn, found[1], key)
                 if value is not None:
                     return value
         return None
@@ -114,13 +113,18 @@ class Layout:
                         absent += rest[at:]
                         break
                     last, block = entry[0][_NUMBER:], entry[1]
-                value = row_of(block, key, VALUE)
+                value = self._value(txn, block, key)
                 if value is None:
                     absent.append(key)
                 else:
                     found[key] = value
             rest = absent
         return found
+
+    def _value(self, txn: Reading, block: bytes, key: bytes) -> bytes | None:
+        if len(block) % self._width:
+            raise IndexDamaged(txn.directory, f"its block before {key.hex()} is of a wrong length")
+        return row_of(block, key, VALUE)
 
     # Reading in order
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import struct
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -254,6 +255,71 @@ def test_a_state_that_does_not_fit_its_checksum_is_not_used(place: str) -> None:
     change(place, b"meta", lambda txn, db: txn.delete(b"state", db=db))
     with pytest.raises(IndexDamaged, match="its state is missing"):
         opened(place)
+
+
+def test_an_index_of_version_1_is_not_used(place: str) -> None:
+    """It is made anew: each object had an entry of LMDB of its own."""
+    opened(place).close()
+    state = struct.pack("<HH16sQQQ", 1, 32, bytes(range(16)), 3, 64, 0)
+    state += zlib.crc32(state).to_bytes(4, "little")
+    change(place, b"meta", lambda txn, db: txn.put(b"state", state, db=db))
+    with pytest.raises(IndexDamaged, match="its format version is 1, not 2"):
+        opened(place)
+
+
+def test_a_state_that_names_more_runs_than_it_has_is_not_used(place: str) -> None:
+    opened(place).close()
+    state = struct.pack("<HH16sQQI", 2, 32, bytes(range(16)), 3, 64, 1)
+    state += zlib.crc32(state).to_bytes(4, "little")
+    change(place, b"meta", lambda txn, db: txn.put(b"state", state, db=db))
+    with pytest.raises(IndexDamaged, match="its state's length is 44, not 68"):
+        opened(place)
+
+
+@pytest.mark.parametrize("ask", [Index.verify, partial(Index.merge, wholly=True)])
+def test_rows_that_are_out_of_order_are_not_merged(
+    place: str, ask: Callable[[Index], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_, "_JOINED", 1)
+    there = sorted(entries(40))
+    index = opened(place)
+    index.add(entries(40), 8)
+    index.add(entries(1, seed=2), 16)
+    index.close()
+    rows = block_of(entries(40))
+    swapped = rows[45:90] + rows[:45] + rows[90:]
+    change(place, b"objects", lambda txn, db: txn.put(RUN + there[-1], swapped, db=db))
+    index = opened(place)
+    with pytest.raises(IndexDamaged, match=f"the row {there[0].hex()} is out of order"):
+        ask(index)
+    assert index.close() is None
+
+
+def test_a_run_that_lacks_rows_is_not_joined(place: str) -> None:
+    index = opened(place)
+    index.add(entries(40), 8)
+    index.close()
+    change(
+        place, b"objects", lambda txn, db: txn.put(RUN + max(entries(40)), block_of(entries(40))[45:], db=db)
+    )
+    index = opened(place)
+    with pytest.raises(IndexDamaged, match="its run 1 has not the 40 rows that it should"):
+        index.add(entries(100, seed=2), 16)
+    index.close()
+
+
+def test_when_there_are_no_more_numbers_it_is_made_anew(place: str) -> None:
+    opened(place).close()
+    last = max(entries(1))
+    state = struct.pack("<HH16sQQIIIQQ", 2, 32, bytes(range(16)), 3, 64, 1, (1 << 32) - 1, 0, 1, 1)
+    state += zlib.crc32(state).to_bytes(4, "little")
+    change(place, b"meta", lambda txn, db: txn.put(b"state", state, db=db))
+    change(place, b"objects", lambda txn, db: txn.put(b"\xff" * 4 + last, block_of(entries(1)), db=db))
+    index = opened(place)
+    assert dict(index.dump()) == entries(1)
+    with pytest.raises(IndexDamaged, match="no more numbers"):
+        index.add(entries(40), 72)
+    index.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 100, os.urandom(8192)])
