@@ -82,7 +82,7 @@ def test_the_newest_row_of_a_key_is_what_it_says_whichever_run_is_larger(
 ) -> None:
     there: dict[bytes, int] = {}
     for n, size in enumerate(sizes, 1):
-        more = {key: n for key in sorted(entries(100))[:size]}
+        more = dict.fromkeys(sorted(entries(100))[:size], n)
         index.add(more, n)
         there |= more
     for merge in (False, True):
