@@ -49,6 +49,9 @@ def descend(
     steps: list[str],
     /,
 ) -> tuple[int, bytes | None] | None: ...
+def difference(
+    canonical: bytes, words: bytes, before: bytes, before_words: bytes, size: int, /
+) -> tuple[bytes, bytes] | None: ...
 def digest(data: bytes, /) -> bytes: ...
 def digest_many(items: list[bytes], /) -> list[bytes]: ...
 def encode_inode(
@@ -94,6 +97,12 @@ def frames(
     contents: dict[bytes, int],
     flat: type[Any],
     inner: type[Any],
+    older: dict[bytes, int] | None,
+    bases: list[int],
+    segments: Sequence[Mapped],
+    read: Callable[[int, int], bytes],
+    starts: list[int],
+    blocks: list[bytes],
     /,
 ) -> tuple[int, int]: ...
 def filter_add(bits: bytearray, hashes: Iterable[bytes], skip: int, /) -> None: ...
@@ -193,6 +202,9 @@ def rebind(
     stored: type[Any],
     /,
 ) -> Any: ...
+def rebuilt(
+    before: bytes, before_words: bytes, payload: bytes, words: bytes, size: int, /
+) -> tuple[bytes, bytes]: ...
 def record_at(
     bases: list[int],
     segments: Sequence[Mapped],
@@ -236,6 +248,7 @@ def settle(
         dict[bytes, bytes],
         list[Any] | None,
         list[bytes],
+        dict[bytes, int],
         int,
         int,
     ]

@@ -7,7 +7,7 @@ give None, whoever asks looks closer, and finds out what is wrong.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from mmap import mmap
 from struct import Struct
 from typing import Any, Protocol
@@ -15,7 +15,19 @@ from zlib import crc32
 
 from ._core import digest, digit, load_inode, load_node, seek_inode, seek_node
 
-__all__ = ["Mapped", "checked_frame", "crc", "descend", "filled_words", "frame_of", "frames", "record_at"]
+__all__ = [
+    "DIFFERENCE",
+    "Mapped",
+    "checked_frame",
+    "crc",
+    "descend",
+    "difference",
+    "filled_words",
+    "frame_of",
+    "frames",
+    "rebuilt",
+    "record_at",
+]
 
 _header = Struct("<IIIBBH").unpack_from  # crc, units, hints, kind, pad, zero
 _rest = Struct("<IIBBH").pack  # the header after the crc
@@ -25,6 +37,10 @@ _PADS = [bytes(n) for n in range(8)]
 _FRAME = {1: ord("N"), 2: ord("B"), 3: ord("C")}  # kind of a word to kind of a frame
 _NODE, _CONTENTS = 1, 2
 _LONG = (1 << 20) - 1
+_MOST_CHILDREN = 1 << 16  # that a position tells from each other
+
+DIFFERENCE = ord("D")
+"""The kind of a frame that says how a node differs from an older one."""
 
 
 class Mapped(Protocol):
@@ -177,7 +193,94 @@ def frame_in(
     mapped = segment.map
     if mapped is None or at + (units << 3) > segment.seen:
         return None
+    if kind == _NODE and mapped[at + 12 : at + 13] == b"D":
+        return _whole_in(bases, segments, head, word, mapped[at : at + (units << 3)], hash)
     return checked_frame(mapped, at, units << 3, head, kind, hash)
+
+
+def _whole_in(
+    bases: list[int], segments: Sequence[Mapped], head: int, word: int, frame: bytes, hash: bytes
+) -> tuple[bytes, bytes] | None:
+    """`frame_in` of a node that is a difference, in `frame`, which lies at `word`."""
+    crc, units, hints, _, pad, _ = _header(frame)
+    end = head + (hints << 3)
+    if units << 3 != len(frame) or end + pad > len(frame) or hints < 2 or crc32(frame[4:]) != crc:
+        return None
+    base = int.from_bytes(frame[head : head + 8], "little")
+    size, offset = (base >> 2 & _LONG) << 3, base >> 22 << 3
+    i = bisect_right(bases, offset) - 1
+    if i < 0 or base & 3 != _NODE or base >> 22 >= word >> 22 or size >> 3 == _LONG or size < head:
+        return None
+    segment, at = segments[i], offset - bases[i]
+    mapped = segment.map
+    if mapped is None or at + size > segment.seen:
+        return None
+    older = mapped[at : at + size]
+    crc, units, n, kind, end_pad, _ = _header(older)
+    if units << 3 != size or kind != ord("N") or head + (n << 3) + end_pad > size or crc32(older[4:]) != crc:
+        return None
+    words = older[head : head + (n << 3)]
+    canonical = older[head + (n << 3) : size - end_pad]
+    try:
+        node, column = rebuilt(canonical, words, frame[end : len(frame) - pad], frame[head + 8 : end], 32)
+    except ValueError:
+        return None
+    return (node, column) if digest(node) == hash else None
+
+
+def difference(
+    canonical: bytes, words: bytes, before: bytes, before_words: bytes, size: int, /
+) -> tuple[bytes, bytes] | None:
+    """(positions and hashes, words) of the children in which a node is not what it was `before`; None where more
+    differs, or where this is more than half of the node.
+
+    A node has its canonical bytes and the words of its children, whose hashes, of `size` bytes, come last in it.
+    """
+    n = len(words) >> 3
+    head = len(canonical) - n * size
+    same = (
+        len(before) == len(canonical)
+        and len(before_words) == len(words)
+        and before[:head] == canonical[:head]
+    )
+    if head < 0 or not 0 < n <= _MOST_CHILDREN or not same:
+        return None
+    most = ((len(canonical) + len(words)) // 2 - 8) // (10 + size)
+    found = [
+        i
+        for i in range(n)
+        if words[8 * i : 8 * i + 8] != before_words[8 * i : 8 * i + 8]
+        or canonical[head + i * size : head + (i + 1) * size]
+        != before[head + i * size : head + (i + 1) * size]
+    ]
+    if not 0 < len(found) <= most:
+        return None
+    hashes = b"".join([canonical[head + i * size : head + (i + 1) * size] for i in found])
+    positions = Struct(f"<{len(found)}H").pack(*found)
+    return positions + hashes, b"".join([words[8 * i : 8 * i + 8] for i in found])
+
+
+def rebuilt(
+    before: bytes, before_words: bytes, payload: bytes, words: bytes, size: int, /
+) -> tuple[bytes, bytes]:
+    """(canonical bytes, words) of the node that the one `before` becomes by what `difference` gave.
+
+    Raises ValueError where that says nothing of such a node.
+    """
+    count, n = len(words) >> 3, len(before_words) >> 3
+    head = len(before) - n * size
+    if count < 1 or len(words) & 7 or len(before_words) & 7 or size < 1 or len(payload) != count * (2 + size):
+        raise ValueError("no difference of a node")
+    positions = Struct(f"<{count}H").unpack_from(payload)
+    ascending = all(one < other for one, other in zip(positions, positions[1:], strict=False))
+    if head < 0 or n > _MOST_CHILDREN or not ascending or positions[-1] >= n:
+        raise ValueError("a difference of a node with other children")
+    canonical, column = bytearray(before), bytearray(before_words)
+    hashes = memoryview(payload)[2 * count :]
+    for k, i in enumerate(positions):
+        canonical[head + i * size : head + (i + 1) * size] = hashes[k * size : (k + 1) * size]
+        column[8 * i : 8 * i + 8] = words[8 * k : 8 * k + 8]
+    return bytes(canonical), bytes(column)
 
 
 def frames(
@@ -195,6 +298,12 @@ def frames(
     contents: dict[bytes, int],
     flat: type[Any],
     inner: type[Any],
+    older: dict[bytes, int] | None,
+    bases: list[int],
+    segments: Sequence[Mapped],
+    read: Callable[[int, int], bytes],
+    starts: list[int],
+    blocks: list[bytes],
     /,
 ) -> tuple[int, int]:
     """Make frames of the kind `frame` of `rows`, hashes and canonical bytes, from row `i` on, to lie from `at` on.
@@ -205,7 +314,9 @@ def frames(
     such as a node whose children's words are neither in `known` nor in `nodes` or `contents`; and behind a frame that
     reaches `stop`; here, at once. The frames, joined, go to `parts`; words of the objects, which have the `kind` of a
     word, to `nodes` or `contents` and to `entries`; those of children to `known`. `decoded` has some nodes, of the
-    classes `flat` and `inner`.
+    classes `flat` and `inner`. Where `older` has the word of a node that is much like it, it goes in as a `difference`
+    from that one, or from what that differs from; it is read from `blocks` of the log, which begin at `starts`, from
+    the maps of the `segments` with the `bases`, or by `read(offset, size)`.
     """
     return i, at
 

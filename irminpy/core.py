@@ -39,7 +39,18 @@ from ._core import (
     seek_node,
 )
 from ._edits import bind, find, placed, put_many, rebind, settle, settle_new, unlike, weight
-from ._frames import checked_frame, crc, descend, filled_words, frame_of, frames, record_at
+from ._frames import (
+    DIFFERENCE,
+    checked_frame,
+    crc,
+    descend,
+    difference,
+    filled_words,
+    frame_of,
+    frames,
+    rebuilt,
+    record_at,
+)
 from ._gather import Gathered, gather
 from ._nodes import bucket_of, follow, read_nodes, read_state, take_elements, write_nodes
 from ._rows import Words, filter_add, filter_find, merge_rows, row_of
@@ -50,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CORE",
+    "DIFFERENCE",
     "MAX_COMMIT",
     "MAX_PARENTS",
     "MAX_STEP",
@@ -67,6 +79,7 @@ __all__ = [
     "decode_inode",
     "decode_node",
     "descend",
+    "difference",
     "digest",
     "digest_many",
     "digit",
@@ -93,6 +106,7 @@ __all__ = [
     "read_nodes",
     "read_state",
     "rebind",
+    "rebuilt",
     "record_at",
     "row_of",
     "seek_inode",
@@ -143,6 +157,7 @@ if _chosen is not None:
         decode_inode,
         decode_node,
         descend,
+        difference,
         digest,
         digest_many,
         encode_inode,
@@ -167,6 +182,7 @@ if _chosen is not None:
         read_nodes,
         read_state,
         rebind,
+        rebuilt,
         record_at,
         row_of,
         seek_inode,

@@ -251,6 +251,7 @@ class Objects(Fields):
         "decoded",
         "hints",
         "nodes",
+        "older",
         "reader",
         "shallow",
         "values",
@@ -270,6 +271,9 @@ class Objects(Fields):
     """Some of `nodes` as they read, for whoever would decode them; not needed, and never changed."""
     values: Mapping[bytes, Commit]
     """The same for `commits`."""
+    older: dict[bytes, int] | None
+    """Where nodes lie whose place some of `nodes` take, by the hash of the newer one: a backend may say how they differ
+    in the place of all of them. Not needed."""
     reader: object
     """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
     shallow: bool
@@ -284,6 +288,7 @@ class Objects(Fields):
         hints: dict[bytes, bytes] | None = None,
         decoded: Mapping[bytes, Node | Inode] | None = None,
         values: Mapping[bytes, Commit] | None = None,
+        older: dict[bytes, int] | None = None,
         reader: object = None,
         shallow: bool = False,
     ) -> None:
@@ -294,6 +299,7 @@ class Objects(Fields):
         self.hints = {} if hints is None else hints
         self.decoded = _NOTHING if decoded is None else decoded
         self.values = _NOTHING if values is None else values
+        self.older = older
         self.reader = reader
         self.shallow = shallow
 
@@ -312,7 +318,7 @@ class Objects(Fields):
         """These objects, with what is known here of them and of others; what is noted of either is in both."""
         return Objects(
             *(contents, nodes, commits, self.words, self.hints, self.decoded, self.values),
-            *(self.reader, self.shallow),
+            *(self.older, self.reader, self.shallow),
         )
 
     def copy(self) -> Objects:
@@ -325,6 +331,7 @@ class Objects(Fields):
             self.hints.copy(),
             self.decoded,
             self.values,
+            self.older,
             self.reader,
             self.shallow,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct, pack
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from irminpy.core import CORE, crc, filled_words, frame_of, frames
 from irminpy.errors import DanglingHash
@@ -20,12 +20,13 @@ from .frame import BLOB, COMMIT, LARGE, NODE, REF, TABLE, TRAILER, Framing
 from .index import Entries, no_entries
 from .large import Large
 from .log import Marks, Ref, encode_ref, encode_table
+from .segment import Segment
 from .trailer import NOTHING, Tip, Trailer
 from .word import COMMIT as COMMIT_WORD
 from .word import CONTENTS, LONG
 from .word import NODE as NODE_WORD
 
-__all__ = ["PIECE", "Batch", "Builder", "Piece"]
+__all__ = ["PIECE", "Batch", "Builder", "Older", "Piece"]
 
 PIECE: Final = 16 << 20
 """Bytes of frames beyond which a batch is cut."""
@@ -38,6 +39,17 @@ _CONTENTS: Final = Kind.CONTENTS
 _COMMIT: Final = Kind.COMMIT
 _BY_CORE: Final = (BLOB, NODE)
 
+
+Older: TypeAlias = tuple[list[int], list[Segment], Callable[[int, int], bytes], list[int], list[bytes]]
+"""Bases of segments, and these; what reads bytes of the log; where blocks of it begin that are in memory, and these."""
+
+
+def _nowhere(offset: int, size: int) -> bytes:
+    """Reads nothing."""
+    return b""
+
+
+_NONE: Final[Older] = ([], [], _nowhere, [], [])
 
 # Canonical bytes by hash, or large contents.
 _Run = tuple[int, int, dict[bytes, int], dict[bytes, Any]]
@@ -66,10 +78,11 @@ class Builder:
     """Builds batches of a store with the given framing and codec.
 
     `place(kind, hash)` gives the word of an object that is in the store, or 0; `indexed` are the kinds of frames that
-    an index knows; `strict` says that no hint may be unknown, since nothing else leads to the child.
+    an index knows; `strict` says that no hint may be unknown, since nothing else leads to the child. `older()` gives
+    what finds nodes that others may be differences from; None for none.
     """
 
-    __slots__ = ("_codec", "_framing", "_function", "_indexed", "_native", "_place", "_strict")
+    __slots__ = ("_codec", "_framing", "_function", "_indexed", "_native", "_older", "_place", "_strict")
 
     def __init__(
         self,
@@ -78,6 +91,7 @@ class Builder:
         function: HashFunction,
         place: Callable[[int, bytes], int],
         indexed: frozenset[int],
+        older: Callable[[], Older] | None,
         *,
         strict: bool,
     ) -> None:
@@ -88,6 +102,7 @@ class Builder:
         self._native = CORE == "c" and isinstance(codec, NativeCodec)
         self._place = place
         self._indexed = indexed
+        self._older = older
         self._strict = strict
 
     def pieces(self, objects: Objects, larges: Sequence[Large], start: Callable[[], int]) -> Iterator[Piece]:
@@ -99,6 +114,8 @@ class Builder:
         words, known, decoded = objects.words, objects.hints, objects.decoded
         bound = objects.reader is not None and not objects.shallow
         indexed = self._indexed
+        older = None if self._older is None else objects.older
+        behind = _NONE if self._older is None or not older else self._older()
         parts: list[bytes] = []
         entries = no_entries()
         n = 0
@@ -117,7 +134,17 @@ class Builder:
                 if self._native and frame in _BY_CORE:
                     # The core makes frames of as many as it can.
                     known_to = entries[kind] if frame in indexed else None
-                    rest = (known_to, known, decoded, words[_NODE], words[_CONTENTS], Node, Inode)
+                    rest = (
+                        known_to,
+                        known,
+                        decoded,
+                        words[_NODE],
+                        words[_CONTENTS],
+                        Node,
+                        Inode,
+                        older or None,
+                        *behind,
+                    )
                     done, at = frames(items or found, i, frame, kind, at, first + PIECE, parts, *rest)
                     n += done - i
                     i = done

@@ -14,12 +14,13 @@ from struct import Struct
 from typing import Final
 from zlib import crc32
 
-from irminpy.core import frame_of
+from irminpy.core import DIFFERENCE, frame_of
 from irminpy.fields import NamedTuple
 
 __all__ = [
     "BLOB",
     "COMMIT",
+    "DIFFERENCE",
     "GENERATION",
     "HEADER",
     "LARGE",
@@ -40,7 +41,7 @@ REF: Final = ord("R")
 TABLE: Final = ord("K")
 GENERATION: Final = ord("G")
 TRAILER: Final = ord("T")
-_KINDS: Final = frozenset(b"BXNCRKGT")
+_KINDS: Final = frozenset(b"BXNDCRKGT")
 
 HEADER: Final = Struct("<IIIBBH")
 """crc, units, hints, kind, pad, zero."""
@@ -62,6 +63,8 @@ class Frame(NamedTuple):
     crc: int
     size: int
     """Bytes of the whole frame."""
+    base: int = 0
+    """The word of the node that this one was stored as a difference from; 0 for one that was stored whole."""
 
 
 class Framing:

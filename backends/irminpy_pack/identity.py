@@ -14,7 +14,8 @@ from .files import Files, read_at
 
 __all__ = ["VERSION", "Identity", "Root"]
 
-VERSION: Final = 1
+VERSION: Final = 2
+_WHOLE: Final = 1  # the version without differences
 _FIRST: Final = "irminpy pack"
 _MOST: Final = 1 << 16
 
@@ -89,17 +90,24 @@ class Identity(NamedTuple):
     """The hexadecimal digits of the schema's identity."""
     description: str
     """The schema in words."""
+    version: int
+    """Of the format of the files."""
+
+    @property
+    def differences(self) -> bool:
+        """Whether nodes may be stored as differences: programs that know nothing of them take no such store."""
+        return self.version > _WHOLE
 
     @staticmethod
     def of(uuid: bytes, schema: Schema[Any, Any]) -> Identity:
         """The identity of a new store."""
         hash_ = schema.hash
-        return Identity(uuid, hash_.name, hash_.size, schema.identity.hex(), schema.describe())
+        return Identity(uuid, hash_.name, hash_.size, schema.identity.hex(), schema.describe(), VERSION)
 
     def encode(self) -> bytes:
         """The bytes of FORMAT: lines of UTF-8."""
         lines = (
-            f"{_FIRST} {VERSION}",
+            f"{_FIRST} {self.version}",
             f"uuid {self.uuid.hex()}",
             f"hash {self.hash_name} {self.hash_size}",
             f"schema {self.schema}",
@@ -126,7 +134,7 @@ class Identity(NamedTuple):
         name, _, version = first.rpartition(" ")
         if name != _FIRST:
             raise NotAStore(root.path, f"its file FORMAT begins with {first[:40]!r}")
-        if version != str(VERSION):
+        if version not in map(str, range(_WHOLE, VERSION + 1)):
             raise UnsupportedVersion(f"the pack store {root.path}", version[:40], VERSION)
         fields = dict(
             line.split(" ", 1) for line in rest if " " in line
@@ -134,7 +142,8 @@ class Identity(NamedTuple):
         try:
             hash_name, _, size = fields["hash"].rpartition(" ")
             found = Identity(
-                bytes.fromhex(fields["uuid"]), hash_name, int(size), fields["schema"], fields["description"]
+                *(bytes.fromhex(fields["uuid"]), hash_name, int(size)),
+                *(fields["schema"], fields["description"], int(version)),
             )
         except (KeyError, ValueError):
             raise Corrupted(root.format, None, None, "a line is missing or damaged") from None

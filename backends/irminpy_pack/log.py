@@ -19,8 +19,22 @@ from irminpy.fields import NamedTuple
 from irminpy.hash import Hash
 from irminpy.packer import packer
 
+from .difference import whole
 from .ends import branches
-from .frame import BLOB, COMMIT, GENERATION, HEADER, LARGE, NODE, REF, TABLE, TRAILER, Frame, Framing
+from .frame import (
+    BLOB,
+    COMMIT,
+    DIFFERENCE,
+    GENERATION,
+    HEADER,
+    LARGE,
+    NODE,
+    REF,
+    TABLE,
+    TRAILER,
+    Frame,
+    Framing,
+)
 from .segment import HEADER_SIZE, Table
 from .trailer import NOTHING, TRAILER_SIZE, Tip, Trailer
 from .word import COMMIT as COMMIT_WORD
@@ -44,7 +58,13 @@ __all__ = [
 _BLOCK: Final = 1 << 20
 _unpack = cast("Callable[[bytes], Any]", msgpack.unpackb)  # pyright: ignore[reportUnknownMemberType]
 
-KIND_OF_FRAME: Final = {BLOB: CONTENTS, LARGE: CONTENTS, NODE: NODE_WORD, COMMIT: COMMIT_WORD}
+KIND_OF_FRAME: Final = {
+    BLOB: CONTENTS,
+    LARGE: CONTENTS,
+    NODE: NODE_WORD,
+    DIFFERENCE: NODE_WORD,
+    COMMIT: COMMIT_WORD,
+}
 """The kind of object that a frame holds, as words and the index name it."""
 
 
@@ -309,6 +329,10 @@ class Log:
         return Corrupted(segment.path, offset - segment.base, None, reason)
 
     # -- objects ---------------------------------------------------------------------------------------------
+
+    def whole(self, offset: int, frame: Frame) -> Frame:
+        """As `difference.whole`, from the segments of this log."""
+        return whole(self.framing, self.table.read, offset, frame)
 
     def entries(self, start: int, end: int, kinds: frozenset[int]) -> Iterator[tuple[bytes, int]]:
         """(kind byte and hash, word) of each object from `start` to `end`, of the `kinds` of frames given.

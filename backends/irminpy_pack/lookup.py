@@ -13,7 +13,7 @@ from typing import TypeVar
 from irminpy.core import Words
 
 from .absent import Absent
-from .frame import BLOB, COMMIT, LARGE, NODE
+from .frame import BLOB, COMMIT, DIFFERENCE, LARGE, NODE
 from .index import Entries, Index, IndexDamaged, no_entries
 from .word import CONTENTS
 
@@ -22,7 +22,7 @@ __all__ = ["ALWAYS", "INDEXED", "MINIMAL", "Lookup"]
 T = TypeVar("T")
 
 ALWAYS, MINIMAL = "always", "minimal"
-INDEXED = {ALWAYS: frozenset((BLOB, LARGE, NODE, COMMIT)), MINIMAL: frozenset((COMMIT,))}
+INDEXED = {ALWAYS: frozenset((BLOB, LARGE, NODE, DIFFERENCE, COMMIT)), MINIMAL: frozenset((COMMIT,))}
 """Strategy to the kinds of frames whose objects are indexed."""
 
 

@@ -18,7 +18,8 @@ from irminpy.formats.native import NativeCodec
 from irminpy.hash import Hash, HashFunction
 from irminpy.objects import Inode, Node
 
-from .frame import BLOB, HEADER, LARGE, Framing
+from .difference import whole
+from .frame import BLOB, DIFFERENCE, HEADER, LARGE, Framing
 from .large import Large, value_of
 from .segment import LONG_READ, Segment, Table
 from .word import CONTENTS, LONG, kind_of, offset_of, words_of
@@ -26,7 +27,7 @@ from .word import CONTENTS, LONG, kind_of, offset_of, words_of
 __all__ = ["View"]
 
 _header: Final = HEADER.unpack_from
-_OBJECT: Final = {1: frozenset(b"N"), 2: frozenset(b"BX"), 3: frozenset(b"C")}
+_OBJECT: Final = {1: frozenset(b"ND"), 2: frozenset(b"BX"), 3: frozenset(b"C")}
 
 
 class View:
@@ -58,7 +59,7 @@ class View:
         """(canonical bytes, column of the children's words) of the object `hash` at `word`.
 
         None if another object, or nothing, lies there: then `damage` tells whether that is a stale word or a damaged
-        file. Cost: one read; two from 8 MiB on; for large contents, which `large` allows, one more per chunk.
+        file. Cost: one read; two for a node that is a difference, and from 8 MiB on; for large contents, which `large` allows, one more per chunk.
         """
         # As `offset_of`, `units_of` and `kind_of` say: calls would take a third of the time.
         offset = (word >> 22) << 3
@@ -93,11 +94,22 @@ class View:
             return (canonical, b"") if self.digest(canonical) == hash else None
         if kind == LARGE:
             return self._joined(word, hash) if large else None
+        if kind == DIFFERENCE:
+            return self._made(offset, hash, data)
         end = head + (hints << 3)
         canonical = data[end : size - pad]
         if self.digest(canonical) != hash or crc32(data[4:]) != crc:
             return None
         return canonical, data[head:end]
+
+    def _made(self, offset: int, hash: bytes, data: bytes) -> tuple[bytes, bytes] | None:
+        """`at` of a node in the frame `data` at `offset`, which is a difference."""
+        framing = self.framing
+        try:
+            frame = whole(framing, self.table.read, offset, framing.parse(data))
+        except ValueError:
+            return None
+        return (frame.canonical, frame.hints) if self.digest(frame.canonical) == hash else None
 
     def descend(self, hash: bytes, word: int, steps: list[str]) -> tuple[int, bytes | None] | None:
         """See `irminpy.backend.Descending`."""
@@ -219,6 +231,8 @@ class View:
         try:
             size = self.framing.length(segment.read(at, HEADER.size))
             frame = self.framing.parse(segment.read(at, size))
+            if frame.hash == hash:
+                frame = whole(self.framing, self.table.read, offset, frame)
         except ValueError as e:
             return Corrupted(segment.path, at, Hash(hash), str(e))
         if frame.hash == hash and kind_of(word) == _kind(frame.kind):

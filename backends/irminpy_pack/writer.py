@@ -25,7 +25,7 @@ from irminpy.formats.format import Codec
 from irminpy.hash import HashFunction
 from irminpy.objects import Kind, Objects, words_of
 
-from .append import Batch, Builder, Piece
+from .append import Batch, Builder, Older, Piece
 from .ends import absent_parents, end_name, is_end
 from .files import typed, write_at
 from .head import MODES
@@ -34,6 +34,7 @@ from .large import LIMIT, Large, split
 from .lock import Lock
 from .log import Marks, Ref, apply, change
 from .lookup import ALWAYS, INDEXED
+from .recent import Recent
 from .segment import HEADER_SIZE, Segment
 from .settings import Settings
 from .state import TAIL_BYTES, State
@@ -85,6 +86,7 @@ class Writer:
         self._mode = MODES.index(settings.durability)
         self._builder = Builder(
             *(state.framing, codec, function, self._place, INDEXED[state.strategy]),
+            self._older if state.identity.differences else None,
             strict=state.strategy != ALWAYS,
         )
         self.mutex = threading.RLock()
@@ -98,6 +100,7 @@ class Writer:
         self._synced_head = state.tip.end
         self._failed: str | None = None
         self._flusher: threading.Thread | None = None
+        self._recent = Recent()
 
     @property
     def busy(self) -> bool:
@@ -383,6 +386,7 @@ class Writer:
             *(piece, start, self._tip, self._marks, moves, self._refs_now, now), table=first
         )
         self._pwrite(segment, batch, start)
+        self._recent.add(self._state.log.table, start, batch.data)
         self._pending.append(_Pending(batch.tip, batch.marks, segment, batch.entries, moves))
         self._tip, self._marks = batch.tip, batch.marks
         for move in moves:
@@ -400,6 +404,11 @@ class Writer:
                 raise self.fail("what a failed write left cannot be cut off", again) from e
             full = "; free some space and try again" if e.errno in _FULL else ""
             raise StorageError(f"{segment.path}: the batch was not written: {e}{full}") from e
+
+    def _older(self) -> Older:
+        """What finds the nodes that those of a batch may be differences from."""
+        table = self._state.log.table
+        return (*table.rows, table.read, *self._recent.of(table))
 
     def _refs_now(self) -> Mapping[str, tuple[bytes, int]]:
         refs = self._state.refs | self._state.ends

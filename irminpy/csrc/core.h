@@ -33,6 +33,8 @@
     X(descend)        \
     X(gather)         \
     X(frame_of)       \
+    X(difference)     \
+    X(rebuilt)        \
     X(filled_words)   \
     X(patched)        \
     X(bucket_of)      \
@@ -173,6 +175,7 @@ extern PyMethodDef read_nodes_methods[];
 extern PyMethodDef read_state_methods[];
 extern PyMethodDef rows_methods[];
 extern PyMethodDef seek_methods[];
+extern PyMethodDef difference_methods[];
 extern PyMethodDef frame_methods[];
 extern PyMethodDef settle_methods[];
 extern PyMethodDef settle_new_methods[];

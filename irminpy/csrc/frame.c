@@ -2,6 +2,7 @@
 #include "core.h"
 #include "blake3.h"
 #include "crc.h"
+#include "difference.h"
 #include "frame.h"
 #include "proof.h"
 #include "record.h"
@@ -10,23 +11,36 @@
 #define HEADER 16
 #define LONG ((1 << 20) - 1)
 
-/* Whether the `size` bytes at `p` are the frame of the object of the word's `kind` that hashes to `hash`. */
-static int is_frame(const uint8_t *p, Py_ssize_t size, Py_ssize_t head, int kind, const uint8_t *hash, Frame *found) {
+/* Whether the `size` bytes at `p` are a frame, by their header; what lies in it. */
+static int parse(const uint8_t *p, Py_ssize_t size, Py_ssize_t head, Frame *found) {
     if (size < head || head < HEADER) return 0;
     Py_ssize_t units = u32(p + 4), hints = u32(p + 8);
-    int frame = p[12], pad = p[13];
-    if (units != size >> 3 || frame != (kind == WORD_NODE ? 'N' : kind == WORD_CONTENTS ? 'B' : 'C')) return 0;
-    if (hints > (size - head) >> 3 || size - head - 8 * hints < pad) return 0;
+    int pad = p[13];
+    if (units != size >> 3 || hints > (size - head) >> 3 || size - head - 8 * hints < pad) return 0;
+    found->letter = p[12];
     found->hints = p + head;
     found->hint_count = hints;
     found->canonical = p + head + 8 * hints;
     found->size = size - head - 8 * hints - pad;
+    found->whole = size;
+    return 1;
+}
+
+/* Whether the crc of a frame is the right one. */
+static int is_whole(const uint8_t *p, Py_ssize_t size) { return crc_of(p + 4, (size_t)size - 4, 0) == u32(p); }
+
+static int is_of(const Frame *found, const uint8_t *hash) {
     if (found->size > MOST_HASHED) return 0;
     uint8_t digest[BLAKE3_SIZE];
     blake3_digest(found->canonical, (size_t)found->size, digest);
-    if (memcmp(digest, hash, HASH)) return 0;
+    return !memcmp(digest, hash, HASH);
+}
+
+/* Whether the `size` bytes at `p` are the frame of the object of the word's `kind` that hashes to `hash`. */
+static int is_frame(const uint8_t *p, Py_ssize_t size, Py_ssize_t head, int kind, const uint8_t *hash, Frame *found) {
     /* The hash guards all of contents; what else leads on is guarded by the crc. */
-    return kind == WORD_CONTENTS || crc_of(p + 4, (size_t)size - 4, 0) == u32(p);
+    return parse(p, size, head, found) && found->letter == (kind == WORD_NODE ? 'N' : kind == WORD_CONTENTS ? 'B' : 'C') &&
+           is_of(found, hash) && (kind == WORD_CONTENTS || is_whole(p, size));
 }
 
 FUNCTION(checked_frame) {
@@ -60,9 +74,16 @@ FUNCTION(checked_frame) {
 
 /* -- the way down ------------------------------------------------------------------------------------------------------ */
 
-void let_go(Maps *maps) {
+static void close_map(Maps *maps) {
     if (maps->held >= 0) PyBuffer_Release(&maps->map);
     maps->held = -1;
+}
+
+void let_go(Maps *maps) {
+    close_map(maps);
+    PyMem_Free(maps->made);
+    maps->made = NULL;
+    maps->room = 0;
 }
 
 /* The segment that the virtual `offset` lies in is held; 0 if there is none that is mapped. */
@@ -78,7 +99,7 @@ static int hold(Maps *maps, uint64_t offset, PyObject *map_name, PyObject *seen_
     }
     if (!low || low > PyList_GET_SIZE(maps->segments)) return 0;
     if (maps->held == low - 1) return 1;
-    let_go(maps);
+    close_map(maps);
     PyObject *segment = Py_NewRef(PyList_GET_ITEM(maps->segments, low - 1));
     PyObject *seen = PyObject_GetAttr(segment, seen_name), *map = seen ? PyObject_GetAttr(segment, map_name) : NULL;
     int held = map && map != Py_None && (maps->seen = size_of(seen)) > 0 &&
@@ -98,13 +119,51 @@ static int hold(Maps *maps, uint64_t offset, PyObject *map_name, PyObject *seen_
     return maps->base <= offset;
 }
 
-int frame_at(Maps *maps, uint64_t word, int kind, const uint8_t *hash, Py_ssize_t head, State *state, Frame *found) {
+/* The bytes that `word` says a frame has, if they lie in a map; they hold until the next call. */
+static const uint8_t *bytes_at(Maps *maps, uint64_t word, State *state, Py_ssize_t *size) {
     uint64_t offset = word >> 22 << 3;
     Py_ssize_t units = (Py_ssize_t)(word >> 2 & LONG);
-    if ((int)(word & 3) != kind || units == LONG || !hold(maps, offset, state->name[NAME_map], state->name[NAME_seen])) return 0;
+    if (units == LONG || !hold(maps, offset, state->name[NAME_map], state->name[NAME_seen])) return NULL;
     uint64_t at = offset - maps->base;
-    if (at > (uint64_t)maps->seen || 8 * units > maps->seen - (Py_ssize_t)at) return 0;
-    return is_frame((const uint8_t *)maps->map.buf + at, 8 * units, head, kind, hash, found);
+    *size = 8 * units;
+    if (at > (uint64_t)maps->seen || *size > maps->seen - (Py_ssize_t)at) return NULL;
+    return (const uint8_t *)maps->map.buf + at;
+}
+
+/* Whether the difference in the frame of `size` bytes at `p`, whose word is `word`, can be made whole; the node that it is then. */
+static int make_whole(Maps *maps, const uint8_t *p, Py_ssize_t size, uint64_t word, Py_ssize_t head, State *state, Frame *found) {
+    Frame difference;
+    if (!parse(p, size, head, &difference) || difference.hint_count < 2 || !is_whole(p, size)) return 0;
+    uint64_t base = u64(difference.hints);
+    Py_ssize_t said = difference.size, hints = 8 * difference.hint_count, units = (Py_ssize_t)(base >> 2 & LONG), whole = 8 * units;
+    if ((base & 3) != WORD_NODE || units == LONG || base >> 22 >= word >> 22) return 0;
+    if (maps->room < hints + said + whole) {
+        uint8_t *made = PyMem_Realloc(maps->made, (size_t)(hints + said + whole));
+        if (!made) return 0;
+        maps->made = made;
+        maps->room = hints + said + whole;
+    }
+    /* What it differs from may lie in another map, for which this one is let go. */
+    memcpy(maps->made, difference.hints, (size_t)(hints + said));
+    const uint8_t *words = maps->made + 8, *payload = maps->made + hints, *q = bytes_at(maps, base, state, &size);
+    if (!q || !parse(q, size, head, found) || found->letter != 'N' || !is_whole(q, size)) return 0;
+    Whole before = {found->canonical, found->hints, found->size, found->hint_count};
+    Py_ssize_t count = difference.hint_count - 1;
+    if (before.n < 1 || before.size / before.n < HASH || !says_of(payload, said, count, before.n, HASH)) return 0;
+    uint8_t *column = maps->made + hints + said, *canonical = column + 8 * before.n;
+    apply_differences(&before, payload, words, count, HASH, canonical, column);
+    found->hints = column;
+    found->canonical = canonical;
+    return 1;
+}
+
+int frame_at(Maps *maps, uint64_t word, int kind, const uint8_t *hash, Py_ssize_t head, State *state, Frame *found) {
+    Py_ssize_t size;
+    const uint8_t *p = (int)(word & 3) == kind ? bytes_at(maps, word, state, &size) : NULL;
+    if (!p) return 0;
+    if (kind == WORD_NODE && size >= HEADER && p[12] == 'D')
+        return make_whole(maps, p, size, word, head, state, found) && is_of(found, hash);
+    return is_frame(p, size, head, kind, hash, found);
 }
 
 FUNCTION(descend) {
@@ -254,9 +313,8 @@ static Py_ssize_t size_of_frame(Py_ssize_t hash, Py_ssize_t hints, Py_ssize_t ca
     return (HEADER + ((hash + 7) & -8) + hints + canonical + 7) & -8;
 }
 
-/* The frame of an object, at `p`, where there is room for it. */
-static void put_frame(uint8_t *p, int kind, const char *hash, Py_ssize_t hash_size, const uint8_t *hints,
-                      Py_ssize_t hint_size, const char *canonical, Py_ssize_t canonical_size) {
+/* The header of a frame at `p`, which has so many bytes of hints and of what follows them; where the hints go. */
+static uint8_t *put_header(uint8_t *p, int kind, const char *hash, Py_ssize_t hash_size, Py_ssize_t hint_size, Py_ssize_t canonical_size) {
     Py_ssize_t head = HEADER + ((hash_size + 7) & -8), size = head + hint_size + canonical_size, whole = (size + 7) & -8;
     put32(p + 4, (uint32_t)(whole >> 3));
     put32(p + 8, (uint32_t)(hint_size >> 3));
@@ -265,10 +323,19 @@ static void put_frame(uint8_t *p, int kind, const char *hash, Py_ssize_t hash_si
     p[14] = p[15] = 0;
     memset(p + HEADER, 0, (size_t)(head - HEADER));
     memcpy(p + HEADER, hash, (size_t)hash_size);
-    if (hint_size) memcpy(p + head, hints, (size_t)hint_size);
-    memcpy(p + head + hint_size, canonical, (size_t)canonical_size);
     memset(p + size, 0, (size_t)(whole - size));
-    put32(p, crc_of(p + 4, (size_t)whole - 4, 0));
+    return p + head;
+}
+
+static void put_crc(uint8_t *p) { put32(p, crc_of(p + 4, 8 * (size_t)u32(p + 4) - 4, 0)); }
+
+/* The frame of an object, at `p`, where there is room for it. */
+static void put_frame(uint8_t *p, int kind, const char *hash, Py_ssize_t hash_size, const uint8_t *hints,
+                      Py_ssize_t hint_size, const char *canonical, Py_ssize_t canonical_size) {
+    uint8_t *at = put_header(p, kind, hash, hash_size, hint_size, canonical_size);
+    if (hint_size) memcpy(at, hints, (size_t)hint_size);
+    memcpy(at + hint_size, canonical, (size_t)canonical_size);
+    put_crc(p);
 }
 
 FUNCTION(frame_of) {
@@ -330,9 +397,13 @@ FUNCTION(filled_words) {
 
 /* What frames are made from, and what learns of them. */
 typedef struct {
+    State *state;
     PyObject *entries, *known, *decoded, *nodes, *contents;
     int frame, kind;
     PyTypeObject *flat, *inner;
+    PyObject *older, *read; /* where older nodes lie, and what reads what lies in no block and no map */
+    PyObject *starts, *blocks;
+    Maps maps;
     PyObject *part; /* bytes, as long as there is room for */
     Py_ssize_t used;
 } Framing;
@@ -393,6 +464,68 @@ static PyObject *hints_of(const Framing *f, PyObject *module, PyObject *hash, Py
     return hints;
 }
 
+/* The bytes at `word` in a block, which `*held` keeps; NULL if they lie in none. */
+static const uint8_t *in_block(const Framing *f, uint64_t word, Py_ssize_t size, PyObject **held) {
+    Py_ssize_t offset = (Py_ssize_t)(word >> 22 << 3), low = 0, high = PyList_GET_SIZE(f->starts), start;
+    while (low < high) {
+        Py_ssize_t middle = low + (high - low) / 2;
+        if ((start = size_of(PyList_GET_ITEM(f->starts, middle))) < 0) return NULL;
+        if (start <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (!low || low > PyList_GET_SIZE(f->blocks)) return NULL;
+    PyObject *block = PyList_GET_ITEM(f->blocks, low - 1);
+    Py_ssize_t at = offset - size_of(PyList_GET_ITEM(f->starts, low - 1));
+    if (!PyBytes_CheckExact(block) || at > PyBytes_GET_SIZE(block) || size > PyBytes_GET_SIZE(block) - at) return NULL;
+    *held = Py_NewRef(block);
+    return (const uint8_t *)PyBytes_AS_STRING(block) + at;
+}
+
+/* The frame that `word` leads to, by its header; `*held` may keep its bytes. 0 if there is none, -1 with an error set. */
+static int frame_in(Framing *f, uint64_t word, PyObject **held, Frame *found) {
+    Py_ssize_t size = 8 * (Py_ssize_t)(word >> 2 & LONG);
+    const uint8_t *p = (word & 3) == WORD_NODE ? in_block(f, word, size, held) : NULL;
+    if (!p && (word & 3) == WORD_NODE) p = bytes_at(&f->maps, word, f->state, &size);
+    if (!p && (word & 3) == WORD_NODE && size >= HEADER && size < 8 * LONG) {
+        PyObject *offset = PyLong_FromUnsignedLongLong(word >> 22 << 3), *wanted = PyLong_FromSsize_t(size);
+        if (offset && wanted) *held = PyObject_CallFunctionObjArgs(f->read, offset, wanted, NULL);
+        Py_XDECREF(offset);
+        Py_XDECREF(wanted);
+        if (!*held) {
+            /* What cannot be read is nothing to build upon. */
+            if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
+            PyErr_Clear();
+            return 0;
+        }
+        if (PyBytes_CheckExact(*held) && PyBytes_GET_SIZE(*held) == size) p = (const uint8_t *)PyBytes_AS_STRING(*held);
+    }
+    return p && parse(p, size, HEADER + HASH, found);
+}
+
+/* In how many children the node `data` under `hash`, with the words `hints`, differs from an older one that is known of it, which
+ * lies at `*word` and whose bytes `*held` keeps; 0 if it is better written whole, -1 with an error set. */
+static Py_ssize_t difference_of(Framing *f, PyObject *hash, const Whole *node, uint64_t *word, PyObject **held, Whole *before) {
+    PyObject *known = PyDict_GetItemWithError(f->older, hash);
+    *word = known && PyLong_CheckExact(known) ? PyLong_AsUnsignedLongLong(known) : 0;
+    if (PyErr_Occurred()) return -1;
+    if (!*word) return 0;
+    Frame found;
+    int done = frame_in(f, *word, held, &found);
+    if (done == 1 && found.letter == 'D') {
+        /* Each differs from a whole node, so that no more than two frames are read for one. */
+        *word = found.hint_count ? u64(found.hints) : 0;
+        Py_CLEAR(*held);
+        done = frame_in(f, *word, held, &found);
+    }
+    if (done != 1) return done;
+    *before = (Whole){found.canonical, found.hints, found.size, found.hint_count};
+    Py_ssize_t count = found.letter == 'N' ? differences(node, before, HASH) : 0;
+    /* Who builds upon what is damaged loses more than what was. */
+    return count && is_whole(found.hints - HEADER - HASH, found.whole) ? count : 0;
+}
+
 /* The frame of an object, of which all learn, to lie at `at`; its size, 0 if that is for Python to do, or -1. */
 static Py_ssize_t frame_row(Framing *f, PyObject *module, PyObject *hash, PyObject *data, uint64_t at) {
     PyObject *hints = NULL;
@@ -408,19 +541,39 @@ static Py_ssize_t frame_row(Framing *f, PyObject *module, PyObject *hash, PyObje
             return 0;
         }
     }
-    Py_ssize_t hint_size = hints ? PyBytes_GET_SIZE(hints) : 0, size = size_of_frame(HASH, hint_size, PyBytes_GET_SIZE(data));
+    Py_ssize_t hint_size = hints ? PyBytes_GET_SIZE(hints) : 0, data_size = PyBytes_GET_SIZE(data), count = 0;
+    PyObject *held = NULL;
+    Whole node = {(const uint8_t *)PyBytes_AS_STRING(data), NULL, data_size, hint_size / 8}, before;
+    uint64_t base;
+    if (hints) node.words = (const uint8_t *)PyBytes_AS_STRING(hints);
+    if (hints && f->older != Py_None) {
+        count = difference_of(f, hash, &node, &base, &held, &before);
+        if (count < 0) {
+            Py_DECREF(hints);
+            return -1;
+        }
+        if (count) hint_size = 8 * (count + 1), data_size = count * (POSITION + HASH);
+    }
+    Py_ssize_t size = size_of_frame(HASH, hint_size, data_size);
     Py_ssize_t units = size >> 3 < LONG ? size >> 3 : LONG;
     PyObject *word = PyLong_FromUnsignedLongLong(at >> 3 << 22 | (uint64_t)units << 2 | (uint64_t)f->kind);
     uint8_t *p = word ? room_for(f, size) : NULL;
     int done = p && PyDict_SetItem(f->kind == WORD_NODE ? f->nodes : f->contents, hash, word) == 0;
     if (done && f->entries != Py_None) done = PyDict_SetItem(f->entries, hash, word) == 0;
     if (done) {
-        put_frame(p, f->frame, PyBytes_AS_STRING(hash), HASH, hints ? (const uint8_t *)PyBytes_AS_STRING(hints) : NULL,
-                  hint_size, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data));
+        if (count) {
+            uint8_t *at = put_header(p, 'D', PyBytes_AS_STRING(hash), HASH, hint_size, data_size);
+            put_u64(at, base);
+            put_differences(&node, &before, HASH, count, at + hint_size, at + 8);
+            put_crc(p);
+        } else {
+            put_frame(p, f->frame, PyBytes_AS_STRING(hash), HASH, node.words, hint_size, PyBytes_AS_STRING(data), data_size);
+        }
         f->used += size;
     }
     Py_XDECREF(word);
     Py_XDECREF(hints);
+    Py_XDECREF(held);
     return done ? size : -1;
 }
 
@@ -439,15 +592,20 @@ static int row_at(PyObject *rows, Py_ssize_t i, Py_ssize_t *next, PyObject **has
     return 1;
 }
 
-/* frames(rows, i, frame, kind, at, stop, parts, entries, known, decoded, nodes, contents, flat, inner) */
+/* frames(rows, i, frame, kind, at, stop, parts, entries, known, decoded, nodes, contents, flat, inner, older, bases, segments,
+ * read, starts, blocks) */
 FUNCTION(frames) {
     Py_ssize_t i, at, stop, next = 0, size = 1;
-    if (nargs != 14 || (i = size_of(args[1])) < 0 || !(PyList_CheckExact(args[0]) || (PyDict_CheckExact(args[0]) && !i)) ||
+    if (nargs != 20 || (i = size_of(args[1])) < 0 || !(PyList_CheckExact(args[0]) || (PyDict_CheckExact(args[0]) && !i)) ||
         (at = size_of(args[4])) < 0 || (stop = size_of(args[5])) < 0 || !PyList_CheckExact(args[6]) ||
         !(args[7] == Py_None || PyDict_CheckExact(args[7])) || !PyDict_CheckExact(args[8]) || !PyDict_CheckExact(args[9]) ||
-        !PyDict_CheckExact(args[10]) || !PyDict_CheckExact(args[11]))
+        !PyDict_CheckExact(args[10]) || !PyDict_CheckExact(args[11]) ||
+        !(args[14] == Py_None ||
+          (PyDict_CheckExact(args[14]) && PyList_CheckExact(args[15]) && PyList_CheckExact(args[16]) &&
+           PyList_CheckExact(args[18]) && PyList_CheckExact(args[19]))))
         return REFER(frames);
     Framing f = {
+        .state = state_of(module),
         .entries = args[7],
         .known = args[8],
         .decoded = args[9],
@@ -457,6 +615,11 @@ FUNCTION(frames) {
         .kind = (int)size_of(args[3]),
         .flat = (PyTypeObject *)args[12],
         .inner = (PyTypeObject *)args[13],
+        .older = args[14],
+        .read = args[17],
+        .starts = args[18],
+        .blocks = args[19],
+        .maps = {.bases = args[15], .segments = args[16], .held = -1},
     };
     if (f.frame < 0 || f.frame > 255 || (f.kind != WORD_NODE && f.kind != WORD_CONTENTS)) return REFER(frames);
     PyObject *hash, *data;
@@ -469,6 +632,7 @@ FUNCTION(frames) {
             i++;
         }
     }
+    let_go(&f.maps);
     if (size >= 0 && f.used && (_PyBytes_Resize(&f.part, f.used) < 0 || PyList_Append(args[6], f.part) < 0)) size = -1;
     Py_XDECREF(f.part);
     if (size < 0) return NULL;

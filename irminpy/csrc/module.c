@@ -7,7 +7,7 @@
 #include "words.h"
 
 /* As in `irminpy/_core.py`: what was built from other sources than those beside it is not used. */
-#define SEAM 20
+#define SEAM 21
 
 static int execute(PyObject *module) {
     static const char *const names[] = {
@@ -23,7 +23,7 @@ static int execute(PyObject *module) {
     static const char *const modules[] = {"irminpy._core", "irminpy._edits", "irminpy._frames",
                                           "irminpy._gather", "irminpy._nodes",  "irminpy._rows"};
     PyMethodDef *const tables[] = {
-        bind_methods,   bucket_methods,     digest_methods,     elements_methods, find_methods, follow_methods, frame_methods,
+        bind_methods,   bucket_methods,     difference_methods, digest_methods,     elements_methods, find_methods, follow_methods, frame_methods,
         gather_methods, node_methods,       read_nodes_methods, read_state_methods, rows_methods, seek_methods, settle_methods,
         settle_new_methods, put_many_methods, unlike_methods, write_nodes_methods,
     };

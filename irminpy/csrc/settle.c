@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
     PyObject *record, *now, *first, *stored;
     size_t change, changes; /* where its own begin, and how many they are */
+    uint64_t word; /* where the directory lies that it was; 0 for unknown */
     uint8_t hash[HASH];
 } Job;
 
@@ -30,6 +31,7 @@ typedef struct {
     Nodes from;
     int width, keep;
     PyObject *contents, *nodes, *made, *hints, *noted, *replaced;
+    PyObject *older; /* the words of nodes by the hashes of those that take their place */
     Job *jobs;
     Change *changes;
     size_t n_jobs, room_jobs, n_changes, room_changes;
@@ -51,7 +53,11 @@ static int open_job(Settling *s, PyObject *staged, Job *job) {
         source = ATTRIBUTE(base, source);
         pins = ATTRIBUTE(base, pins);
         PyObject *before = ATTRIBUTE(base, hash);
-        if (!before || PyList_Append(s->replaced, before) < 0) Py_CLEAR(source);
+        PyObject *word = ATTRIBUTE(base, word);
+        if (!before || !word || PyList_Append(s->replaced, before) < 0) Py_CLEAR(source);
+        if (word && PyLong_CheckExact(word)) job->word = PyLong_AsUnsignedLongLong(word);
+        if (PyErr_Occurred()) Py_CLEAR(source);
+        Py_XDECREF(word);
         Py_XDECREF(before);
         job->record = ATTRIBUTE(base, decoded);
         job->now = ATTRIBUTE(staged, now);
@@ -157,8 +163,23 @@ static int collect(Settling *s) {
     return done;
 }
 
-/* The record, whose reference is taken, under its hash; `head` and `column` are its bytes. */
-static int add_record(Settling *s, PyObject *record, PyObject *head, PyObject *column, PyObject *words, uint8_t hash[HASH]) {
+/* The node under `hash` takes the place of the one at `word`. */
+static int take_place(Settling *s, PyObject *hash, uint64_t word) {
+    PyObject *place = PyLong_FromUnsignedLongLong(word);
+    int done = place && PyDict_SetItem(s->older, hash, place) == 0 ? 1 : -1;
+    Py_XDECREF(place);
+    return done;
+}
+
+/* The word of the child number `i` of a record with these words; 0 for unknown. */
+static inline uint64_t place_of(PyObject *words, Py_ssize_t i) {
+    return PyBytes_GET_SIZE(words) ? u64((const uint8_t *)PyBytes_AS_STRING(words) + 8 * i) : 0;
+}
+
+/* The record, whose reference is taken, under its hash; `head` and `column` are its bytes. It takes the place of what lies at
+ * `before`, 0 for unknown. */
+static int add_record(Settling *s, PyObject *record, PyObject *head, PyObject *column, PyObject *words, uint64_t before,
+                      uint8_t hash[HASH]) {
     Py_ssize_t size = PyBytes_GET_SIZE(head), more = PyBytes_GET_SIZE(column);
     PyObject *data = record ? PyBytes_FromStringAndSize(NULL, size + more) : NULL, *name = NULL;
     int done = -1;
@@ -171,7 +192,7 @@ static int add_record(Settling *s, PyObject *record, PyObject *head, PyObject *c
     }
     if (name && PyDict_SetItem(s->nodes, name, data) == 0 && PyDict_SetItem(s->made, name, record) == 0 &&
         (!PyBytes_GET_SIZE(words) || PyDict_SetItem(s->hints, name, words) == 0))
-        done = 1;
+        done = before ? take_place(s, name, before) : 1;
     Py_XDECREF(data);
     Py_XDECREF(name);
     Py_XDECREF(record);
@@ -194,10 +215,10 @@ static PyObject *record_with(PyTypeObject *type, Py_ssize_t n, PyObject *const *
 
 /* The record `old`, of the class `type` with `n` fields, with other columns. */
 static int make(Settling *s, PyObject *old, PyTypeObject *type, Py_ssize_t n, Py_ssize_t hashes_at, PyObject *column,
-                PyObject *words, uint8_t hash[HASH]) {
+                PyObject *words, uint64_t before, uint8_t hash[HASH]) {
     PyObject *fields[NODE];
     for (Py_ssize_t i = 0; i < n; i++) fields[i] = Py_NewRef(i == hashes_at ? column : i == 4 ? words : field(old, i));
-    return add_record(s, record_with(type, n, fields), field(old, 5), column, words, hash);
+    return add_record(s, record_with(type, n, fields), field(old, 5), column, words, before, hash);
 }
 
 /* Copies of the columns of hashes and of words, the latter as it is if it is empty. */
@@ -215,6 +236,7 @@ static void put_hash(PyObject *column, PyObject *words, Py_ssize_t i, const uint
     memcpy(PyBytes_AS_STRING(column) + i * HASH, hash, HASH);
     if (PyBytes_GET_SIZE(words)) memset(PyBytes_AS_STRING(words) + 8 * i, 0, 8);
 }
+
 
 /* Whether the record of `n` children has its hashes last, and as many words as hashes, or none. */
 static int regular(PyObject *hashes, PyObject *words, PyObject *head, Py_ssize_t n) {
@@ -282,7 +304,7 @@ static int make_flat(Settling *s, PyObject *old, Entry **rows, size_t n, int loc
     if (whole) {
         PyObject *const fields[NODE] = {Py_NewRef(index),         Py_NewRef(kinds), Py_NewRef(column),        Py_NewRef(field(old, 3)),
                                         Py_NewRef(words),         Py_NewRef(head),  Py_NewRef(field(old, 6)), Py_NewRef(field(old, 7))};
-        done = add_record(s, record_with(s->flat, NODE, fields), head, column, words, hash);
+        done = add_record(s, record_with(s->flat, NODE, fields), head, column, words, 0, hash);
     }
     Py_XDECREF(index);
     Py_XDECREF(kinds);
@@ -312,8 +334,8 @@ static int insert(Settling *s, PyObject *old, PyObject *column, PyObject *words,
     return done;
 }
 
-static int patch_flat(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH],
-                      size_t *grown) {
+static int patch_flat(Settling *s, PyObject *record, uint64_t before, Change **changes, size_t n, Py_ssize_t depth,
+                      uint8_t hash[HASH], size_t *grown) {
     PyObject *index = field(record, 0), *kinds = field(record, 1), *hashes = field(record, 2), *words = field(record, 4);
     PyObject *metadata = field(record, 3), *links = field(record, 6), *column, *lacking;
     Py_ssize_t entries = PyDict_GET_SIZE(index);
@@ -333,18 +355,24 @@ static int patch_flat(Settling *s, PyObject *record, Change **changes, size_t n,
         } else if (i < 0 || i >= entries || PyBytes_AS_STRING(kinds)[i] != changes[j]->kind) {
             done = PyErr_Occurred() ? -1 : 0;
         } else {
+            if (!changes[j]->kind && place_of(words, i)) {
+                PyObject *name = PyBytes_FromStringAndSize((const char *)changes[j]->hash, HASH);
+                done = name ? take_place(s, name, place_of(words, i)) : -1;
+                Py_XDECREF(name);
+            }
             put_hash(column, lacking, i, changes[j]->hash);
         }
     }
     if (done == 1)
         done = *grown ? insert(s, record, column, lacking, changes, *grown, depth, hash)
-                      : make(s, record, s->flat, NODE, 2, column, lacking, hash);
+                      : make(s, record, s->flat, NODE, 2, column, lacking, before, hash);
     Py_DECREF(column);
     Py_DECREF(lacking);
     return done;
 }
 
-static int patch(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH], size_t *grown);
+static int patch(Settling *s, PyObject *record, uint64_t before, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH],
+                 size_t *grown);
 
 /* What becomes of the bucket of a digit. */
 typedef struct {
@@ -393,7 +421,7 @@ static int make_inner(Settling *s, PyObject *old, const Bucket *found, PyObject 
         PyObject *const fields[INODE] = {Py_NewRef(field(old, 0)), PyBytes_FromStringAndSize((const char *)buckets, (Py_ssize_t)n),
                                          Py_NewRef(numbers),       Py_NewRef(column),
                                          Py_NewRef(lacking),       Py_NewRef(head)};
-        done = add_record(s, record_with(s->inner, INODE, fields), head, column, lacking, hash);
+        done = add_record(s, record_with(s->inner, INODE, fields), head, column, lacking, 0, hash);
     }
     Py_XDECREF(head);
     Py_XDECREF(numbers);
@@ -402,8 +430,8 @@ static int make_inner(Settling *s, PyObject *old, const Bucket *found, PyObject 
     return done;
 }
 
-static int patch_inner(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH],
-                       size_t *grown) {
+static int patch_inner(Settling *s, PyObject *record, uint64_t place, Change **changes, size_t n, Py_ssize_t depth,
+                       uint8_t hash[HASH], size_t *grown) {
     PyObject *buckets = field(record, 1), *hashes = field(record, 3), *column, *lacking;
     Py_ssize_t k = PyBytes_GET_SIZE(buckets);
     if (size_of(field(record, 0)) != depth || depth >= 8 * HASH / s->width || !regular_inode(record, k) ||
@@ -444,7 +472,8 @@ static int patch_inner(Settling *s, PyObject *record, Change **changes, size_t n
         uint8_t below[HASH];
         PyObject *bucket = NULL;
         done = open_bucket(record, at - PyBytes_AS_STRING(buckets), &s->from, &bucket);
-        if (done == 1) done = patch(s, bucket, changes + begin, end - begin, depth + 1, below, &found[digit].grown);
+        if (done == 1)
+            done = patch(s, bucket, place_of(field(record, 4), at - PyBytes_AS_STRING(buckets)), changes + begin, end - begin, depth + 1, below, &found[digit].grown);
         Py_XDECREF(bucket);
         *grown += found[digit].grown;
         if (done == 1) {
@@ -457,21 +486,23 @@ static int patch_inner(Settling *s, PyObject *record, Change **changes, size_t n
     }
     if (done == 1)
         done = *grown ? make_inner(s, record, found, column, lacking, depth, hash)
-                      : make(s, record, s->inner, INODE, 3, column, lacking, hash);
+                      : make(s, record, s->inner, INODE, 3, column, lacking, place, hash);
     PyMem_Free(found);
     Py_DECREF(column);
     Py_DECREF(lacking);
     return done;
 }
 
-/* The hash of `record` with the `n` changes; `*grown`: how many of their steps are new. It is deep only as `record` is: no more
- * levels than a hash has bits. */
-static int patch(Settling *s, PyObject *record, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH], size_t *grown) {
+/* The hash of `record`, which lies at `before`, 0 for unknown, with the `n` changes; `*grown`: how many of their steps are new. It
+ * is deep only as `record` is: no more levels than a hash has bits. */
+static int patch(Settling *s, PyObject *record, uint64_t before, Change **changes, size_t n, Py_ssize_t depth, uint8_t hash[HASH],
+                 size_t *grown) {
     int inner = Py_TYPE(record) == s->inner && is_inode(record);
     *grown = 0;
     if (!inner && (Py_TYPE(record) != s->flat || !is_node(record) || !PyBytes_CheckExact(field(record, 4)))) return 0;
     if (PyList_CheckExact(s->noted) && PyBytes_GET_SIZE(field(record, 4)) && PyList_Append(s->noted, record) < 0) return -1;
-    return inner ? patch_inner(s, record, changes, n, depth, hash, grown) : patch_flat(s, record, changes, n, depth, hash, grown);
+    return inner ? patch_inner(s, record, before, changes, n, depth, hash, grown)
+                 : patch_flat(s, record, before, changes, n, depth, hash, grown);
 }
 
 /* The directory of the job with its hash, once those below it have theirs. */
@@ -485,7 +516,7 @@ static int finish(Settling *s, Job *job, PyObject *pool) {
         s->sorted[i] = change;
     }
     size_t grown;
-    int done = patch(s, job->record, s->sorted, job->changes, 0, job->hash, &grown);
+    int done = patch(s, job->record, job->word, s->sorted, job->changes, 0, job->hash, &grown);
     if (done != 1) return done;
     if (!needed) return 1;
     PyObject *now = PyDict_New(), *hash = PyBytes_FromStringAndSize((const char *)job->hash, HASH);
@@ -524,6 +555,7 @@ FUNCTION(settle) {
         .made = PyDict_New(),
         .hints = PyDict_New(),
         .replaced = PyList_New(0),
+        .older = PyDict_New(),
         .noted = args[7] == Py_True ? PyList_New(0) : Py_NewRef(Py_None),
     };
     PyObject *answer = NULL;
@@ -545,7 +577,7 @@ FUNCTION(settle) {
         .nodes = s.nodes,
         .hints = args[7] == Py_True ? s.hints : NULL,
     };
-    int done = s.plant.line && s.contents && s.nodes && s.made && s.hints && s.noted && s.replaced &&
+    int done = s.plant.line && s.contents && s.nodes && s.made && s.hints && s.noted && s.replaced && s.older &&
                        grow((void **)&s.jobs, &s.room_jobs, 0, 1, sizeof *s.jobs) &&
                        grow((void **)&s.order, &s.room_order, 0, 1, sizeof *s.order)
                    ? 1
@@ -560,10 +592,10 @@ FUNCTION(settle) {
     if (done == 1) {
         PyObject *items[] = {
             Py_NewRef(s.jobs[0].stored), Py_NewRef(s.contents), Py_NewRef(s.nodes),           Py_NewRef(s.made), Py_NewRef(s.hints),
-            Py_NewRef(s.noted), Py_NewRef(s.replaced), PyLong_FromSsize_t(s.plant.values),
+            Py_NewRef(s.noted), Py_NewRef(s.replaced), Py_NewRef(s.older), PyLong_FromSsize_t(s.plant.values),
             PyLong_FromSsize_t((Py_ssize_t)s.n_jobs + s.plant.directories),
         };
-        answer = tuple_of(9, items);
+        answer = tuple_of(10, items);
     }
     for (size_t i = 0; i < s.n_jobs; i++) {
         Py_XDECREF(s.jobs[i].record);
@@ -588,6 +620,7 @@ FUNCTION(settle) {
     Py_XDECREF(s.hints);
     Py_XDECREF(s.noted);
     Py_XDECREF(s.replaced);
+    Py_XDECREF(s.older);
     return done ? answer : REFER(settle);
 }
 

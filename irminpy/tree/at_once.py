@@ -34,7 +34,7 @@ def settled_at_once(view: Frozen, *, keep: bool) -> Pool | None:
     found = settle(staged, *reads, *sizes, source.locates, keep, Staged, Stored, Node, Inode)
     if found is None:
         return None
-    settled, contents, nodes, made, hints, noted, replaced, values, directories = found
+    settled, contents, nodes, made, hints, noted, replaced, older, values, directories = found
     pool.objects.contents, pool.objects.nodes = contents, nodes
     view.settled = settled
     if noted is not None:
@@ -43,7 +43,7 @@ def settled_at_once(view: Frozen, *, keep: bool) -> Pool | None:
     counters.node_hash += directories
     if source.saved:
         # All words are of one reader.
-        pool.fill(Whole(settled.hash, [], base_of(source), words, made, hints), replaced)
+        pool.fill(Whole(settled.hash, [], base_of(source), words, made, hints, older), replaced)
     return pool
 
 
