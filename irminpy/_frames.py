@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from mmap import mmap
 from struct import Struct
 from typing import Any, Protocol
@@ -272,7 +273,7 @@ def rebuilt(
     if count < 1 or len(words) & 7 or len(before_words) & 7 or size < 1 or len(payload) != count * (2 + size):
         raise ValueError("no difference of a node")
     positions = Struct(f"<{count}H").unpack_from(payload)
-    ascending = all(one < other for one, other in zip(positions, positions[1:], strict=False))
+    ascending = all(one < other for one, other in pairwise(positions))
     if head < 0 or n > _MOST_CHILDREN or not ascending or positions[-1] >= n:
         raise ValueError("a difference of a node with other children")
     canonical, column = bytearray(before), bytearray(before_words)

@@ -248,8 +248,20 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "irminpy_http": ("connection", "cache", "following", "backend", "maker"),
     "irminpy_pack": (
         *("files", "damage", "environment", "fingerprint", "runs", "index", "walk"),
-        *("word", "frame", "trailer", "head", "identity", "lock", "keys", "manifest", "segment"),
         *(
+            "word",
+            "frame",
+            "difference",
+            "trailer",
+            "head",
+            "identity",
+            "lock",
+            "keys",
+            "manifest",
+            "segment",
+        ),
+        *(
+            "recent",
             "ends",
             "log",
             "generation",

@@ -114,8 +114,8 @@ class Builder:
         words, known, decoded = objects.words, objects.hints, objects.decoded
         bound = objects.reader is not None and not objects.shallow
         indexed = self._indexed
-        older = None if self._older is None else objects.older
-        behind = _NONE if self._older is None or not older else self._older()
+        older = (objects.older if self._older is not None else None) or None
+        behind = _NONE if self._older is None or older is None else self._older()
         parts: list[bytes] = []
         entries = no_entries()
         n = 0
@@ -134,18 +134,10 @@ class Builder:
                 if self._native and frame in _BY_CORE:
                     # The core makes frames of as many as it can.
                     known_to = entries[kind] if frame in indexed else None
-                    rest = (
-                        known_to,
-                        known,
-                        decoded,
-                        words[_NODE],
-                        words[_CONTENTS],
-                        Node,
-                        Inode,
-                        older or None,
-                        *behind,
+                    rest = (known_to, known, decoded, words[_NODE], words[_CONTENTS], Node, Inode)
+                    done, at = frames(
+                        items or found, i, frame, kind, at, first + PIECE, parts, *rest, older, *behind
                     )
-                    done, at = frames(items or found, i, frame, kind, at, first + PIECE, parts, *rest)
                     n += done - i
                     i = done
                     if i == len(found):

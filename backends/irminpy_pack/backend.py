@@ -458,18 +458,16 @@ class PackBackend:
         """Where the object `hash`, which lay at `word` in an older generation, lies for `reader`; 0 if unknown."""
         moves = self._moves.copy()
         for i in range(len(moves)):
-            place, generation = word >> 22, moves[i].generation
+            found, generation = word, moves[i].generation
             for move in moves[i:]:
-                if not place or move.generation != generation:
+                if not found or move.generation != generation:
                     break
                 try:
-                    place, generation = move.places.find(place), generation + 1
+                    found, generation = move.places.find(found >> 22), generation + 1
                 except OSError:
-                    place = 0  # then it is found by its hash, or copied
-            if place and generation == reader.generation:
-                found = place << 22 | (word & 0x3FFFFF)
-                if reader.view.at(found, hash) is not None:
-                    return found
+                    found = 0  # then it is found by its hash, or copied
+            if found and generation == reader.generation and reader.view.at(found, hash) is not None:
+                return found
         return 0
 
     # -- closing ---------------------------------------------------------------------------------------------

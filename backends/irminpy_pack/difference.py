@@ -30,7 +30,7 @@ def base_of(frame: Frame) -> int:
 
 
 def whole(framing: Framing, read: Callable[[int, int], bytes], offset: int, frame: Frame) -> Frame:
-    """`frame`, which lies at `offset`; the whole node, if it is a difference, whose size is still that of what is stored.
+    """`frame`, which lies at `offset`; if it is a difference, the whole node, with the size that is stored.
 
     `read(offset, size)` gives bytes of the log. ValueError, saying what is wrong, where the node cannot be made: its
     crc and that of the older one are right, all else is found out by its hash. Cost: one read for a difference.

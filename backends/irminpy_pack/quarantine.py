@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -238,6 +239,9 @@ class _Run:
         for segment in self.still.table.segments:
             for found in scan(self.still.framing, segment):
                 if not isinstance(found, Gap):
+                    with suppress(ValueError):  # a finding of its own
+                        whole = self.still.log.whole(segment.base + found.at, found.frame)
+                        found = found._replace(frame=whole)
                     yield segment, found
 
     # -- what is damaged -------------------------------------------------------------------------------------

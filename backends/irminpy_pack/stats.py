@@ -12,13 +12,14 @@ from irminpy.errors import StorageError
 
 from .environment import DATA
 from .files import Files
-from .frame import BLOB, COMMIT, HEADER, LARGE, NODE
+from .frame import BLOB, COMMIT, DIFFERENCE, HEADER, LARGE, NODE
 from .index import CHECK, Index, IndexDamaged
 from .large import total_of
 from .lookup import INDEXED
 from .scan import Gap, scan
 from .segment import HEADER_SIZE, Segment
 from .still import Still
+from .word import offset_of, word_at
 
 __all__ = ["IndexStats", "KindStats", "Stats", "measure"]
 
@@ -94,7 +95,7 @@ class Stats:
     @property
     def nodes(self) -> int:
         """Frames of directories and inner nodes."""
-        return self._frames(NODE)
+        return self._frames(NODE, DIFFERENCE)
 
     @property
     def contents(self) -> int:
@@ -104,7 +105,7 @@ class Stats:
     @property
     def objects(self) -> int:
         """Frames of objects."""
-        return self._frames(COMMIT, NODE, BLOB, LARGE)
+        return self._frames(COMMIT, NODE, DIFFERENCE, BLOB, LARGE)
 
     @property
     def sharing(self) -> float:
@@ -200,6 +201,8 @@ def _count(still: Still, segment: Segment, stats: Stats) -> None:
             return
         _, _, hints, kind, pad, _ = unpack(block, here)
         _add(stats, kind, size, hints, size - head - (hints << 3) - pad)
+        if kind == DIFFERENCE:
+            stats.references += _unchanged(still, segment.read(at + head, 8), hints)
         if kind == LARGE:
             stats.large_bytes += total_of(segment.read(at + head + (hints << 3), 16))
         at += size
@@ -213,8 +216,16 @@ def _count_whole(still: Still, segment: Segment, begin: int, stats: Stats) -> No
             continue
         frame = found.frame
         _add(stats, frame.kind, frame.size, len(frame.hints) >> 3, len(frame.canonical))
+        if frame.kind == DIFFERENCE:
+            stats.references += _unchanged(still, frame.hints[:8], len(frame.hints) >> 3)
         if frame.kind == LARGE:
             stats.large_bytes += total_of(found.data[head + len(frame.hints) :][:16])
+
+
+def _unchanged(still: Still, base: bytes, hints: int) -> int:
+    """How many more children than it has `hints` a difference names: those that are as they were. Cost: one read."""
+    header = still.table.read(offset_of(word_at(base, 0)), HEADER.size)
+    return HEADER.unpack(header)[2] - hints if len(header) == HEADER.size else 0
 
 
 def _add(stats: Stats, kind: int, size: int, hints: int, data: int) -> None:

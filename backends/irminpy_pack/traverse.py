@@ -98,7 +98,9 @@ def traverse(path: str, codec: Codec, function: HashFunction, *, files: Files) -
                 frame = found.frame
                 kind = KIND_OF_FRAME.get(frame.kind)
                 word = 0 if kind is None else pack(offset, frame.size >> 3, kind)
+                letter = chr(frame.kind)
                 try:
+                    frame = still.log.whole(offset, frame)
                     refs, says = _refs(frame, codec, function), _says(frame)
                 except (DecodeError, ValueError, TypeError, IndexError, AttributeError) as e:
                     # A frame whose crc is right may still hold anything.
@@ -107,7 +109,7 @@ def traverse(path: str, codec: Codec, function: HashFunction, *, files: Files) -
                     number,
                     found.at,
                     offset,
-                    chr(frame.kind),
+                    letter,
                     frame.size,
                     frame.hash.hex(),
                     word,
@@ -135,6 +137,8 @@ def _refs(frame: Frame, codec: Codec, function: HashFunction) -> tuple[tuple[str
 
 
 def _says(frame: Frame) -> dict[str, Any]:
+    if frame.base:
+        return {"base": offset_of(frame.base)}
     if frame.kind == REF:
         ref = decode_ref(frame.canonical)
         if is_end(ref.name) and ref.new is not None:

@@ -59,7 +59,8 @@ class View:
         """(canonical bytes, column of the children's words) of the object `hash` at `word`.
 
         None if another object, or nothing, lies there: then `damage` tells whether that is a stale word or a damaged
-        file. Cost: one read; two for a node that is a difference, and from 8 MiB on; for large contents, which `large` allows, one more per chunk.
+        file. Cost: one read; two for a node that is a difference, and from 8 MiB on; for large contents, which `large`
+        allows, one more per chunk.
         """
         # As `offset_of`, `units_of` and `kind_of` say: calls would take a third of the time.
         offset = (word >> 22) << 3

@@ -64,14 +64,13 @@ FUNCTION(row_of) {
     Py_ssize_t size = PyBytes_GET_SIZE(args[1]), width = size + value, low = 0, high = PyBytes_GET_SIZE(args[0]) / width;
     while (low < high) {
         Py_ssize_t middle = low + (high - low) / 2;
-        int order = memcmp(rows + middle * width, key, (size_t)size);
-        if (!order) return PyBytes_FromStringAndSize((const char *)rows + middle * width + size, value);
-        if (order < 0)
+        if (memcmp(rows + middle * width, key, (size_t)size) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    Py_RETURN_NONE;
+    if (low * width + width > PyBytes_GET_SIZE(args[0]) || memcmp(rows + low * width, key, (size_t)size)) Py_RETURN_NONE;
+    return PyBytes_FromStringAndSize((const char *)rows + low * width + size, value);
 }
 
 /* -- filters ----------------------------------------------------------------------------------------------------------- */

@@ -73,7 +73,7 @@ class Whole(NamedTuple):
     hints: dict[bytes, bytes] | None
     """These words, if they were gathered already."""
     older: dict[bytes, int] | None = None
-    """Where in `base` the nodes lie whose place those of the pool take, by the hash of the newer one, if that is known."""
+    """Where nodes lie in `base` whose place those of the pool take, by the hash of the newer one, if that is known."""
 
     def put(self, objects: Objects) -> None:
         """Note in `objects`, which takes in those of the pool, where the rest lies."""

@@ -224,7 +224,7 @@ def test_every_bit_of_format_counts(path: Path) -> None:
         format_.write_bytes(good[:at])
         with pytest.raises((Corrupted, NotAStore, UnsupportedVersion, SchemaMismatch)):
             opened(path)
-    format_.write_bytes(good.replace(b"irminpy pack 1", b"irminpy pack 2"))
+    format_.write_bytes(good.replace(b"irminpy pack 2", b"irminpy pack 3"))
     with pytest.raises(UnsupportedVersion):
         opened(path)
 

@@ -323,6 +323,7 @@ def test_the_newer_row_of_a_key_stays(merge_rows: Callable[[bytes, bytes, int, i
 @example(b"ab123cd456ef789", b"cd", 3)
 @example(b"ab123cd456ef78", b"ef", 3)
 @example(b"ab123", b"", 3)
+@example(b"ab123ab456", b"ab", 3)
 @example(b"", b"ab", 3)
 def test_the_row_of_a_key(rows: Any, key: Any, value: Any) -> None:
     same("row_of", rows, key, value)

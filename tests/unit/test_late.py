@@ -69,9 +69,9 @@ NEEDED = {
     "irminpy.store": "follow history read store stream writing",
     "irminpy.tree": "alone at_once counters edit export home lazy listing read seek settle source stage stream sweep "
     "tree walk words",
-    "irminpy_pack": "absent backend chunking damage ends environment files fingerprint frame generation head identity "
-    "index indexing keys large lock log lookup maker manifest opening runs segment settings settle state trailer view "
-    "word",
+    "irminpy_pack": "absent backend chunking damage difference ends environment files fingerprint frame generation "
+    "head identity index indexing keys large lock log lookup maker manifest opening runs segment settings settle state "
+    "trailer view word",
 }
 HEAVY = (
     *(

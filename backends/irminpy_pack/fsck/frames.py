@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from zlib import crc32
 
+from ..difference import whole
 from ..frame import GENERATION, LARGE, REF, TABLE, TRAILER, Frame, Framing
 from ..log import Ref, apply, decode_ref, decode_table, encode_ref, encode_table
 from ..scan import Gap, scan
@@ -124,10 +125,8 @@ class Sweep:
         kinds = self._report.frames
         letter = chr(frame.kind)
         kinds[letter] = kinds.get(letter, 0) + 1
-        if self._hashes and frame.kind != LARGE and self._digest(frame.canonical) != frame.hash:
-            self._tell(
-                "hash", segment, at, "the bytes hash to something else than the frame says", frame.hash
-            )
+        if self._hashes and frame.kind != LARGE:
+            frame = self._hashed(segment, at, frame)
         if frame.kind == TRAILER:
             self._trailer(segment, at, frame)
             return
@@ -141,6 +140,18 @@ class Sweep:
             self._known = False  # what came before are copies: the table that follows says where the refs are
         elif self._visit is not None:
             self._visit(segment, at, frame)
+
+    def _hashed(self, segment: Segment, at: int, frame: Frame) -> Frame:
+        """`frame` after its bytes were hashed, made whole if it is a difference that can be."""
+        try:
+            frame = whole(self._framing, self._table.read, segment.base + at, frame)
+            wrong = self._digest(frame.canonical) != frame.hash
+            reason = "the bytes hash to something else than the frame says"
+        except ValueError as e:
+            wrong, reason = True, str(e)
+        if wrong:
+            self._tell("hash", segment, at, reason, frame.hash)
+        return frame
 
     def _ref_table(self, segment: Segment, at: int, frame: Frame) -> None:
         self._last_table = segment.base + at

@@ -267,10 +267,10 @@ class Collection:
         refs: dict[str, tuple[bytes, int]] = {}
         for name, (hash_, word) in self._refs.items():
             head = self._old.resolve(Kind.COMMIT, hash_, word)
-            place = 0 if head is None else relocation.find(head.word >> 22)
-            if head is None or not place:
+            moved = 0 if head is None else relocation.find(head.word >> 22)
+            if not moved:
                 raise DanglingHash(f"garbage collection, at the branch {name}", Hash(hash_))
-            refs[name] = (hash_, place << 22 | (head.word & 0x3FFFFF))
+            refs[name] = (hash_, moved)
         return refs
 
     # -- the new generation ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ..frame import BLOB, LARGE
+from ..frame import BLOB, DIFFERENCE, LARGE, Frame
 from ..index import Index, IndexDamaged
 from ..log import KIND_OF_FRAME
 from ..word import column, pack, words_of
@@ -55,20 +55,38 @@ class Copier:
             elif digest(frame.canonical) != frame.hash:
                 raise old.damaged(offset, frame.hash, "its bytes hash to something else")
             if kind != BLOB and frame.hints:  # without hints it stays so, and as long as its word says
-                words = marks.fixes.pop(place, None) or words_of(frame.hints)
-                hints = column(moved.words(words))
-                if hints != frame.hints:
-                    data = framing.encode(kind, frame.hash, hints, frame.canonical)
+                fixed = marks.fixes.pop(place, None)
+                kept = self._difference(data, frame) if frame.base and fixed is None else None
+                if kept is not None:
+                    data = kept
+                else:
+                    hints = column(moved.words(fixed or words_of(frame.hints)))
+                    if hints != frame.hints or frame.base:
+                        data = framing.encode(kind, frame.hash, hints, frame.canonical)
             at = output.append(data)
-            moved.add(place, at >> 3)
-            self.bytes += frame.size
+            code = KIND_OF_FRAME[kind]
+            word = pack(at, len(data) >> 3, code)
+            moved.add(place, word)
+            self.bytes += len(data)
             if kind in kinds and self._places is not None:
-                code = KIND_OF_FRAME[kind]
-                self._entries[bytes((code,)) + frame.hash] = pack(at, len(data) >> 3, code)
+                self._entries[bytes((code,)) + frame.hash] = word
                 if len(self._entries) >= _ENTRIES:
                     self.index()
             if n % _STEP == 0:
                 progress(self.bytes)
+
+    def _difference(self, data: bytes, frame: Frame) -> bytes | None:
+        """The difference in `data`, which `frame` is made of, for the next generation.
+
+        None if the node that it is one from did not go there.
+        """
+        base = self._moved.words((frame.base,))[0]
+        if not base:
+            return None
+        framing = self._old.log.framing
+        difference = framing.parse(data)
+        words = self._moved.words(words_of(difference.hints)[1:])
+        return framing.encode(DIFFERENCE, frame.hash, column([base, *words]), difference.canonical)
 
     def index(self, *, last: bool = False) -> None:
         """Put what was copied into the index, for the `last` time perhaps: then writers wait.

@@ -32,7 +32,7 @@ class Marks:
     """
 
     __slots__ = (
-        *("_absent", "_chunks", "_hash", "_old", "_seen", "_todo"),
+        *("_absent", "_chunks", "_hash", "_made", "_old", "_seen", "_todo"),
         *("bytes", "chosen", "counts", "cut", "fixes", "fresh", "live"),
     )
 
@@ -44,6 +44,7 @@ class Marks:
         self._hash = Struct(f"{old.codec.hash_size}s")
         self._seen: dict[int, bytes] = {}  # place to the hash that was found there
         self._todo = bitmap()
+        self._made = bitmap()  # those kept that are differences, of the last pass
         self.chosen = chosen
         self.live = bitmap()
         """All that are kept."""
@@ -51,7 +52,7 @@ class Marks:
         """Those of them that are not copied yet."""
         self.counts = dict.fromkeys(Kind, 0)
         self.bytes = 0
-        """Of the frames of all that are kept."""
+        """Of the frames of all that are kept, as they will be."""
         self.cut: dict[bytes, int] = {}
         """Parents of kept commits that the policy does not choose: hash to word; 0 for those that are not here."""
         self._absent: dict[bytes, bytes] = {}
@@ -60,7 +61,7 @@ class Marks:
 
     def close(self) -> None:
         """Give the files back."""
-        for bitmap in (self._todo, self.live, self.fresh, self.chosen):
+        for bitmap in (self._todo, self._made, self.live, self.fresh, self.chosen):
             if bitmap is not None:
                 bitmap.close()
 
@@ -105,6 +106,8 @@ class Marks:
                 offset = place << 3
                 _, frame = old.raw(offset)
                 if frame.kind == NODE:
+                    if frame.base:
+                        self._made.add(place)
                     self._node(offset, frame)
                 elif frame.kind == COMMIT:
                     self._commit(offset, frame)
@@ -116,7 +119,16 @@ class Marks:
             if self._todo:
                 continue
             if not self._search_absent():
+                self._grow()
                 return
+
+    def _grow(self) -> None:
+        """Count what differences become longer by where the node that they are from is not kept: they go in whole."""
+        self._old.down = False
+        for place in self._made.drain_up():
+            found = self._old.grows(place << 3)
+            if found is not None and found[0] not in self.live:
+                self.bytes += found[1]
 
     def _node(self, offset: int, frame: Frame) -> None:
         self._children(offset, frame, *self._old.children(offset, frame))

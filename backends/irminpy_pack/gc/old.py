@@ -11,14 +11,15 @@ from irminpy.hash import Hash, HashFunction
 from irminpy.objects import DIRECTORY, Kind
 from irminpy.objects import Commit as CommitVal
 
-from ..frame import BLOB, COMMIT, HEADER, LARGE, NODE, Frame
+from ..difference import whole
+from ..frame import BLOB, COMMIT, DIFFERENCE, HEADER, LARGE, NODE, Frame
 from ..large import Large
 from ..log import KIND_OF_FRAME, Log
-from ..word import offset_of, pack, words_of
+from ..word import offset_of, pack, units_of, word_at, words_of
 
 __all__ = ["OBJECTS", "Head", "Old"]
 
-OBJECTS: Final = frozenset((BLOB, LARGE, NODE, COMMIT))
+OBJECTS: Final = frozenset((BLOB, LARGE, NODE, DIFFERENCE, COMMIT))
 _WINDOW: Final = 1 << 20
 _AHEAD: Final = 1 << 16
 
@@ -92,15 +93,32 @@ class Old:
         return None
 
     def raw(self, offset: int) -> tuple[bytes, Frame]:
-        """(bytes, frame) at `offset`: its crc is right. Raises Corrupted."""
+        """(bytes, frame) at `offset`: its crc is right. A node that is a difference is made whole. Raises Corrupted."""
         framing = self.log.framing
         data = self.read(offset, 4096, move=True)
         try:
             size = framing.length(data)
             data = data[:size] if size <= len(data) else self.read(offset, size, move=True)
-            return data, framing.parse(data)
+            return data, whole(framing, self._base, offset, framing.parse(data))
         except ValueError as e:
             raise self.damaged(offset, None, str(e)) from None
+
+    def _base(self, offset: int, size: int) -> bytes:
+        return self.read(offset, size, move=False)
+
+    def grows(self, offset: int) -> tuple[int, int] | None:
+        """(place of the node that the one at `offset` is a difference from, how many bytes longer it is as a whole), or
+        None for what is no difference.
+
+        Only the header is read, and the word behind it.
+        """
+        head = self.log.framing.head
+        data = self.read(offset, head + 8, move=True)
+        if len(data) < head + 8 or data[12] != DIFFERENCE:
+            return None
+        base = word_at(data[head:], 0)
+        # It has as many hints and canonical bytes as the one that it differs from.
+        return base >> 22, (units_of(base) - HEADER.unpack_from(data)[1]) << 3
 
     def damaged(self, offset: int, hash: bytes | None, reason: str) -> Corrupted:
         """The error for what lies at `offset`."""

@@ -1,7 +1,8 @@
-"""Where objects went: from their place in one generation to that in the next, on disk, sorted by the old place.
+"""Where objects went: from their place in one generation to their word in the next, on disk, sorted by the place.
 
-Places are offsets divided by 8: length and kind of a frame stay what they were. Objects are copied in ascending
-order, so what is added is sorted already, but for rounds that begin anew: each is a run of its own.
+Places are offsets divided by 8. A frame may have become longer: a difference, where what it is one from is gone.
+Objects are copied in ascending order, so what is added is sorted already, but for rounds that begin anew: each is a run
+of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["ENTRY", "Relocation"]
 
 ENTRY: Final = 16
 """Bytes per object."""
-_BLOCK: Final = 256  # entries: their old places, then their new ones
+_BLOCK: Final = 256  # entries: their old places, then their new words
 _SIZE: Final = _BLOCK * ENTRY
 _CACHED: Final = 1024  # blocks in memory
 _RECENT: Final = 1 << 17
@@ -35,7 +36,7 @@ class _Run(NamedTuple):
 
 
 class Relocation:
-    """Pairs of places, in a file `fd` of its own, which is closed with it.
+    """Pairs of a place and a word, in a file `fd` of its own, which is closed with it.
 
     `find` may be called from any thread. Memory: 8 bytes per 256 pairs, and caches of at most 20 MiB.
     """
@@ -70,14 +71,14 @@ class Relocation:
         with suppress(OSError):
             self._files.close(self._fd)
 
-    def add(self, old: int, new: int) -> None:
-        """`old` went to `new`. Within a run the old places ascend."""
-        self._keys.append(old)
-        self._values.append(new)
+    def add(self, place: int, word: int) -> None:
+        """What was at `place` has this `word`. Within a run the places ascend."""
+        self._keys.append(place)
+        self._values.append(word)
         recent = self._recent
         if len(recent) >= _RECENT:
             recent.clear()
-        recent[old] = new
+        recent[place] = word
         self.count += 1
         if len(self._keys) == _BLOCK:
             self._write()
@@ -103,36 +104,35 @@ class Relocation:
         """Drop what speeds up `find` while pairs are being added."""
         self._recent = {}
 
-    def find(self, old: int) -> int:
-        """Where `old` went, or 0. Cost: at most one read per run."""
-        new = self._recent.get(old)
-        if new is not None:
-            return new
+    def find(self, place: int) -> int:
+        """The word of what was at `place`, or 0. Cost: at most one read per run."""
+        word = self._recent.get(place)
+        if word is not None:
+            return word
         with self._lock:
-            new = self._search(old)
-            if new and self._recent:  # while objects are copied, their siblings ask again
+            word = self._search(place)
+            if word and self._recent:  # while objects are copied, their siblings ask again
                 if len(self._recent) >= _RECENT:
                     self._recent.clear()
-                self._recent[old] = new
-        return new
+                self._recent[place] = word
+        return word
 
     def words(self, words: Sequence[int]) -> list[int]:
         """Words as they are in the next generation; 0 for what is unknown, and for what did not go there."""
         recent, find = self._recent.get, self.find
-        moved = [recent(word >> 22) or (find(word >> 22) if word else 0) for word in words]
-        return [new << 22 | word & 0x3FFFFF if new else 0 for new, word in zip(moved, words, strict=True)]
+        return [recent(word >> 22) or (find(word >> 22) if word else 0) for word in words]
 
-    def _search(self, old: int) -> int:
-        at = bisect_left(self._keys, old)
-        if at < len(self._keys) and self._keys[at] == old:
+    def _search(self, place: int) -> int:
+        at = bisect_left(self._keys, place)
+        if at < len(self._keys) and self._keys[at] == place:
             return self._values[at]
         for run in reversed(self._runs):
-            i = bisect_right(run.firsts, old) - 1
+            i = bisect_right(run.firsts, place) - 1
             if i < 0:
                 continue
             keys, values = self._block(run.block + i)
-            at = bisect_left(keys, old)
-            if at < _BLOCK and keys[at] == old:
+            at = bisect_left(keys, place)
+            if at < _BLOCK and keys[at] == place:
                 return values[at]
         return 0
 
