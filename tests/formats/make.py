@@ -32,12 +32,22 @@ def fill(repo: Repo[str, None]) -> None:
     main.set("name", "second", message="rename", date=6, author="ann")
 
 
+def go_on(repo: Repo[str, None]) -> None:
+    """A value that changes, and changes again: since version 2 nodes are differences from older ones then."""
+    for i in range(3):
+        repo.main().set("wide/k5", f"changed {i}", message=f"change {i}", date=7 + i, author="ann")
+
+
 def make(folder: Path) -> None:
-    """The stores `pack-1` (two segments and more) and `pack-1-collected` (garbage was collected) in `folder`."""
-    for name in ("pack-1", "pack-1-collected"):
+    """The stores `pack-2` (two segments and more) and `pack-2-collected` (garbage was collected) in `folder`.
+
+    Those of version 1 were made by `fill` alone, when that was the version.
+    """
+    for name in ("pack-2", "pack-2-collected"):
         path = folder / name
         with Repo.open(Pack(str(path), seal=8192), SCHEMA) as repo:
             fill(repo)
+            go_on(repo)
             if name.endswith("collected"):
                 repo.gc(depth=1)
         shutil.rmtree(path / "index")

@@ -61,7 +61,7 @@ def step_by_step() -> Iterator[None]:
 def frames(path: Path) -> list[tuple[int, bytes, bytes]]:
     """(kind, hash, canonical bytes) of all frames of objects of the store at `path`, in no order.
 
-    The words in each were found to lead to its children, which come before it.
+    The words in each were found to lead to its children, which come before it. Nodes that are differences are whole.
     """
     from irminpy.backend import Options
 
@@ -72,9 +72,9 @@ def frames(path: Path) -> list[tuple[int, bytes, bytes]]:
         found: list[tuple[int, bytes, bytes]] = []
         for segment in state.log.table.segments:
             for whole in scan(state.framing, segment):
-                if not isinstance(whole, Whole) or chr(whole.frame.kind) not in "NBXC":
+                if not isinstance(whole, Whole) or chr(whole.frame.kind) not in "NDBXC":
                     continue
-                frame = whole.frame
+                frame = state.log.whole(segment.base + whole.at, whole.frame)
                 at[segment.base + whole.at] = frame.hash
                 found.append((frame.kind, frame.hash, frame.canonical))
                 words = unpack(f"<{len(frame.hints) // 8}Q", frame.hints)
