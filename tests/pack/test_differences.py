@@ -62,7 +62,7 @@ def change(repo: Repo[bytes, None], version: int, keys: int = 3000) -> None:
 
 def expected(version: int, keys: int = 3000) -> dict[str, bytes]:
     """What the tree of this version holds."""
-    found = {i: 0 for i in range(keys)}
+    found = dict.fromkeys(range(keys), 0)
     for one in range(1, version + 1):
         found |= dict.fromkeys({*range(one, keys, keys // 10), 7}, one)
     return {f"{i // 100}/{i}": value(i, last) for i, last in found.items()}
@@ -113,12 +113,12 @@ def test_every_version_is_read_as_it_was_written(tmp_path: Path, index: str, io:
 def test_each_differs_from_a_whole_node_before_it_in_less_than_half(tmp_path: Path) -> None:
     with filled(tmp_path) as repo:
         state = state_of(repo)
-        at = dict(frames(state))
+        lies = dict(frames(state))
         found = differences(state)
         assert found
         for offset, frame in found:
             base = word_at(frame.hints, 0)
-            older = at[offset_of(base)]
+            older = lies[offset_of(base)]
             assert offset_of(base) < offset
             assert (older.kind, older.size) == (NODE, units_of(base) << 3)
             made = state.log.whole(offset, frame)
@@ -132,7 +132,11 @@ def test_each_differs_from_a_whole_node_before_it_in_less_than_half(tmp_path: Pa
             size = len(frame.hash)
             rows = zip(words_of(made.hints), words_of(older.hints), strict=True)
             head = len(made.canonical) - size * (len(made.hints) >> 3)
-            hashes = [data[head:][i : i + size] for data in (made.canonical, older.canonical) for i in range(0, len(data) - head, size)]
+            hashes = [
+                data[at : at + size]
+                for data in (made.canonical, older.canonical)
+                for at in range(head, len(data), size)
+            ]
             half = len(hashes) // 2
             changed = [
                 i for i, (one, other) in enumerate(rows) if one != other or hashes[i] != hashes[half + i]
@@ -146,7 +150,8 @@ def test_the_twins_in_python_read_the_same(tmp_path: Path) -> None:
     with opened(tmp_path / "store") as repo:
         repo.main().tree().find("0/7")  # maps the segment
         state = state_of(repo)
-        view, codec = state.view, SCHEMA.codec
+        view = state.view
+        codec: Any = SCHEMA.codec
         bases, segments = state.log.table.rows
         segments[0].read(HEADER_SIZE, 1 << 12)
         n = 0
@@ -155,8 +160,8 @@ def test_the_twins_in_python_read_the_same(tmp_path: Path) -> None:
             made = state.log.whole(offset, frame)
             found = view.at(word, frame.hash)
             assert found == (made.canonical, made.hints)
-            where = (bases, segments, state.framing.head)
-            shape = (codec.hash_size, codec.fanout, codec.leaf, codec.levels, codec.empty)  # type: ignore[attr-defined]
+            where: Any = (bases, segments, state.framing.head)
+            shape: Any = (codec.hash_size, codec.fanout, codec.leaf, codec.levels, codec.empty)
             one = core.record_at(*where, *shape, frame.hash, word, Node, Inode)
             other = _frames.record_at(*where, *shape, frame.hash, word, Node, Inode)
             assert one == other
@@ -164,7 +169,17 @@ def test_the_twins_in_python_read_the_same(tmp_path: Path) -> None:
                 continue  # it lies behind what is mapped
             assert codec.decode_node(made.canonical)._replace(words=made.hints, head=one.head) == one
             n += 1
-            rest = (*where, *shape[1:], frame.hash, word, getattr(one, "depth", 0), -1, 1 << 20, 1 << 20, 8)
+            rest: Any = (
+                *where,
+                *shape[1:],
+                frame.hash,
+                word,
+                getattr(one, "depth", 0),
+                -1,
+                1 << 20,
+                1 << 20,
+                8,
+            )
             assert core.gather(*rest) == _gather.gather(*rest)
         assert n
         root = repo.main().head().tree()
@@ -175,7 +190,7 @@ def test_the_twins_in_python_read_the_same(tmp_path: Path) -> None:
                 for offset, frame in frames(state)
                 if frame.hash == bytes(root.hash())
             )
-            rest = (*where, codec.fanout, codec.leaf, codec.empty, bytes(root.hash()), word, steps)  # type: ignore[attr-defined]
+            rest = (*where, codec.fanout, codec.leaf, codec.empty, bytes(root.hash()), word, steps)
             assert core.descend(*rest) == _frames.descend(*rest)
             assert view.descend(bytes(root.hash()), word, steps) == _frames.descend(*rest)
 
@@ -281,11 +296,10 @@ def test_damage_of_the_older_node_is_told_for_the_newer_ones(tmp_path: Path, io:
             assert (damage.file, damage.offset) == (file, offset - segment_base)
             assert f"a difference from what lies at {base}" in damage.reason
         with pytest.raises(Corrupted, match="a difference from what lies at"):
-            for commit in repo.main().log():
-                leaves(commit.tree())
+            held(repo)
     result = Pack(str(path)).quarantine(SCHEMA)
     lost = {frame.hash.hex() for _, frame in users}
-    assert lost <= {one for one in result.lost}
+    assert lost <= set(result.lost)
 
 
 def framing() -> Framing:
@@ -407,7 +421,9 @@ def test_a_collection_keeps_differences_whose_older_node_it_keeps(
             assert n["N"]
         if depth == 3:
             assert n["D"]
-        kept = {message: found for message, found in before.items() if depth is None or int(message) >= 19 - depth}
+        kept = {
+            message: found for message, found in before.items() if depth is None or int(message) >= 19 - depth
+        }
         assert held(repo) == kept
         assert leaves(tree) == expected(19)
         change(repo, 20)

@@ -360,6 +360,49 @@ def test_filters(bits: Any, items: Any, skip: Any) -> None:
 # -- frames ---------------------------------------------------------------------------------------------------------
 
 
+def column(words: list[int]) -> bytes:
+    return b"".join(word.to_bytes(8, "little") for word in words)
+
+
+@given(st.data())
+def test_differences_of_nodes(data: st.DataObject) -> None:
+    size = data.draw(st.sampled_from([32, 32, 32, 20, 1]))
+    n = data.draw(st.integers(0, 40))
+    head = data.draw(st.binary(max_size=9))
+    before = head + data.draw(st.binary(min_size=size * n, max_size=size * n))
+    words = data.draw(st.binary(min_size=8 * n, max_size=8 * n))
+    node, now = bytearray(before), bytearray(words)
+    for i in data.draw(st.sets(st.integers(0, n - 1), max_size=4)) if n else ():
+        if data.draw(st.booleans()):
+            node[len(head) + size * i + data.draw(st.integers(0, size - 1))] ^= 1
+        if data.draw(st.booleans()):
+            now[8 * i + data.draw(st.integers(0, 7))] ^= 1
+    one, other = bytes(node), bytes(now)
+    same("difference", one, other, before, words, size)
+    said = core.difference(one, other, before, words, size)
+    changed = [
+        i
+        for i in range(n)
+        if now[8 * i : 8 * i + 8] != words[8 * i : 8 * i + 8]
+        or one[len(head) + size * i :][:size] != before[len(head) + size * i :][:size]
+    ]
+    # A word for what it is one from; a word, a hash and a position for each child that is not the same.
+    short = 2 * (8 + len(changed) * (10 + size)) <= len(one) + len(other)
+    assert (said is not None) == (bool(changed) and short)
+    if said is not None:
+        assert core.rebuilt(before, words, *said, size) == (one, other)
+        payload, added = data.draw(mutated(st.just(said[0]))), data.draw(mutated(st.just(said[1])))
+        same("rebuilt", before, words, payload, added, size)
+    mutant = data.draw(mutated(st.just(before)))
+    same("difference", one, other, mutant, data.draw(mutated(st.just(words))), data.draw(sizes))
+
+
+@given(st.lists(st.one_of(st.binary(max_size=90), odd), min_size=4, max_size=4), sizes)
+def test_differences_of_what_is_no_node(given: list[Any], size: Any) -> None:
+    same("difference", *given, size)
+    same("rebuilt", *given, size)
+
+
 class Part:
     """As a segment, of which a part is mapped."""
 
@@ -380,7 +423,10 @@ class Stored:
             for path, value in entries.items():
                 tree = tree.add(path, value)
             repo.main().set_tree((), tree)
-        self.root = bytes(tree.hash())
+            # Some nodes are differences from those.
+            for path in ("flat/k7", "large/k7/below", "large/k8/below"):
+                repo.main().set(path, b"another")
+            self.root = bytes(repo.main().tree().hash())
         backend, _ = Pack(str(folder)).open(Schema(), Options(readonly=True))
         self.word = backend.state.lookup.find(1, self.root)
         (segment,) = backend.state.log.table.segments
@@ -464,12 +510,43 @@ class Built:
         if self.odd():
             canonical = self.draw(mutated(st.just(canonical)))
         digest = _core.digest(canonical)
-        hints = b"".join(word.to_bytes(8, "little") for word in words)
-        frame = _frames.frame_of(ord(" NB"[kind]), digest, hints, canonical)
-        at = len(self.frames)
-        self.frames += frame
-        word = at >> 3 << 22 | (len(frame) >> 3) << 2 | kind
+        if kind == 1 and 0 < 32 * len(words) <= len(canonical) and self.draw(st.integers(0, 2)) == 0:
+            word = self.frame(ord("D"), digest, *self.difference(canonical, words))
+        else:
+            word = self.frame(ord(" NB"[kind]), digest, column(words), canonical)
         return digest, self.draw(st.sampled_from([0, 1, word + 4])) if self.odd() else word
+
+    def frame(self, letter: int, digest: bytes, hints: bytes, canonical: bytes) -> int:
+        """The word of a frame that is put behind the others."""
+        frame, at = bytearray(_frames.frame_of(letter, digest, hints, canonical)), len(self.frames)
+        if self.odd():
+            frame[self.draw(st.integers(0, len(frame) - 1))] ^= 1
+        self.frames += frame
+        return at >> 3 << 22 | (len(frame) >> 3) << 2 | {"N": 1, "D": 1, "B": 2}[chr(letter)]
+
+    def difference(self, canonical: bytes, words: list[int]) -> tuple[bytes, bytes]:
+        """What a difference has to say of the node, from an older one that is put here."""
+        n = len(words)
+        head = len(canonical) - 32 * n
+        changed = sorted(self.draw(st.sets(st.integers(0, n - 1), min_size=1)))
+        older, before = bytearray(canonical), words.copy()
+        for i in changed:
+            older[head + 32 * i : head + 32 * i + 32] = bytes(32)
+            before[i] = 5
+        if self.odd():
+            before += [5]
+        letter = self.draw(st.sampled_from(b"DB")) if self.odd() else ord("N")
+        base = self.frame(letter, _core.digest(bytes(older)), column(before), bytes(older))
+        if self.odd():
+            base = self.draw(st.sampled_from([0, base + 4, base | 0x3FFFFC, base + (1 << 40), base ^ 2]))
+        if self.odd():
+            changed = self.draw(st.sampled_from([changed[::-1], changed * 2, [n], changed[1:]]))
+        said = [words[i] if i < n else 5 for i in changed]
+        hashes = b"".join(canonical[head + 32 * i : head + 32 * i + 32] for i in changed)
+        payload = struct.pack(f"<{len(changed)}H", *changed) + hashes
+        if self.odd():
+            payload = self.draw(mutated(st.just(payload)))
+        return column([base, *said[: -1 if self.odd() else None]]), payload
 
     def value(self) -> tuple[int, bytes, int]:
         size = self.draw(st.sampled_from([3, 3, 3, 3, 3, 3, 4095, 4096]))
@@ -522,6 +599,9 @@ def test_directories_of_any_bytes_with_right_hashes(data: st.DataObject) -> None
         data.draw(st.sampled_from([10**6, 10**6, 200, 0])),
     )
     where = [0], [Part(bytes(built.frames), seen)], 48
+    same("record_at", *where, 32, 4, 2, 128, empty, hash_, word, Node, Inode)
+    way: Any = (*where, 4, 2, empty, hash_, word, ["a", data.draw(st.sampled_from(["a", "b", "é"]))])
+    assert ccore.descend(*way) in (None, _frames.descend(*way))  # C may leave more of what is odd to others
     same("gather", *where, 4, 2, 128, empty, hash_, word, 0, count, most, room, data.draw(st.integers(0, 3)))
 
 
