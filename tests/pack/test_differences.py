@@ -162,8 +162,8 @@ def test_the_twins_in_python_read_the_same(tmp_path: Path) -> None:
             assert found == (made.canonical, made.hints)
             where: Any = (bases, segments, state.framing.head)
             shape: Any = (codec.hash_size, codec.fanout, codec.leaf, codec.levels, codec.empty)
-            one = core.record_at(*where, *shape, frame.hash, word, Node, Inode)
-            other = _frames.record_at(*where, *shape, frame.hash, word, Node, Inode)
+            asked: Any = (*where, *shape, frame.hash, word, Node, Inode)
+            one, other = core.record_at(*asked), _frames.record_at(*asked)
             assert one == other
             if one is None:
                 continue  # it lies behind what is mapped
