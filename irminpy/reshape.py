@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .core import digest as blake3
 from .core import patch_column, patched
 from .formats.format import Linking
-from .objects import CONTENTS_META, Inode, Node, make_inode, make_node
+from .objects import CONTENTS_META, DIRECTORY, Inode, Node, make_inode, make_node
 from .shape import EMPTY, Load, Record, bucket, build, entries, put
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def apply(
     depth: int = 0,
     made: dict[bytes, Record] | None = None,
     noted: list[Record] | None = None,
+    older: dict[bytes, int] | None = None,
 ) -> tuple[bytes, int]:
     """(hash, count) of `record` with `changes` applied: an entry binds its step, None unbinds it.
 
@@ -50,18 +51,19 @@ def apply(
     object.
     New objects are added to `nodes`, children first; the empty directory only if it is the result. Those that
     differ from the old ones in nothing but hashes are added to `made`, decoded; where the old ones have words, the
-    new ones have them but for what changed, which has 0. What was read and has words is added to `noted`. Raises
+    new ones have them but for what changed, which has 0. What was read and has words is added to `noted`. To `older`
+    goes the word of each node below that another one takes the place of, under the hash of that one. Raises
     DepthExceeded as `build`.
     """
     if len(changes) == 1:
         ((one, bound),) = changes.items()
-        done = None if bound is None else _rebind(codec, load, nodes, record, one, bound, made, noted)
+        done = None if bound is None else _rebind(codec, load, nodes, record, one, bound, made, noted, older)
         if done is not None:
             return done
     if noted is not None and record.words:
         noted.append(record)
     if type(record) is Node:
-        return _apply_flat(codec, nodes, record, changes, depth, made)
+        return _apply_flat(codec, nodes, record, changes, depth, made, older)
     patches: list[tuple[int, bytes]] = []
     others: dict[int, tuple[bytes, int]] = {}
     before = len(nodes)
@@ -82,8 +84,10 @@ def apply(
         i = buckets.find(digit)
         child = bucket(load, record, i) if i >= 0 else EMPTY
         old = counts[i] if counted and i >= 0 else child.count
-        hash_, count = apply(codec, load, nodes, child, group, at + 1, made, noted)
+        hash_, count = apply(codec, load, nodes, child, group, at + 1, made, noted, older)
         total += count - old
+        if older is not None and words and i >= 0:
+            older[hash_] = _word(words, i)
         if i >= 0 and count == old:
             patches.append((i, hash_))
         else:
@@ -113,6 +117,7 @@ def _rebind(
     entry: bytes,
     made: dict[bytes, Record] | None,
     noted: list[Record] | None,
+    older: dict[bytes, int] | None,
 ) -> tuple[bytes, int] | None:
     """`apply` of the most usual edit of all: one step, which is bound, gets another hash of the same kind.
 
@@ -137,12 +142,16 @@ def _rebind(
         if words:
             noted.append(node)
     one = patched if codec.digest is blake3 else _patched(codec)
+    if older is not None and words and entry[0] == DIRECTORY:
+        older[entry[1:]] = _word(words, at)
     hash_, data, column, words = one(head, hashes, words, at, entry[1:])
     nodes[hash_] = data
     if made is not None:
         made[hash_] = make_node((index, kinds, column, metadata, words, head, links, place))
     for inode, i in reversed(way):
         depth, buckets, counts, hashes, words, head = inode
+        if older is not None and words:
+            older[hash_] = _word(words, i)
         hash_, data, column, words = one(head, hashes, words, i, hash_)
         nodes[hash_] = data
         if made is not None:
@@ -222,9 +231,15 @@ def _apply_flat(
     changes: Mapping[str, bytes | None],
     depth: int,
     made: dict[bytes, Record] | None,
+    older: dict[bytes, int] | None,
 ) -> tuple[bytes, int]:
-    index, kinds, _, metadata, _, head, links, place = record
+    index, kinds, _, metadata, known, head, links, place = record
     size = codec.hash_size
+    if older is not None and known:
+        for step, entry in changes.items():
+            at = index.get(step, -1)
+            if at >= 0 and entry is not None and entry[0] == kinds[at] == DIRECTORY:
+                older[entry[1:]] = _word(known, at)
     if not metadata:
         # The usual edit: bindings that exist get other hashes of the same kind. Then one column is patched.
         patches: list[tuple[int, bytes]] = []
@@ -270,6 +285,11 @@ def _linked(
     hashes = b"".join([entry[1:end] for entry in entries])
     metadata = [entry[end:] for entry in entries if entry[0] == CONTENTS_META]
     return put(codec, nodes, codec.encode_linked(steps, kinds, hashes, metadata, links)), len(items)
+
+
+def _word(words: bytes, i: int) -> int:
+    """Word number `i`."""
+    return int.from_bytes(words[8 * i : 8 * i + 8], "little")
 
 
 def _patched_words(record: Record, changed: list[tuple[int, bytes]]) -> bytes:

@@ -9,21 +9,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct, pack
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from irminpy.core import CORE, crc, filled_words, frame_of, frames
-from irminpy.errors import DanglingHash
+from irminpy.core import CORE, crc, difference, filled_words, frame_of, frames
+from irminpy.errors import DanglingHash, StorageError
 from irminpy.formats.format import Codec
 from irminpy.formats.native import NativeCodec
 from irminpy.hash import Hash, HashFunction
 from irminpy.objects import DIRECTORY, Commit, Inode, Kind, Node, Objects, Words
 
-from .frame import BLOB, COMMIT, LARGE, NODE, REF, TABLE, TRAILER, Framing
+from .difference import base_of
+from .frame import BLOB, COMMIT, DIFFERENCE, LARGE, NODE, REF, TABLE, TRAILER, Frame, Framing
 from .index import Entries, no_entries
 from .large import Large
 from .log import Marks, Ref, encode_ref, encode_table
 from .segment import Segment
 from .trailer import NOTHING, Tip, Trailer
 from .word import COMMIT as COMMIT_WORD
-from .word import CONTENTS, LONG
+from .word import CONTENTS, LONG, column, kind_of, offset_of, units_of
 from .word import NODE as NODE_WORD
 
 __all__ = ["PIECE", "Batch", "Builder", "Older", "Piece"]
@@ -149,17 +150,19 @@ class Builder:
                 items = items or [*found.items()]
                 hash_, data = items[i]
                 i += 1
-                hints = b""
+                hints, letter = b"", frame
                 if frame == NODE:
                     hints = known.get(hash_, b"")
                     if not hints or _ZERO in hints:
                         hints = known[hash_] = self._hints(data, words, hints, decoded.get(hash_))
+                    if older is not None and hash_ in older:
+                        letter, hints, data = self._differing(older[hash_], hints, data, behind[2])
                 elif frame == COMMIT:
                     hints = self._commit_hints(data, objects.values.get(hash_), words, bound)
                 elif frame == LARGE:
                     hints = pack(f"<{len(data.hashes)}Q", *self._chunks(data, own))
                     data = data.encode(self._function)
-                part = frame_of(frame, hash_, hints, data)
+                part = frame_of(letter, hash_, hints, data)
                 units = len(part) >> 3
                 parts.append(part)
                 own[hash_] = word = (at >> 3) << 22 | (units if units < LONG else LONG) << 2 | kind
@@ -168,6 +171,34 @@ class Builder:
                 at += units << 3
                 n += 1
         yield Piece(parts, n, at - first, entries)
+
+    def _differing(
+        self, word: int, hints: bytes, data: bytes, read: Callable[[int, int], bytes]
+    ) -> tuple[int, bytes, bytes]:
+        """(kind, hints, canonical bytes) of the frame of the node `data`: what is not as at `word`, if little."""
+        older = self._older_node(word, read)
+        if older is None:
+            return NODE, hints, data
+        word, frame = older
+        found = difference(data, hints, frame.canonical, frame.hints, self._framing.hash_size)
+        return (NODE, hints, data) if found is None else (DIFFERENCE, column([word]) + found[1], found[0])
+
+    def _older_node(self, word: int, read: Callable[[int, int], bytes]) -> tuple[int, Frame] | None:
+        """(word, frame) of the whole node that the one at `word` is, or is a difference from; None if there is none.
+
+        Its crc is right: who builds upon what is damaged loses more than what was.
+        """
+        for _ in range(2):
+            if kind_of(word) != NODE_WORD or units_of(word) == LONG:
+                return None
+            try:
+                frame = self._framing.parse(read(offset_of(word), units_of(word) << 3))
+                if frame.kind != DIFFERENCE:
+                    return (word, frame) if frame.kind == NODE else None
+                word = base_of(frame)
+            except (ValueError, StorageError):
+                return None  # nothing to build upon
+        return None
 
     def _chunks(self, large: Large, words: dict[bytes, int]) -> Iterator[int]:
         for hash_ in large.hashes:

@@ -105,7 +105,7 @@ class _Settling:
 
     __slots__ = (
         *("codec", "counters", "few", "jobs", "keep", "made"),
-        *("objects", "parts", "pools", "values", "words"),
+        *("objects", "older", "parts", "pools", "values", "words"),
     )
 
     def __init__(self, void: Source, *, keep: bool) -> None:
@@ -119,6 +119,8 @@ class _Settling:
         self.objects = Objects()
         self.made: dict[bytes, Record] = {}
         """Some of the nodes in `objects`, decoded."""
+        self.older: dict[bytes, int] = {}
+        """Where the nodes lie whose place some of those take, by the hash of the newer one."""
         self.pools: dict[int, Pool] = {}
         self.parts: list[Stored | Leaf] = []
         # Per repository, by id: where what new nodes may point at lies.
@@ -143,7 +145,9 @@ class _Settling:
         if len(bases) <= 1 and all(parent.saved for parent in parents):
             # All words are of one reader.
             base = next(iter(bases.values()), None)
-            whole = Whole(view.settled.hash, self.parts, base, self._words(base), self.made, None)
+            whole = Whole(
+                *(view.settled.hash, self.parts, base, self._words(base), self.made, None), self.older
+            )
             for pool in pools:
                 pool.fill(whole, [])
         for pool in pools:
@@ -302,7 +306,10 @@ class _Settling:
             return apply(codec, base.source.node, nodes, record, entries, 0, self.made)[0]
         # New nodes go on pointing at most of what the old ones point at.
         noted = self._words(base_of(base.source)).noted
-        return apply(codec, base.source.node, nodes, record, entries, 0, self.made, noted)[0]
+        hash_, _ = apply(codec, base.source.node, nodes, record, entries, 0, self.made, noted, self.older)
+        if base.word:
+            self.older[hash_] = base.word
+        return hash_
 
     def _words(self, base: Source | None) -> Words:
         words = self.words.get(id(base))

@@ -605,6 +605,57 @@ def test_directories_of_any_bytes_with_right_hashes(data: st.DataObject) -> None
     same("gather", *where, 4, 2, 128, empty, hash_, word, 0, count, most, room, data.draw(st.integers(0, 3)))
 
 
+def a_difference(**odd: Any) -> tuple[Part, bytes, int]:
+    """A segment with a node that is a difference from another, its hash and its word; something is as `odd` says."""
+    digests = [bytes([i]) * 32 for i in range(3)]
+    before = _core.encode_node(["a", "b"], b"\1\1", digests[0] + digests[1], [])
+    node = _core.encode_node(["a", "b"], b"\1\1", digests[0] + digests[2], [])
+    older = _frames.frame_of(odd.get("letter", ord("N")), digests[0], column([10, 20]), before)
+    payload = odd.get("payload", struct.pack("<H", 1) + digests[2])
+    size = 48 + 16 + (len(payload) + 7 & -8)
+    at, there = (64, 64 + size) if odd.get("after") else (64 + len(older), 64)
+    base = odd.get("base", there >> 3 << 22 | len(older) >> 3 << 2 | 1)
+    newer = _frames.frame_of(ord("D"), _core.digest(node), odd.get("hints", column([base, 30])), payload)
+    data = bytearray(bytes(64) + (newer + older if odd.get("after") else older + newer))
+    if "flip" in odd:
+        data[(there, at)[odd["flip"][0]] + odd["flip"][1]] ^= 1
+    word = at >> 3 << 22 | len(newer) >> 3 << 2 | 1
+    return Part(bytes(data), odd.get("seen", len(data))), _core.digest(node), word
+
+
+@pytest.mark.parametrize("module", [ccore, _frames])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"after": 1},
+        {"letter": ord("D")},
+        {"letter": ord("C")},
+        {"base": 0},
+        {"base": 64 >> 3 << 22 | 0xFFFFF << 2 | 1},
+        {"hints": b""},
+        {"hints": column([9])},
+        {"payload": b""},
+        {"payload": struct.pack("<H", 2) + bytes([2]) * 32},
+        {"payload": struct.pack("<H", 0) + bytes([2]) * 32},
+        {"seen": 100},
+        *({"flip": (which, at)} for which in (0, 1) for at in (0, 4, 8, 12, 16, 48, 56, 64, 66, 100)),
+    ],
+)
+def test_a_difference_is_read_if_all_of_it_is_right(module: Any, odd: dict[str, Any]) -> None:
+    part, hash_, word = a_difference(**odd)
+    empty = _core.digest(_core.encode_node([], b"", b"", []))
+    found = module.record_at([0], [part], 48, 32, 16, 32, 64, empty, hash_, word, Node, Inode)
+    way = module.descend([0], [part], 48, 16, 32, empty, hash_, word, ["none"])
+    if odd:
+        assert found is None
+        assert way is None
+    else:
+        assert found.hashes == bytes(32) + bytes([2]) * 32
+        assert found.words == column([10, 30])
+        assert way == (1, None)
+
+
 @given(st.data())
 @settings(max_examples=150)
 def test_a_frame_checked_where_it_lies(stored: Stored, data: st.DataObject) -> None:
