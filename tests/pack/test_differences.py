@@ -19,6 +19,7 @@ from irminpy_pack.difference import whole
 from irminpy_pack.frame import BLOB, DIFFERENCE, NODE, Frame, Framing
 from irminpy_pack.fsck import fsck
 from irminpy_pack.identity import Root
+from irminpy_pack.recent import Recent
 from irminpy_pack.scan import Whole, scan
 from irminpy_pack.segment import HEADER_SIZE
 from irminpy_pack.state import State
@@ -491,3 +492,24 @@ def test_an_index_that_is_made_anew_has_them(tmp_path: Path) -> None:
             word = state.lookup.find(1, hash_)
             assert word
             assert state.view.at(word, hash_) is not None
+
+
+# -- what was written last ---------------------------------------------------------------------------------------
+
+
+def test_what_was_written_last_is_in_memory_up_to_four_mib(tmp_path: Path) -> None:
+    with opened(tmp_path / "one") as one, opened(tmp_path / "other") as other:
+        table, another = state_of(one).log.table, state_of(other).log.table
+        recent = Recent()
+        assert recent.of(table) == ([], [])
+        for i in range(5):
+            recent.add(table, i << 20, bytes([i]) * (1 << 20))
+        starts, blocks = recent.of(table)
+        assert starts == [1 << 20, 2 << 20, 3 << 20, 4 << 20]
+        assert [block[0] for block in blocks] == [1, 2, 3, 4]
+        recent.add(table, 5 << 20, bytes((4 << 20) + 1))
+        assert recent.of(table) == ([], [])
+        recent.add(table, 64 << 20, b"a")
+        # In another generation other bytes lie there.
+        assert recent.of(another) == ([], [])
+        assert recent.of(table) == ([], [])

@@ -18,7 +18,7 @@ from unittest import mock
 from irminpy_pack import lock, settle, state
 from irminpy_pack.backend import PackBackend, PackReader
 from irminpy_pack.files import Files
-from irminpy_pack.frame import Framing
+from irminpy_pack.frame import Frame, Framing
 from irminpy_pack.gc.collect import Collection
 from irminpy_pack.gc.copy import Copier
 from irminpy_pack.gc.output import Output
@@ -320,6 +320,15 @@ def _unverified_copies() -> Plant:
     return _seam(Copier, "run", blind)
 
 
+def _stale_differences() -> Plant:
+    """Differences are copied with the word of what they are from as it was in the old generation."""
+
+    def stale(self: Copier, data: bytes, frame: Frame) -> bytes:
+        return data
+
+    return _seam(Copier, "_difference", stale)
+
+
 def _one_reader() -> Plant:
     """The words of an older generation are taken for words of the present one."""
 
@@ -372,6 +381,7 @@ PLANTS: dict[str, tuple[str, Plant]] = {
     "a handle that goes on after a fork": ("fork", _forgotten_fork()),
     "unlinking before MANIFEST is durable": ("collect", _unlinked_first()),
     "copying unverified bytes": ("copies", _unverified_copies()),
+    "a difference from where a node was": ("differences", _stale_differences()),
     "emitting a retired word": ("retired", _one_reader()),
     "emitting a word that moved meanwhile": ("retired", _no_look_at_moves()),
     "an index value without checksum": ("entries", _unchecked_entries()),

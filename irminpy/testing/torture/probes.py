@@ -3,7 +3,8 @@
 words: an object is asked for at every place where another one lies. dedup: contents whose stored bytes are damaged are
 written again. race: a compare-and-set that has lost must not move a ref. fork: the child of a fork must neither
 write nor unlock. copies: garbage collection copies nothing that is damaged. retired: no word of an older generation
-is written into the present one. entries: an entry of the index that was changed leads to no wrong answer.
+is written into the present one. differences: what a node differs from may be garbage. entries: an entry of the index
+that was changed leads to no wrong answer.
 """
 
 from __future__ import annotations
@@ -246,6 +247,30 @@ def retired(subject: Subject, seed: int) -> list[str]:
     return found
 
 
+def differences(subject: Subject, seed: int) -> list[str]:
+    """Nodes that are differences from older ones are read after a collection, which keeps the older ones or not."""
+    found: list[str] = []
+    for depth in (0, 1):
+        with box() as root:
+            path = str(root / STORE)
+            with open_repo(subject.maker(path, Files())) as repo:
+                main = repo.branch("main")
+                with main.edit() as edit:
+                    for i in range(_WIDE):
+                        edit[f"wide/{i}"] = b"%d" % i
+                for i in range(4):
+                    main.set("wide/7", b"changed %d" % i)
+                repo.gc(depth=depth)
+            try:
+                with open_repo(subject.maker(path, Files()), create=False) as repo:
+                    kept = [commit.tree().get("wide/7") for commit in repo.branch("main").log()]
+                    if kept != [b"changed %d" % i for i in (3, 2)[: depth + 1]]:
+                        found.append(f"D3: {kept} is left of what changed, with depth={depth}")
+            except IrminError as e:
+                found.append(f"D3: a node that is a difference cannot be read after a collection: {e}")
+    return found
+
+
 def _gathered(repo: Repos) -> Objects:
     """A batch with a new commit, and the word of its tree as it is now."""
     head = repo.branch("main").head()
@@ -306,5 +331,6 @@ PROBES: dict[str, Probe] = {
     "fork": fork,
     "copies": copies,
     "retired": retired,
+    "differences": differences,
     "entries": entries,
 }
