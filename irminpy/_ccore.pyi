@@ -97,7 +97,7 @@ def frames(
     contents: dict[bytes, int],
     flat: type[Any],
     inner: type[Any],
-    older: dict[bytes, int] | None,
+    older: bytes | None,
     bases: list[int],
     segments: Sequence[Mapped],
     read: Callable[[int, int], bytes],
@@ -248,7 +248,7 @@ def settle(
         dict[bytes, bytes],
         list[Any] | None,
         list[bytes],
-        dict[bytes, int],
+        bytes,
         int,
         int,
     ]

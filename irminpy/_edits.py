@@ -155,7 +155,7 @@ def settle(
         dict[bytes, bytes],
         list[Any] | None,
         list[bytes],
-        dict[bytes, int],
+        bytes,
         int,
         int,
     ]
@@ -165,13 +165,13 @@ def settle(
 
     (The directory, which reads from `pool` and is of the class `made`; hash to object of the new values; of the new
     nodes, children first; hash to decoded node; hash to the words in it, if it has any; the records whose words are
-    known, or None unless `noting`; the hashes of the stored nodes whose place these take; hash of a new node to the
-    word of the one whose place it takes, where that is known; how many values and how many directories were hashed.) It
-    answers where all edited directories, of the class `kind`, lie on directories that are read from `source`, or on
-    none, as `settle_new` says, and where their steps are new, or were bound to values and still are, or to directories
-    and still are. Digits have `width` bits, parts at most `leaf` entries; records are of the classes `flat` and
-    `inner`, `load` gives them, and `recent` if they are at hand. `keep` leaves what is in memory in the directories.
-    The lock of the line is held.
+    known, or None unless `noting`; the hashes of the stored nodes whose place these take; the words of the nodes whose
+    places the new ones take, in their order, a column, 0 for unknown; how many values and how many directories were
+    hashed.) It answers where all edited directories, of the class `kind`, lie on directories that are read from
+    `source`, or on none, as `settle_new` says, and where their steps are new, or were bound to values and still are, or
+    to directories and still are. Digits have `width` bits, parts at most `leaf` entries; records are of the classes
+    `flat` and `inner`, `load` gives them, and `recent` if they are at hand. `keep` leaves what is in memory in the
+    directories. The lock of the line is held.
     """
     return None
 

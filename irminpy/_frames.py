@@ -299,7 +299,7 @@ def frames(
     contents: dict[bytes, int],
     flat: type[Any],
     inner: type[Any],
-    older: dict[bytes, int] | None,
+    older: bytes | None,
     bases: list[int],
     segments: Sequence[Mapped],
     read: Callable[[int, int], bytes],
@@ -315,9 +315,9 @@ def frames(
     such as a node whose children's words are neither in `known` nor in `nodes` or `contents`; and behind a frame that
     reaches `stop`; here, at once. The frames, joined, go to `parts`; words of the objects, which have the `kind` of a
     word, to `nodes` or `contents` and to `entries`; those of children to `known`. `decoded` has some nodes, of the
-    classes `flat` and `inner`. Where `older` has the word of a node that is much like it, it goes in as a `difference`
-    from that one, or from what that differs from; it is read from `blocks` of the log, which begin at `starts`, from
-    the maps of the `segments` with the `bases`, or by `read(offset, size)`.
+    classes `flat` and `inner`. Where `older`, a column for all rows, has the word of a node that is much like it, it
+    goes in as a `difference` from that one, or from what that differs from; it is read from `blocks` of the log, which
+    begin at `starts`, from the maps of the `segments` with the `bases`, or by `read(offset, size)`.
     """
     return i, at
 

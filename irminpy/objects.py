@@ -271,9 +271,9 @@ class Objects(Fields):
     """Some of `nodes` as they read, for whoever would decode them; not needed, and never changed."""
     values: Mapping[bytes, Commit]
     """The same for `commits`."""
-    older: dict[bytes, int] | None
-    """Where nodes lie whose place some of `nodes` take, by the hash of the newer one: a backend may say how they differ
-    in the place of all of them. Not needed."""
+    older: bytes | None
+    """Where nodes lie whose places `nodes` take, in their order, as a column of words, 0 for unknown: a backend may say
+    how they differ in the place of all of them. Not needed."""
     reader: object
     """The reader that gave `words`: to any other they mean nothing. None if it does not matter."""
     shallow: bool
@@ -288,7 +288,7 @@ class Objects(Fields):
         hints: dict[bytes, bytes] | None = None,
         decoded: Mapping[bytes, Node | Inode] | None = None,
         values: Mapping[bytes, Commit] | None = None,
-        older: dict[bytes, int] | None = None,
+        older: bytes | None = None,
         reader: object = None,
         shallow: bool = False,
     ) -> None:
@@ -316,9 +316,13 @@ class Objects(Fields):
         self, contents: dict[bytes, bytes], nodes: dict[bytes, bytes], commits: dict[bytes, bytes]
     ) -> Objects:
         """These objects, with what is known here of them and of others; what is noted of either is in both."""
+        older = self.older
+        if older is not None and nodes is not self.nodes:
+            kept = [i for i, hash_ in enumerate(self.nodes) if hash_ in nodes]
+            older = b"".join([older[8 * i : 8 * i + 8] for i in kept])
         return Objects(
             *(contents, nodes, commits, self.words, self.hints, self.decoded, self.values),
-            *(self.older, self.reader, self.shallow),
+            *(older, self.reader, self.shallow),
         )
 
     def copy(self) -> Objects:

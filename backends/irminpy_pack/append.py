@@ -24,7 +24,7 @@ from .log import Marks, Ref, encode_ref, encode_table
 from .segment import Segment
 from .trailer import NOTHING, Tip, Trailer
 from .word import COMMIT as COMMIT_WORD
-from .word import CONTENTS, LONG, column, kind_of, offset_of, units_of
+from .word import CONTENTS, LONG, column, kind_of, offset_of, units_of, word_at
 from .word import NODE as NODE_WORD
 
 __all__ = ["PIECE", "Batch", "Builder", "Older", "Piece"]
@@ -115,7 +115,7 @@ class Builder:
         words, known, decoded = objects.words, objects.hints, objects.decoded
         bound = objects.reader is not None and not objects.shallow
         indexed = self._indexed
-        older = (objects.older if self._older is not None else None) or None
+        older = None if self._older is None else objects.older
         behind = _NONE if self._older is None or older is None else self._older()
         parts: list[bytes] = []
         entries = no_entries()
@@ -155,8 +155,8 @@ class Builder:
                     hints = known.get(hash_, b"")
                     if not hints or _ZERO in hints:
                         hints = known[hash_] = self._hints(data, words, hints, decoded.get(hash_))
-                    if older is not None and hash_ in older:
-                        letter, hints, data = self._differing(older[hash_], hints, data, behind[2])
+                    if older is not None:
+                        letter, hints, data = self._differing(word_at(older, i - 1), hints, data, behind[2])
                 elif frame == COMMIT:
                     hints = self._commit_hints(data, objects.values.get(hash_), words, bound)
                 elif frame == LARGE:

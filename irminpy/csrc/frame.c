@@ -401,7 +401,9 @@ typedef struct {
     PyObject *entries, *known, *decoded, *nodes, *contents;
     int frame, kind;
     PyTypeObject *flat, *inner;
-    PyObject *older, *read; /* where older nodes lie, and what reads what lies in no block and no map */
+    PyObject *read; /* what reads what lies in no block and no map */
+    const uint8_t *older; /* for each row the word of an older node; NULL for none */
+    Py_ssize_t n_older;
     PyObject *starts, *blocks;
     Maps maps;
     PyObject *part; /* bytes, as long as there is room for */
@@ -504,13 +506,9 @@ static int frame_in(Framing *f, uint64_t word, PyObject **held, Frame *found) {
     return p && parse(p, size, HEADER + HASH, found);
 }
 
-/* In how many children the node `data` under `hash`, with the words `hints`, differs from an older one that is known of it, which
- * lies at `*word` and whose bytes `*held` keeps; 0 if it is better written whole, -1 with an error set. */
-static Py_ssize_t difference_of(Framing *f, PyObject *hash, const Whole *node, uint64_t *word, PyObject **held, Whole *before) {
-    PyObject *known = PyDict_GetItemWithError(f->older, hash);
-    *word = known && PyLong_CheckExact(known) ? PyLong_AsUnsignedLongLong(known) : 0;
-    if (PyErr_Occurred()) return -1;
-    if (!*word) return 0;
+/* In how many children `node` differs from the one at `*word`, or from what that is a difference from, where `*word` is then; `*held`
+ * may keep its bytes. 0 if it is better written whole, -1 with an error set. */
+static Py_ssize_t difference_of(Framing *f, const Whole *node, uint64_t *word, PyObject **held, Whole *before) {
     Frame found;
     int done = frame_in(f, *word, held, &found);
     if (done == 1 && found.letter == 'D') {
@@ -526,8 +524,43 @@ static Py_ssize_t difference_of(Framing *f, PyObject *hash, const Whole *node, u
     return count && is_whole(found.hints - HEADER - HASH, found.whole) ? count : 0;
 }
 
+/* The word of the node whose place the one in row `i` takes; 0 for unknown. */
+static inline uint64_t older_of(const Framing *f, Py_ssize_t i) { return i < f->n_older ? u64(f->older + 8 * i) : 0; }
+
+#define LINE 64
+#define SOON 4 /* rows: about what it takes to fetch a line of memory */
+
+/* The bytes at `word`, if they are at hand: in a block, or in the map that is held. */
+static const uint8_t *at_hand(const Framing *f, uint64_t word) {
+    PyObject *held = NULL;
+    Py_ssize_t size = 8 * (Py_ssize_t)(word >> 2 & LONG);
+    if (size < LINE) return NULL;
+    const uint8_t *p = in_block(f, word, size, &held);
+    Py_XDECREF(held); /* whoever keeps the blocks still does */
+    if (p || f->maps.held < 0) return p;
+    uint64_t offset = word >> 22 << 3, at = offset - f->maps.base;
+    return offset >= f->maps.base && at <= (uint64_t)f->maps.seen && size <= f->maps.seen - (Py_ssize_t)at
+               ? (const uint8_t *)f->maps.map.buf + at
+               : NULL;
+}
+
+/* What is needed of older nodes some rows later is fetched: memory is far away, and each is somewhere else. */
+static void fetch(const Framing *f, Py_ssize_t i) {
+    uint64_t word = older_of(f, i + 2 * SOON);
+    const uint8_t *p = word ? at_hand(f, word) : NULL;
+    if (p) __builtin_prefetch(p);
+    word = older_of(f, i + SOON);
+    p = word ? at_hand(f, word) : NULL;
+    if (p && p[12] == 'D' && u32(p + 8)) {
+        word = u64(p + HEADER + HASH);
+        p = at_hand(f, word);
+    }
+    Py_ssize_t size = 8 * (Py_ssize_t)(word >> 2 & LONG);
+    for (Py_ssize_t k = 0; p && k < size && k < 16 * LINE; k += LINE) __builtin_prefetch(p + k);
+}
+
 /* The frame of an object, of which all learn, to lie at `at`; its size, 0 if that is for Python to do, or -1. */
-static Py_ssize_t frame_row(Framing *f, PyObject *module, PyObject *hash, PyObject *data, uint64_t at) {
+static Py_ssize_t frame_row(Framing *f, PyObject *module, PyObject *hash, PyObject *data, Py_ssize_t i, uint64_t at) {
     PyObject *hints = NULL;
     if (!PyBytes_CheckExact(hash) || PyBytes_GET_SIZE(hash) != HASH || !PyBytes_CheckExact(data) ||
         PyBytes_GET_SIZE(data) > MOST_PART || at >> 44)
@@ -544,10 +577,10 @@ static Py_ssize_t frame_row(Framing *f, PyObject *module, PyObject *hash, PyObje
     Py_ssize_t hint_size = hints ? PyBytes_GET_SIZE(hints) : 0, data_size = PyBytes_GET_SIZE(data), count = 0;
     PyObject *held = NULL;
     Whole node = {(const uint8_t *)PyBytes_AS_STRING(data), NULL, data_size, hint_size / 8}, before;
-    uint64_t base;
+    uint64_t base = older_of(f, i);
     if (hints) node.words = (const uint8_t *)PyBytes_AS_STRING(hints);
-    if (hints && f->older != Py_None) {
-        count = difference_of(f, hash, &node, &base, &held, &before);
+    if (hints && base) {
+        count = difference_of(f, &node, &base, &held, &before);
         if (count < 0) {
             Py_DECREF(hints);
             return -1;
@@ -601,7 +634,7 @@ FUNCTION(frames) {
         !(args[7] == Py_None || PyDict_CheckExact(args[7])) || !PyDict_CheckExact(args[8]) || !PyDict_CheckExact(args[9]) ||
         !PyDict_CheckExact(args[10]) || !PyDict_CheckExact(args[11]) ||
         !(args[14] == Py_None ||
-          (PyDict_CheckExact(args[14]) && PyList_CheckExact(args[15]) && PyList_CheckExact(args[16]) &&
+          (PyBytes_CheckExact(args[14]) && PyList_CheckExact(args[15]) && PyList_CheckExact(args[16]) &&
            PyList_CheckExact(args[18]) && PyList_CheckExact(args[19]))))
         return REFER(frames);
     Framing f = {
@@ -615,7 +648,8 @@ FUNCTION(frames) {
         .kind = (int)size_of(args[3]),
         .flat = (PyTypeObject *)args[12],
         .inner = (PyTypeObject *)args[13],
-        .older = args[14],
+        .older = args[14] == Py_None ? NULL : (const uint8_t *)PyBytes_AS_STRING(args[14]),
+        .n_older = args[14] == Py_None ? 0 : PyBytes_GET_SIZE(args[14]) / 8,
         .read = args[17],
         .starts = args[18],
         .blocks = args[19],
@@ -624,7 +658,8 @@ FUNCTION(frames) {
     if (f.frame < 0 || f.frame > 255 || (f.kind != WORD_NODE && f.kind != WORD_CONTENTS)) return REFER(frames);
     PyObject *hash, *data;
     while (size > 0 && at < stop && row_at(args[0], i, &next, &hash, &data)) {
-        size = frame_row(&f, module, hash, data, (uint64_t)at);
+        if (f.n_older) fetch(&f, i);
+        size = frame_row(&f, module, hash, data, i, (uint64_t)at);
         Py_DECREF(hash);
         Py_DECREF(data);
         if (size > 0) {

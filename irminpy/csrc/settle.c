@@ -21,6 +21,7 @@ typedef struct {
     PyObject *record, *now, *first, *stored;
     size_t change, changes; /* where its own begin, and how many they are */
     uint64_t word; /* where the directory lies that it was; 0 for unknown */
+    Py_ssize_t node; /* which of the nodes it became; -1 if that was one before */
     uint8_t hash[HASH];
 } Job;
 
@@ -31,7 +32,9 @@ typedef struct {
     Nodes from;
     int width, keep;
     PyObject *contents, *nodes, *made, *hints, *noted, *replaced;
-    PyObject *older; /* the words of nodes by the hashes of those that take their place */
+    uint64_t *places; /* for each of `nodes`, in their order, where that lies whose place it takes; 0 for unknown */
+    size_t n_places, room_places;
+    Py_ssize_t last; /* which of them was made last; -1 if it was made before */
     Job *jobs;
     Change *changes;
     size_t n_jobs, room_jobs, n_changes, room_changes;
@@ -163,12 +166,13 @@ static int collect(Settling *s) {
     return done;
 }
 
-/* The node under `hash` takes the place of the one at `word`. */
-static int take_place(Settling *s, PyObject *hash, uint64_t word) {
-    PyObject *place = PyLong_FromUnsignedLongLong(word);
-    int done = place && PyDict_SetItem(s->older, hash, place) == 0 ? 1 : -1;
-    Py_XDECREF(place);
-    return done;
+/* There are `n` nodes now; what those that are new take the place of is not known yet. */
+static int add_places(Settling *s, size_t n) {
+    if (n <= s->n_places) return 1;
+    if (!grow((void **)&s->places, &s->room_places, s->n_places, n - s->n_places, sizeof *s->places)) return -1;
+    memset(s->places + s->n_places, 0, (n - s->n_places) * sizeof *s->places);
+    s->n_places = n;
+    return 1;
 }
 
 /* The word of the child number `i` of a record with these words; 0 for unknown. */
@@ -190,9 +194,12 @@ static int add_record(Settling *s, PyObject *record, PyObject *head, PyObject *c
         name = PyBytes_FromStringAndSize((const char *)hash, HASH);
         settled_record(record);
     }
+    Py_ssize_t known = PyDict_GET_SIZE(s->nodes);
     if (name && PyDict_SetItem(s->nodes, name, data) == 0 && PyDict_SetItem(s->made, name, record) == 0 &&
         (!PyBytes_GET_SIZE(words) || PyDict_SetItem(s->hints, name, words) == 0))
-        done = before ? take_place(s, name, before) : 1;
+        done = add_places(s, (size_t)PyDict_GET_SIZE(s->nodes));
+    s->last = PyDict_GET_SIZE(s->nodes) > known ? known : -1;
+    if (done == 1 && s->last >= 0) s->places[s->last] = before;
     Py_XDECREF(data);
     Py_XDECREF(name);
     Py_XDECREF(record);
@@ -355,11 +362,9 @@ static int patch_flat(Settling *s, PyObject *record, uint64_t before, Change **c
         } else if (i < 0 || i >= entries || PyBytes_AS_STRING(kinds)[i] != changes[j]->kind) {
             done = PyErr_Occurred() ? -1 : 0;
         } else {
-            if (!changes[j]->kind && place_of(words, i)) {
-                PyObject *name = PyBytes_FromStringAndSize((const char *)changes[j]->hash, HASH);
-                done = name ? take_place(s, name, place_of(words, i)) : -1;
-                Py_XDECREF(name);
-            }
+            int edited = !changes[j]->child && !changes[j]->below;
+            if (edited && s->jobs[changes[j]->job].node >= 0)
+                s->places[s->jobs[changes[j]->job].node] = place_of(words, i);
             put_hash(column, lacking, i, changes[j]->hash);
         }
     }
@@ -516,7 +521,9 @@ static int finish(Settling *s, Job *job, PyObject *pool) {
         s->sorted[i] = change;
     }
     size_t grown;
+    s->last = -1;
     int done = patch(s, job->record, job->word, s->sorted, job->changes, 0, job->hash, &grown);
+    job->node = s->last;
     if (done != 1) return done;
     if (!needed) return 1;
     PyObject *now = PyDict_New(), *hash = PyBytes_FromStringAndSize((const char *)job->hash, HASH);
@@ -555,7 +562,6 @@ FUNCTION(settle) {
         .made = PyDict_New(),
         .hints = PyDict_New(),
         .replaced = PyList_New(0),
-        .older = PyDict_New(),
         .noted = args[7] == Py_True ? PyList_New(0) : Py_NewRef(Py_None),
     };
     PyObject *answer = NULL;
@@ -577,7 +583,7 @@ FUNCTION(settle) {
         .nodes = s.nodes,
         .hints = args[7] == Py_True ? s.hints : NULL,
     };
-    int done = s.plant.line && s.contents && s.nodes && s.made && s.hints && s.noted && s.replaced && s.older &&
+    int done = s.plant.line && s.contents && s.nodes && s.made && s.hints && s.noted && s.replaced &&
                        grow((void **)&s.jobs, &s.room_jobs, 0, 1, sizeof *s.jobs) &&
                        grow((void **)&s.order, &s.room_order, 0, 1, sizeof *s.order)
                    ? 1
@@ -589,10 +595,13 @@ FUNCTION(settle) {
     }
     if (done == 1) done = collect(&s);
     for (size_t i = 0; done == 1 && i < s.n_order; i++) done = finish(&s, &s.jobs[s.order[i]], args[2]);
+    if (done == 1) done = add_places(&s, (size_t)PyDict_GET_SIZE(s.nodes));
     if (done == 1) {
+        PyObject *older = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(8 * s.n_places));
+        for (size_t i = 0; older && i < s.n_places; i++) put_u64((uint8_t *)PyBytes_AS_STRING(older) + 8 * i, s.places[i]);
         PyObject *items[] = {
             Py_NewRef(s.jobs[0].stored), Py_NewRef(s.contents), Py_NewRef(s.nodes),           Py_NewRef(s.made), Py_NewRef(s.hints),
-            Py_NewRef(s.noted), Py_NewRef(s.replaced), Py_NewRef(s.older), PyLong_FromSsize_t(s.plant.values),
+            Py_NewRef(s.noted), Py_NewRef(s.replaced), older, PyLong_FromSsize_t(s.plant.values),
             PyLong_FromSsize_t((Py_ssize_t)s.n_jobs + s.plant.directories),
         };
         answer = tuple_of(10, items);
@@ -613,6 +622,7 @@ FUNCTION(settle) {
     PyMem_Free(s.changes);
     PyMem_Free(s.order);
     PyMem_Free(s.sorted);
+    PyMem_Free(s.places);
     Py_XDECREF(s.plant.line);
     Py_XDECREF(s.contents);
     Py_XDECREF(s.nodes);
@@ -620,7 +630,6 @@ FUNCTION(settle) {
     Py_XDECREF(s.hints);
     Py_XDECREF(s.noted);
     Py_XDECREF(s.replaced);
-    Py_XDECREF(s.older);
     return done ? answer : REFER(settle);
 }
 

@@ -72,14 +72,15 @@ class Whole(NamedTuple):
     others."""
     hints: dict[bytes, bytes] | None
     """These words, if they were gathered already."""
-    older: dict[bytes, int] | None = None
-    """Where nodes lie in `base` whose place those of the pool take, by the hash of the newer one, if that is known."""
+    older: bytes | None = None
+    """Where nodes lie in `base` whose places those of the pool take, in their order: a column, 0 for unknown."""
 
     def put(self, objects: Objects) -> None:
         """Note in `objects`, which takes in those of the pool, where the rest lies."""
         made, hints = self.made, objects.hints
         objects.decoded = made
-        objects.older = self.older
+        if self.older is not None and len(self.older) == 8 * len(objects.nodes):
+            objects.older = self.older
         if self.hints is not None:
             hints.update(self.hints)
         else:

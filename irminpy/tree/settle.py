@@ -8,6 +8,7 @@ No recursion: a path may have any number of steps.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import cast
 
 from ..errors import DanglingHash
@@ -146,12 +147,20 @@ class _Settling:
             # All words are of one reader.
             base = next(iter(bases.values()), None)
             whole = Whole(
-                *(view.settled.hash, self.parts, base, self._words(base), self.made, None), self.older
+                *(view.settled.hash, self.parts, base, self._words(base), self.made, None),
+                self._older(),
             )
             for pool in pools:
                 pool.fill(whole, [])
         for pool in pools:
             _absorb(pool)
+
+    def _older(self) -> bytes | None:
+        """The words in `older`, as a column for all nodes."""
+        if not self.older:
+            return None
+        places = [self.older.get(hash_, 0) for hash_ in self.objects.nodes]
+        return Struct(f"<{len(places)}Q").pack(*places)
 
     def collect(self, view: Frozen, line: Line | None) -> None:
         """Make a job of each edited directory, children before parents, and gather all values to be hashed.
