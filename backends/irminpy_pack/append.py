@@ -130,6 +130,7 @@ class Builder:
         )
         for frame, kind, own, found in runs:
             items: list[tuple[bytes, Any]] | None = None
+            places = older if frame == NODE else None
             i = 0
             while i < len(found):
                 if self._native and frame in _BY_CORE:
@@ -137,7 +138,7 @@ class Builder:
                     known_to = entries[kind] if frame in indexed else None
                     rest = (known_to, known, decoded, words[_NODE], words[_CONTENTS], Node, Inode)
                     done, at = frames(
-                        items or found, i, frame, kind, at, first + PIECE, parts, *rest, older, *behind
+                        items or found, i, frame, kind, at, first + PIECE, parts, *rest, places, *behind
                     )
                     n += done - i
                     i = done
@@ -155,8 +156,8 @@ class Builder:
                     hints = known.get(hash_, b"")
                     if not hints or _ZERO in hints:
                         hints = known[hash_] = self._hints(data, words, hints, decoded.get(hash_))
-                    if older is not None:
-                        letter, hints, data = self._differing(word_at(older, i - 1), hints, data, behind[2])
+                    if places is not None:
+                        letter, hints, data = self._differing(word_at(places, i - 1), hints, data, behind[2])
                 elif frame == COMMIT:
                     hints = self._commit_hints(data, objects.values.get(hash_), words, bound)
                 elif frame == LARGE:
