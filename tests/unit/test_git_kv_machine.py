@@ -79,14 +79,38 @@ def values(tree: irminpy.Tree[bytes, Mode]) -> Values:
     return {"/".join(path): change.after for path, change in empty.diff(tree) if change.after is not None}
 
 
+def below(values: Values, step: str) -> Values:
+    """What of `values` lies below the directory `step`."""
+    return {key[len(step) + 1 :]: value for key, value in values.items() if key.startswith(f"{step}/")}
+
+
 def merged(base: Values, ours: Values, theirs: Values) -> Values:
-    """Per key the side that changed; ours if both did."""
+    """Per step the side that changed; ours if both did, unless both still have a directory there."""
     result: Values = {}
-    for key in base.keys() | ours.keys() | theirs.keys():
-        value = theirs.get(key) if ours.get(key) == base.get(key) else ours.get(key)
+    for step in {key.split("/")[0] for key in base.keys() | ours.keys() | theirs.keys()}:
+        values = [side.get(step) for side in (base, ours, theirs)]
+        value = values[2] if values[1] == values[0] else values[1]
         if value is not None:
-            result[key] = value
+            result[step] = value
+        before, left, right = (below(side, step) for side in (base, ours, theirs))
+        if left and right:
+            both = merged(before, left, right)
+        elif not before:
+            both = left or right
+        else:
+            # A directory that one side removed and the other changed is a conflict as a whole.
+            both = right if left == before else left
+        result |= {f"{step}/{key}": value for key, value in both.items()}
     return result
+
+
+def test_a_directory_that_one_side_removed_and_the_other_changed_stays_as_it_is_here() -> None:
+    machine = Machine()
+    machine.start()
+    machine.meanwhile("dir/y", b"")
+    machine.unheard("dir/x", b"", "gone")
+    machine.meanwhile("dir/y", None)
+    assert machine.local == {"dir/x": b"", "dir/y": b""}
 
 
 class Machine(RuleBasedStateMachine):
