@@ -610,7 +610,8 @@ def a_difference(**odd: Any) -> tuple[Part, bytes, int]:
     digests = [bytes([i]) * 32 for i in range(3)]
     before = _core.encode_node(["a", "b"], b"\1\1", digests[0] + digests[1], [])
     node = _core.encode_node(["a", "b"], b"\1\1", digests[0] + digests[2], [])
-    older = _frames.frame_of(odd.get("letter", ord("N")), digests[0], column([10, 20]), before)
+    words = column(odd.get("words", [10, 20]))
+    older = _frames.frame_of(odd.get("letter", ord("N")), digests[0], words, before)
     payload = odd.get("payload", struct.pack("<H", 1) + digests[2])
     size = 48 + 16 + (len(payload) + 7 & -8)
     at, there = (64, 64 + size) if odd.get("after") else (64 + len(older), 64)
@@ -631,6 +632,8 @@ def a_difference(**odd: Any) -> tuple[Part, bytes, int]:
         {"after": 1},
         {"letter": ord("D")},
         {"letter": ord("C")},
+        {"words": [1] * 40},  # more than there are bytes for hashes
+        {"words": []},
         {"base": 0},
         {"base": 64 >> 3 << 22 | 0xFFFFF << 2 | 1},
         {"hints": b""},
